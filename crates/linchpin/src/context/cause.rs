@@ -1,0 +1,86 @@
+//! Why a context ended.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::Error;
+
+/// Why a [`Context`](super::Context) ended. Cheap to clone.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Cause {
+    /// Its owner ended it and gave a reason in words.
+    Because(Arc<str>),
+    /// Its owner ended it and gave no reason.
+    Cancelled,
+    /// Its deadline passed.
+    Deadline,
+    /// Its owner was dropped: a caller went away, a scope was left, a task panicked.
+    Dropped,
+    /// A sibling failed with this error, so the rest has no point.
+    Failed(Error),
+    /// The program is shutting down.
+    Shutdown,
+}
+
+/// The refusal of everything that waits under a context that has ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    // A pointer, so that the `Err` side of hot results stays small.
+    cause: Arc<Cause>,
+}
+
+// ===== impl Cause =====
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Because(reason) => f.write_str(reason),
+            Self::Cancelled => f.write_str("cancelled"),
+            Self::Deadline => f.write_str("the deadline has passed"),
+            Self::Dropped => f.write_str("its owner was dropped"),
+            Self::Failed(error) => write!(f, "a sibling failed: {error}"),
+            Self::Shutdown => f.write_str("shutting down"),
+        }
+    }
+}
+
+impl From<&str> for Cause {
+    fn from(reason: &str) -> Self {
+        Self::Because(reason.into())
+    }
+}
+
+impl From<String> for Cause {
+    fn from(reason: String) -> Self {
+        Self::Because(reason.into())
+    }
+}
+
+impl From<Error> for Cause {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+// ===== impl Ended =====
+
+impl Ended {
+    pub(crate) fn new(cause: Cause) -> Self {
+        Self { cause: Arc::new(cause) }
+    }
+
+    /// Why the context ended.
+    #[must_use]
+    pub fn cause(&self) -> &Cause {
+        &self.cause
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ended: {}", self.cause)
+    }
+}
+
+impl std::error::Error for Ended {}

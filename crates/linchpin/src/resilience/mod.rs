@@ -1,0 +1,166 @@
+//! Policies that keep a service standing, and the words they share.
+//!
+//! | you want | use |
+//! |---|---|
+//! | to know when to try again | [`retry::Schedule`] |
+//! | to cap how many run at once | [`bulkhead::Bulkhead`] |
+//!
+//! A call through a policy fails with [`Failed`]: the callee's own error, or the word of the policy that it was never
+//! asked ([`Refusal`]), or that its time ran out, or that its context ended.
+
+pub mod bulkhead;
+pub mod retry;
+
+use std::convert::Infallible;
+use std::fmt;
+use std::time::Duration;
+
+use crate::context::Ended;
+use crate::error::{Error, Kind};
+
+/// Why a call through a policy has no result. `E` is the callee's own error; a mere admission has none.
+#[derive(Debug)]
+pub struct Failed<E = Infallible> {
+    kind: FailedKind<E>,
+}
+
+/// The four ways to fail.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum FailedKind<E = Infallible> {
+    /// The callee was asked and failed.
+    Callee(E),
+    /// The context ended before or while waiting; the callee may or may not have been asked.
+    Ended(Ended),
+    /// A policy refused; the callee was never asked.
+    Refused(Refusal),
+    /// The callee was asked and took too long.
+    TimedOut,
+}
+
+/// A refusal that explains itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Refusal {
+    /// Which kind of policy refused ("bulkhead").
+    pub policy: &'static str,
+    /// Which one of them.
+    pub instance: &'static str,
+    /// What was full or spent, in words.
+    pub reason: &'static str,
+    /// The number that was compared ...
+    pub used: u64,
+    /// ... with this bound.
+    pub limit: u64,
+    /// When another attempt makes sense, if that is known.
+    pub retry_after: Option<Duration>,
+}
+
+/// Options that do not fit together, found when a component is built.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BadOptions {
+    component: &'static str,
+    why: String,
+}
+
+// ===== impl Failed =====
+
+impl<E> Failed<E> {
+    /// What happened.
+    #[must_use]
+    pub fn kind(&self) -> &FailedKind<E> {
+        &self.kind
+    }
+
+    /// What happened, by value.
+    #[must_use]
+    pub fn into_kind(self) -> FailedKind<E> {
+        self.kind
+    }
+}
+
+impl<E> From<FailedKind<E>> for Failed<E> {
+    fn from(kind: FailedKind<E>) -> Self {
+        Self { kind }
+    }
+}
+
+impl<E> From<Ended> for Failed<E> {
+    fn from(ended: Ended) -> Self {
+        Self { kind: FailedKind::Ended(ended) }
+    }
+}
+
+impl<E> From<Refusal> for Failed<E> {
+    fn from(refusal: Refusal) -> Self {
+        Self { kind: FailedKind::Refused(refusal) }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for Failed<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            FailedKind::Callee(error) => error.fmt(f),
+            FailedKind::Ended(ended) => ended.fmt(f),
+            FailedKind::Refused(refusal) => refusal.fmt(f),
+            FailedKind::TimedOut => f.write_str("timed out"),
+        }
+    }
+}
+
+impl<E: std::error::Error + 'static> std::error::Error for Failed<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.kind {
+            FailedKind::Callee(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        match failed.kind {
+            FailedKind::Callee(never) => match never {},
+            FailedKind::Ended(ended) => ended.into(),
+            FailedKind::Refused(refusal) => Self::new(Kind::ResourceExhausted, refusal),
+            FailedKind::TimedOut => Self::new(Kind::DeadlineExceeded, "timed out"),
+        }
+    }
+}
+
+// ===== impl Refusal =====
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { policy, instance, reason, used, limit, retry_after } = self;
+        write!(f, "{policy} `{instance}` refused: {reason} ({used} of {limit})")?;
+        match retry_after {
+            Some(wait) => write!(f, ", try again in {wait:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+// ===== impl BadOptions =====
+
+impl BadOptions {
+    pub(crate) fn new(component: &'static str, why: impl Into<String>) -> Self {
+        Self { component, why: why.into() }
+    }
+}
+
+impl fmt::Display for BadOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "bad options for {}: {}", self.component, self.why)
+    }
+}
+
+impl std::error::Error for BadOptions {}
+
+impl From<BadOptions> for Error {
+    fn from(bad: BadOptions) -> Self {
+        Self::new(Kind::InvalidArgument, bad)
+    }
+}

@@ -1,0 +1,209 @@
+//! Owned tasks: none without an owner, a name and a way to end.
+//!
+//! | you have | use |
+//! |---|---|
+//! | one task whose result you want | [`spawn`] and [`Task::join`] |
+//! | several that succeed or fail together (Go's errgroup) | [`Group`] |
+//! | many that come and go: connections, deliveries | [`Tracker`] |
+//! | something to do every so often | [`Ticker`] |
+//! | code that blocks | [`blocking`], or [`thread`] where it blocks for good |
+//!
+//! **The panic policy of the toolkit**: a panic never disappears and never kills a neighbour. It is caught at the edge
+//! of its task and raised again where the result is awaited; where nobody awaits a result it is logged and counted.
+//!
+//! Every task is listed in [`live`] with its name, its age and the line that spawned it, and runs in the tracing
+//! span of its spawner. Go's `go` statement has none of the three.
+
+mod group;
+mod registry;
+mod ticker;
+mod tracker;
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{Location, resume_unwind};
+use std::thread::JoinHandle;
+
+use tokio::task::JoinError;
+use tracing::Instrument as _;
+
+pub use self::group::Group;
+use self::registry::Listed;
+pub use self::registry::{Live, live};
+pub use self::ticker::Ticker;
+pub use self::tracker::Tracker;
+
+/// A running task and the ownership of it: dropping it aborts the task at its next await.
+///
+/// A blocking task ([`blocking`]) cannot be stopped: it runs on, listed, until it returns.
+#[derive(Debug)]
+#[must_use = "dropping the task aborts it"]
+pub struct Task<T> {
+    handle: tokio::task::JoinHandle<T>,
+}
+
+/// Why a task has no result.
+pub enum Fault {
+    /// It was aborted, or its runtime ended.
+    Aborted,
+    /// It panicked, with this payload.
+    Panicked(Box<dyn Any + Send>),
+}
+
+/// Spawns `work` on the current runtime, owned by the [`Task`] that is returned.
+///
+/// # Panics
+///
+/// Outside a tokio runtime.
+#[track_caller]
+pub fn spawn<F>(name: &'static str, work: F) -> Task<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    Task { handle: raw(listed(name, work)) }
+}
+
+/// Runs `work`, which may block, on a thread of the runtime's blocking pool.
+///
+/// # Panics
+///
+/// Outside a tokio runtime.
+#[track_caller]
+pub fn blocking<T: Send + 'static>(
+    name: &'static str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Task<T> {
+    let entry = Listed::new(name, Location::caller());
+    let span = tracing::Span::current();
+    Task {
+        handle: tokio::task::spawn_blocking(move || {
+            let _entry = entry;
+            span.in_scope(work)
+        }),
+    }
+}
+
+/// Runs `work` on an operating-system thread of its own, named and listed, for work that blocks for the whole life
+/// of a component. Dropping the handle does not stop it: the component must have a way to end it.
+///
+/// # Errors
+///
+/// When the system has no thread to give.
+#[track_caller]
+pub fn thread<T: Send + 'static>(
+    name: &'static str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> std::io::Result<JoinHandle<T>> {
+    let entry = Listed::new(name, Location::caller());
+    std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let _entry = entry;
+        work()
+    })
+}
+
+// ===== impl Task =====
+
+impl<T> Task<T> {
+    /// Waits for the result.
+    ///
+    /// # Panics
+    ///
+    /// Raises the task's own panic again; also panics if the task was [aborted](Self::abort).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the task, which aborts it.
+    pub async fn join(self) -> T {
+        match self.outcome().await {
+            Ok(result) => result,
+            Err(Fault::Panicked(payload)) => resume_unwind(payload),
+            Err(Fault::Aborted) => panic!("joined a task that was aborted"),
+        }
+    }
+
+    /// Waits for the result, a panic being a value.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] if the task panicked or was aborted.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`join`](Self::join).
+    pub async fn outcome(mut self) -> Result<T, Fault> {
+        (&mut self.handle).await.map_err(Fault::from)
+    }
+
+    /// Stops the task at its next await.
+    pub fn abort(&self) {
+        self.handle.abort();
+    }
+
+    /// Whether the task has ended, in whatever way.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.handle.is_finished()
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.handle.abort();
+    }
+}
+
+// ===== impl Fault =====
+
+impl From<JoinError> for Fault {
+    fn from(error: JoinError) -> Self {
+        error.try_into_panic().map_or(Self::Aborted, Self::Panicked)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Aborted => f.write_str("the task was aborted"),
+            Self::Panicked(payload) => {
+                write!(f, "the task panicked: {}", panic_text(payload.as_ref()))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// The message of a panic, as far as it has one.
+#[must_use]
+pub fn panic_text(payload: &(dyn Any + Send)) -> &str {
+    payload
+        .downcast_ref::<&'static str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(a panic without a text)")
+}
+
+/// `work` as a listed task in the caller's span.
+#[track_caller]
+fn listed<F: Future>(name: &'static str, work: F) -> impl Future<Output = F::Output> {
+    let entry = Listed::new(name, Location::caller());
+    async move {
+        let _entry = entry;
+        work.await
+    }
+    .in_current_span()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
+fn raw<F>(work: F) -> tokio::task::JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    tokio::spawn(work)
+}

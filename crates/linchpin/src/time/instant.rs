@@ -1,0 +1,102 @@
+//! A monotonic instant in eight bytes.
+
+use std::fmt;
+use std::ops::{Add, AddAssign, Sub};
+use std::time::Duration;
+
+/// A moment of the process's monotonic clock, in nanoseconds. `Copy`, eight bytes.
+///
+/// Reads the processor's counter ([`quanta`](https://docs.rs/quanta)), under the feature `testing` tokio's clock
+/// instead, which a test pauses and advances. Comparing instants of two runtimes with paused clocks is meaningless.
+///
+/// Arithmetic saturates: an instant never wraps, and the difference to a later instant is zero.
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Instant(u64);
+
+/// 146 years: far enough for "never", near enough for tokio to add.
+const FOREVER: u64 = u64::MAX >> 2;
+
+impl Instant {
+    /// Now.
+    #[must_use]
+    pub fn now() -> Self {
+        Self(source::nanos())
+    }
+
+    /// How long ago this was; zero if it lies ahead.
+    #[must_use]
+    pub fn elapsed(self) -> Duration {
+        Self::now() - self
+    }
+
+    /// The same moment for tokio's timers.
+    #[must_use]
+    pub fn into_tokio(self) -> tokio::time::Instant {
+        let now = Self::now();
+        let tokio_now = tokio::time::Instant::now();
+        if self >= now { tokio_now + (self - now) } else { tokio_now }
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(nanos).min(FOREVER))
+    }
+}
+
+impl AddAssign<Duration> for Instant {
+    fn add_assign(&mut self, duration: Duration) {
+        *self = *self + duration;
+    }
+}
+
+impl Sub for Instant {
+    type Output = Duration;
+
+    fn sub(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl fmt::Debug for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Instant({:?})", Duration::from_nanos(self.0))
+    }
+}
+
+#[cfg(not(feature = "testing"))]
+mod source {
+    use std::sync::LazyLock;
+
+    /// The counter and its reading at the first use, which is the origin of all instants.
+    static CLOCK: LazyLock<(quanta::Clock, u64)> = LazyLock::new(|| {
+        let clock = quanta::Clock::new();
+        let origin = clock.raw();
+        (clock, origin)
+    });
+
+    pub(super) fn nanos() -> u64 {
+        let (clock, origin) = &*CLOCK;
+        clock.delta_as_nanos(*origin, clock.raw())
+    }
+}
+
+#[cfg(feature = "testing")]
+mod source {
+    use std::sync::LazyLock;
+    use std::time::Duration;
+
+    /// An hour before the first use: a paused runtime may have stopped its clock before that.
+    static ORIGIN: LazyLock<tokio::time::Instant> = LazyLock::new(|| {
+        let now = tokio::time::Instant::now();
+        now.checked_sub(Duration::from_hours(1)).unwrap_or(now)
+    });
+
+    pub(super) fn nanos() -> u64 {
+        let origin = *ORIGIN;
+        tokio::time::Instant::now().saturating_duration_since(origin).as_nanos() as u64
+    }
+}

@@ -1,0 +1,11 @@
+//! What the toolkit's vocabulary promises.
+
+mod bulkhead;
+mod catalogue;
+mod context;
+mod error;
+mod group;
+mod retry;
+mod task;
+mod tidy;
+mod time;
