@@ -1,0 +1,24 @@
+//! Our components beside their peers and the floor of the machine, in one run.
+//!
+//! `scripts/bench AREA` measures an [`Area`](area::Area), prints a table and writes
+//! `target/bench/AREA.jsonl`, one [`Row`](row::Row) a line. Figures move between runs, machines and
+//! hours; what counts is the ratio of two rows of one run.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`area`] | the areas there are |
+//! | [`harness`] | samples taken in turn, calibrated, after a warm-up |
+//! | [`row`], [`stats`] | what comes out, and how samples become three figures |
+//! | [`floor`], [`context`], [`relay`] | an area each |
+//!
+//! A new row is one entry in the list that its area's `operations` returns.
+
+#![forbid(unsafe_code)]
+
+pub mod area;
+pub mod context;
+pub mod floor;
+pub mod harness;
+pub mod relay;
+pub mod row;
+pub mod stats;

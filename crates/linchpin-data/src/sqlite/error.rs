@@ -1,0 +1,152 @@
+//! What SQLite's errors mean to a caller.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use linchpin::{Error, Kind};
+use rusqlite::ErrorCode;
+use rusqlite::ffi;
+
+/// What a client reads when the disk is the cause.
+const TEMPORARY: &str = "storage is temporarily unavailable, try again later";
+
+/// Turns a SQLite error into one with a [`Kind`].
+///
+/// | SQLite | kind |
+/// |---|---|
+/// | unique, primary key or rowid constraint | `AlreadyExists` |
+/// | no row where one was asked for | `NotFound` |
+/// | full, I/O error, cannot open, read-only, lock protocol | `Unavailable`, with a public text that says it passes |
+/// | busy, locked | `Aborted` |
+/// | interrupted | `Cancelled` |
+/// | corrupt, not a database | `DataLoss` |
+/// | all else | `Internal` |
+///
+/// In a closure prefer [`Sql::sql`], which also says what was tried.
+pub fn error(cause: rusqlite::Error) -> Error {
+    let storage = storage_text(&cause);
+    let error = Error::new(kind(&cause), cause);
+    match storage {
+        Some(text) => error.context(text).with_public(TEMPORARY),
+        None => error,
+    }
+}
+
+/// Adds [`sql`](Sql::sql) to SQLite's results.
+pub trait Sql<T> {
+    /// Maps the error as [`error`] does, under a text that says what was tried: `"load message"`.
+    fn sql(self, doing: impl Into<Cow<'static, str>>) -> linchpin::Result<T>;
+}
+
+impl<T> Sql<T> for rusqlite::Result<T> {
+    fn sql(self, doing: impl Into<Cow<'static, str>>) -> linchpin::Result<T> {
+        self.map_err(|cause| error(cause).context(doing))
+    }
+}
+
+/// A `COMMIT` failed and it is not known whether the disk holds the group.
+///
+/// Until the process ends the group is absent. After a crash right then SQLite may find it complete
+/// in the log and keep it. A caller that tries again does so under an idempotency key or a unique id.
+/// Found by `error.find::<CommitUnknown>()`.
+#[derive(Debug)]
+pub struct CommitUnknown {
+    cause: rusqlite::Error,
+}
+
+impl fmt::Display for CommitUnknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the outcome of the commit is unknown")
+    }
+}
+
+impl std::error::Error for CommitUnknown {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+/// Why a whole group failed: one cause, a copy of the error for each of its submitters.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    pub(super) error: Error,
+    code: Option<ErrorCode>,
+}
+
+impl Failure {
+    /// The group was rolled back, or never began.
+    pub(super) fn undone(cause: rusqlite::Error) -> Self {
+        Self { code: cause.sqlite_error_code(), error: error(cause) }
+    }
+
+    /// The `COMMIT` failed. A few codes come before the log's last frame is written; after any other
+    /// the frames may be there whole.
+    pub(super) fn of_commit(cause: rusqlite::Error) -> Self {
+        let code = cause.sqlite_error_code();
+        let before_the_write = matches!(
+            code,
+            Some(
+                ErrorCode::ConstraintViolation
+                    | ErrorCode::DatabaseBusy
+                    | ErrorCode::DatabaseLocked
+                    | ErrorCode::DiskFull
+            )
+        );
+        if before_the_write {
+            return Self::undone(cause);
+        }
+        let error = Error::new(Kind::Unavailable, CommitUnknown { cause }).with_public(TEMPORARY);
+        Self { error, code }
+    }
+
+    /// One submission broke a constraint that is checked only at `COMMIT`; the others are sound.
+    pub(super) fn is_constraint(&self) -> bool {
+        self.code == Some(ErrorCode::ConstraintViolation)
+    }
+
+    /// The connection itself may be damaged: open another.
+    pub(super) fn needs_reopen(&self) -> bool {
+        matches!(self.error.kind(), Kind::DataLoss | Kind::Unavailable)
+            && self.code != Some(ErrorCode::DiskFull)
+    }
+}
+
+pub(super) fn is_busy(cause: &rusqlite::Error) -> bool {
+    cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+}
+
+fn kind(cause: &rusqlite::Error) -> Kind {
+    if matches!(cause, rusqlite::Error::QueryReturnedNoRows) {
+        return Kind::NotFound;
+    }
+    let Some(failure) = cause.sqlite_error() else { return Kind::Internal };
+    match failure.code {
+        ErrorCode::ConstraintViolation => match failure.extended_code {
+            ffi::SQLITE_CONSTRAINT_UNIQUE
+            | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+            | ffi::SQLITE_CONSTRAINT_ROWID => Kind::AlreadyExists,
+            _ => Kind::Internal,
+        },
+        ErrorCode::DiskFull
+        | ErrorCode::SystemIoFailure
+        | ErrorCode::CannotOpen
+        | ErrorCode::ReadOnly
+        | ErrorCode::FileLockingProtocolFailed => Kind::Unavailable,
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Kind::Aborted,
+        ErrorCode::OperationInterrupted => Kind::Cancelled,
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Kind::DataLoss,
+        _ => Kind::Internal,
+    }
+}
+
+/// The text for the log, where the disk and not the request is the cause.
+fn storage_text(cause: &rusqlite::Error) -> Option<&'static str> {
+    match cause.sqlite_error_code()? {
+        ErrorCode::DiskFull => Some("storage is full"),
+        ErrorCode::SystemIoFailure => Some("storage I/O failed"),
+        ErrorCode::CannotOpen => Some("storage cannot be opened"),
+        ErrorCode::ReadOnly => Some("storage is read-only"),
+        ErrorCode::FileLockingProtocolFailed => Some("storage locking failed"),
+        _ => None,
+    }
+}

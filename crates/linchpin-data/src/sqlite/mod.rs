@@ -1,0 +1,50 @@
+//! SQLite behind one writer thread that groups its commits, and a few reader threads.
+//!
+//! SQLite takes one writer at a time and pays one `fsync` a commit. So a single owned thread writes:
+//! each [`Writer::submit`] runs in a savepoint of its own, and all that queued up while the last
+//! commit ran share the next `COMMIT`. No answer, a refusal or a duplicate included, leaves before
+//! that commit has been synced (`synchronous=FULL`): what a caller was told is on the disk. There is
+//! no lingering: a lone submission commits at once.
+//!
+//! Reads go to [`Reader::query`], on connections that cannot write and that the caller's context
+//! interrupts. In WAL mode neither side waits for the other.
+//!
+//! ```text
+//! submit ──▶ queue ──▶ writer thread:  BEGIN IMMEDIATE
+//!                                        SAVEPOINT, closure, RELEASE   (Err or panic: ROLLBACK TO)
+//!                                        SAVEPOINT, closure, RELEASE
+//!                                      COMMIT ──▶ hooks, then answers, in order
+//! query  ──▶ queue ──▶ reader threads: closure ──▶ answer
+//! ```
+//!
+//! # When a transaction dies
+//!
+//! Some failures end the whole transaction: a full disk, `ON CONFLICT ROLLBACK`. Nothing of the group
+//! is kept then. The writer runs the submissions before the culprit again, then the culprit alone,
+//! then the rest, in order, which is why closures are `FnMut`: a closure may run up to a few times,
+//! and only the effects of the run that was committed exist. A closure cannot end the transaction
+//! itself: its `COMMIT` or `ROLLBACK` is refused, and a commit while a closure runs is vetoed.
+//!
+//! # When the disk fails
+//!
+//! Errors of a full or failing disk are [`Kind::Unavailable`](linchpin::Kind::Unavailable): the
+//! caller may try again. If a `COMMIT` itself fails in a way that leaves open whether a later start
+//! will find the group, the error has a [`CommitUnknown`] inside. The writer reopens its connection
+//! when needed and goes on as soon as the disk does.
+
+mod connection;
+mod database;
+mod error;
+mod group;
+mod job;
+mod lock;
+mod options;
+mod reader;
+mod writer;
+
+pub use database::Database;
+pub use error::{CommitUnknown, Sql, error};
+pub use job::Tx;
+pub use options::Options;
+pub use reader::Reader;
+pub use writer::{Stats, Writer};

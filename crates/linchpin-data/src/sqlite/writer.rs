@@ -1,0 +1,318 @@
+//! The writer: a queue, an owned thread behind it, and what both count.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use linchpin::time::Timestamp;
+use linchpin::{Context, Error, Kind, Result};
+use metrics::{Counter, Gauge, Histogram};
+use rusqlite::Connection;
+use tokio::sync::mpsc;
+
+use super::connection::{self, Guard};
+use super::group::Runner;
+use super::job::{Claim, Job, Outcome, Submission, Tx};
+use super::options::Options;
+
+/// Submits work to the one thread that writes. Cheap to clone.
+#[derive(Clone)]
+pub struct Writer {
+    queue: mpsc::Sender<Command>,
+    meter: Arc<Meter>,
+}
+
+impl Writer {
+    /// Runs the closure in a savepoint and returns what it returned, once that is committed and
+    /// synced.
+    ///
+    /// Submissions run in the order in which they were queued, each seeing what those before it did.
+    /// An `Err` undoes the closure's effects and nobody else's; it too is returned only after the
+    /// group's commit, since it may rest on what a neighbour in the group wrote. The closure may run
+    /// more than once (see the [module](super)): it must not carry effects outside the database;
+    /// those belong into [`Tx::after_commit`]. It runs on the writer's thread and everyone waits for
+    /// it, so compute before, not inside.
+    ///
+    /// The context is looked at until the closure starts: if it ends earlier, the closure never runs
+    /// and the context's cause is returned at once. A started closure is not interrupted.
+    ///
+    /// # Errors
+    ///
+    /// The closure's own; [`Kind::Internal`] if it panicked; the context's cause; storage errors as
+    /// in [`error`](super::error), with [`CommitUnknown`](super::CommitUnknown) inside if it is open
+    /// whether the disk holds the effects; [`Kind::Aborted`] if the closure ignored that its
+    /// transaction was rolled back; [`Kind::Unavailable`] after
+    /// [`Database::close`](super::Database::close).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before the closure has started withdraws it. After that the closure's
+    /// effects are committed and its hooks run, and only the answer is lost.
+    pub async fn submit<T, F>(&self, ctx: &Context, closure: F) -> Result<T>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.submit_sized(ctx, 0, closure).await
+    }
+
+    /// Like [`submit`](Self::submit), and counts `bytes` towards the group's cap
+    /// ([`Options::group_bytes`]), so that a few large rows do not hold up many small ones.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`submit`](Self::submit).
+    pub async fn submit_sized<T, F>(&self, ctx: &Context, bytes: usize, closure: F) -> Result<T>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let place = ctx.run(self.queue.reserve()).await?.map_err(|_| closed())?;
+        let (submission, claim, answered) = Submission::new(ctx.clone(), bytes, closure);
+        place.send(Command::Run(Box::new(submission)));
+
+        let withdrawal = Withdrawal(claim);
+        let mut answered = pin!(answered);
+        let answer = tokio::select! {
+            biased;
+            answer = &mut answered => answer,
+            _ = ctx.cancelled() => {
+                if withdrawal.0.withdraw() {
+                    ctx.check()?;
+                }
+                answered.await
+            }
+        };
+        answer.map_err(|_| closed())?
+    }
+
+    /// What the writer has done so far, and how much waits for it.
+    pub fn stats(&self) -> Stats {
+        let meter = &self.meter;
+        Stats {
+            queued: self.queue.max_capacity() - self.queue.capacity(),
+            groups: meter.groups.load(Ordering::Relaxed),
+            submissions: meter.submissions.load(Ordering::Relaxed),
+            last_commit: match meter.last_commit.load(Ordering::Relaxed) {
+                i64::MIN => None,
+                micros => Some(Timestamp::from_micros(micros)),
+            },
+            last_commit_took: Duration::from_micros(meter.last_took.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Has the thread end once it has run all that was queued before, and refuses what comes after.
+    pub(super) async fn close(&self, ctx: &Context) -> Result<()> {
+        // A closed queue means that the thread is ending already.
+        drop(ctx.run(self.queue.send(Command::Close)).await?);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").field("stats", &self.stats()).finish()
+    }
+}
+
+/// A moment of a [`Writer`]'s life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Submissions in the queue that the writer has not taken yet.
+    pub queued: usize,
+    /// Transactions committed.
+    pub groups: u64,
+    /// Submissions answered, whatever the answer.
+    pub submissions: u64,
+    /// When the last commit succeeded.
+    pub last_commit: Option<Timestamp>,
+    /// How long the last `COMMIT` took, its sync included, to the microsecond.
+    pub last_commit_took: Duration,
+}
+
+/// Takes a submission back, if that is still possible, when its future goes away.
+struct Withdrawal(Arc<Claim>);
+
+impl Drop for Withdrawal {
+    fn drop(&mut self) {
+        self.0.withdraw();
+    }
+}
+
+pub(super) fn closed() -> Error {
+    Error::new(Kind::Unavailable, "the database is closed")
+}
+
+enum Command {
+    Close,
+    Run(Box<dyn Job>),
+}
+
+/// Counts and metrics. Relaxed throughout: each number stands alone, and whoever was answered sees
+/// the counts of that answer through the channel it came by.
+pub(super) struct Meter {
+    groups: AtomicU64,
+    submissions: AtomicU64,
+    last_commit: AtomicI64,
+    last_took: AtomicU64,
+    queue: Gauge,
+    group_size: Histogram,
+    commit_seconds: Histogram,
+    outcomes: [Counter; Outcome::ALL.len()],
+}
+
+impl Meter {
+    fn new() -> Self {
+        let outcome = |outcome: Outcome| metrics::counter!("linchpin_sqlite_submissions_total", "outcome" => outcome.as_str());
+        Self {
+            groups: AtomicU64::new(0),
+            submissions: AtomicU64::new(0),
+            last_commit: AtomicI64::new(i64::MIN),
+            last_took: AtomicU64::new(0),
+            queue: metrics::gauge!("linchpin_sqlite_queue"),
+            group_size: metrics::histogram!("linchpin_sqlite_group_size"),
+            commit_seconds: metrics::histogram!("linchpin_sqlite_commit_seconds"),
+            outcomes: Outcome::ALL.map(outcome),
+        }
+    }
+
+    pub(super) fn committed(&self, submissions: usize, took: Duration) {
+        self.groups.fetch_add(1, Ordering::Relaxed);
+        self.last_commit.store(Timestamp::now().as_micros(), Ordering::Relaxed);
+        self.last_took.store(took.as_micros() as u64, Ordering::Relaxed);
+        self.group_size.record(submissions as f64);
+        self.commit_seconds.record(took.as_secs_f64());
+    }
+
+    /// Called before the answer leaves, so that the submitter finds itself counted.
+    pub(super) fn answering(&self, outcome: Outcome) {
+        self.submissions.fetch_add(1, Ordering::Relaxed);
+        self.outcomes[outcome as usize].increment(1);
+    }
+}
+
+/// The thread's side of the queue.
+pub(super) struct Worker {
+    path: PathBuf,
+    options: Options,
+    guard: Guard,
+    queue: mpsc::Receiver<Command>,
+    meter: Arc<Meter>,
+    /// Taken from the queue, but too large for the group it came to.
+    held: Option<Box<dyn Job>>,
+}
+
+/// A writer and the worker to be run, with its connection, on a thread of its own.
+pub(super) fn pair(path: PathBuf, options: Options, guard: Guard) -> (Writer, Worker) {
+    let (sender, queue) = mpsc::channel(options.queue);
+    let meter = Arc::new(Meter::new());
+    let writer = Writer { queue: sender, meter: Arc::clone(&meter) };
+    (writer, Worker { path, options, guard, queue, meter, held: None })
+}
+
+impl Worker {
+    /// Runs groups until the queue is closed and empty, or nobody is left to fill it.
+    pub(super) fn work(mut self, conn: Connection) {
+        let mut conn = Some(conn);
+        let mut group = Vec::new();
+        while self.take(&mut group) {
+            match conn.take().map_or_else(|| self.reopen(), Ok) {
+                Ok(open) => conn = self.serve(&open, &mut group).then_some(open),
+                Err(cause) => self.fail(&mut group, &cause),
+            }
+        }
+        if let Some(conn) = conn {
+            truncate_log(&conn);
+        }
+    }
+
+    /// Runs this group and those that follow. `false` if the connection should be replaced.
+    fn serve(&mut self, conn: &Connection, group: &mut Vec<Box<dyn Job>>) -> bool {
+        let (guard, meter) = (self.guard.clone(), Arc::clone(&self.meter));
+        let mut runner = match Runner::new(conn, &guard, &meter, &self.options) {
+            Ok(runner) => runner,
+            Err(cause) => {
+                self.fail(group, &cause);
+                return false;
+            }
+        };
+        loop {
+            let healthy = runner.run(group);
+            group.clear();
+            if !healthy {
+                return false;
+            }
+            if !self.take(group) {
+                return true;
+            }
+        }
+    }
+
+    /// Fills the group with what is queued now, waiting only for the first. `false` at the end.
+    fn take(&mut self, group: &mut Vec<Box<dyn Job>>) -> bool {
+        let Some(first) = self.held.take().or_else(|| self.wait()) else { return false };
+        let mut bytes = first.bytes();
+        group.push(first);
+        while group.len() < self.options.group_count {
+            let job = match self.queue.try_recv() {
+                Ok(Command::Run(job)) => job,
+                Ok(Command::Close) => {
+                    self.queue.close();
+                    continue;
+                }
+                Err(_) => break,
+            };
+            bytes = bytes.saturating_add(job.bytes());
+            if bytes > self.options.group_bytes {
+                self.held = Some(job);
+                break;
+            }
+            group.push(job);
+        }
+        self.meter.queue.set(self.queue.len() as f64);
+        true
+    }
+
+    fn wait(&mut self) -> Option<Box<dyn Job>> {
+        loop {
+            match self.queue.blocking_recv()? {
+                Command::Run(job) => return Some(job),
+                // What was queued before has been taken; what holds a place already still comes.
+                Command::Close => self.queue.close(),
+            }
+        }
+    }
+
+    fn reopen(&self) -> Result<Connection> {
+        let mut conn = connection::reopen(&self.path, &self.options)?;
+        self.guard.install(&mut conn)?;
+        tracing::info!(path = %self.path.display(), "database reopened for writing");
+        Ok(conn)
+    }
+
+    fn fail(&self, group: &mut Vec<Box<dyn Job>>, cause: &Error) {
+        tracing::error!(error = %cause.report(), "no connection to write to");
+        for mut job in group.drain(..) {
+            job.fail(cause.clone());
+            self.meter.answering(job.outcome());
+            job.answer();
+        }
+    }
+}
+
+/// Moves the log into the database file and empties it, so that a copy of the one file is whole.
+fn truncate_log(conn: &Connection) {
+    match conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0)) {
+        Ok(false) => {}
+        Ok(true) => tracing::warn!("another program reads the database, its log stays"),
+        Err(cause) => tracing::warn!(error = %cause, "checkpoint failed, the log stays"),
+    }
+}

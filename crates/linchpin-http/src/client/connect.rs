@@ -1,0 +1,131 @@
+//! Look-up, judgement and dial, in one step.
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tower::Service;
+
+use super::address::AddressPolicy;
+use super::error::Blocked;
+
+/// Looks names up.
+///
+/// One call a connection: what it returns is judged, and only what passed is dialled.
+pub trait Resolve: Send + Sync + 'static {
+    /// The addresses of `host`, in the order to try.
+    fn resolve<'a>(
+        &'a self,
+        host: &'a str,
+        port: u16,
+    ) -> Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>>;
+}
+
+/// The system's resolver.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemResolver;
+
+impl Resolve for SystemResolver {
+    fn resolve<'a>(
+        &'a self,
+        host: &'a str,
+        port: u16,
+    ) -> Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>> {
+        Box::pin(async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) })
+    }
+}
+
+/// Dials what the policy lets pass.
+#[derive(Clone)]
+pub(super) struct Connector {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    addresses: AddressPolicy,
+    resolver: Arc<dyn Resolve>,
+    timeout: Duration,
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl Connector {
+    pub(super) fn new(
+        addresses: AddressPolicy,
+        resolver: Arc<dyn Resolve>,
+        timeout: Duration,
+    ) -> Self {
+        Self { shared: Arc::new(Shared { addresses, resolver, timeout }) }
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = TokioIo<TcpStream>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<TokioIo<TcpStream>, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let shared = self.shared.clone();
+        Box::pin(async move {
+            let connect = shared.connect(&uri);
+            let stream = tokio::time::timeout(shared.timeout, connect)
+                .await
+                .map_err(|_| format!("no connection to {uri} within {:?}", shared.timeout))??;
+            Ok(TokioIo::new(stream))
+        })
+    }
+}
+
+impl Shared {
+    async fn connect(&self, uri: &Uri) -> Result<TcpStream, BoxError> {
+        let host = uri.host().ok_or("the URL has no host")?;
+        // An IPv6 literal stands in brackets in a URL.
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let port =
+            uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+        let found = match host.parse::<IpAddr>() {
+            Ok(literal) => vec![SocketAddr::new(literal, port)],
+            Err(_) => self
+                .resolver
+                .resolve(host, port)
+                .await
+                .map_err(|fault| format!("cannot look up `{host}`: {fault}"))?,
+        };
+        let mut last: BoxError = format!("`{host}` has no address").into();
+        for addr in found {
+            if let Err(range) = self.addresses.judge(addr.ip()) {
+                last = Blocked { host: host.to_owned(), address: addr.ip(), range }.into();
+                continue;
+            }
+            match TcpStream::connect(addr).await {
+                Ok(stream) => return self.checked(stream, host),
+                Err(fault) => last = format!("{addr}: {fault}").into(),
+            }
+        }
+        Err(last)
+    }
+
+    /// The second lock: whom we are really connected to.
+    fn checked(&self, stream: TcpStream, host: &str) -> Result<TcpStream, BoxError> {
+        let address = stream.peer_addr()?.ip();
+        match self.addresses.judge(address) {
+            Err(range) => Err(Blocked { host: host.to_owned(), address, range }.into()),
+            Ok(()) => {
+                // Signed bodies are small and must not wait for an acknowledgement.
+                drop(stream.set_nodelay(true));
+                Ok(stream)
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Why a call was not answered.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use linchpin::context::Ended;
+
+/// A call that was not answered. `Display` is for the operator who looks at it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The address may not be dialled.
+    Blocked(Blocked),
+    /// The body broke off.
+    Body(Box<dyn StdError + Send + Sync>),
+    /// No connection came about.
+    Connect(Box<dyn StdError + Send + Sync>),
+    /// The context ended.
+    Ended(Ended),
+    /// The connection broke, or what came was not HTTP.
+    Protocol(Box<dyn StdError + Send + Sync>),
+    /// The time limit passed.
+    TimedOut {
+        /// What it was.
+        limit: Duration,
+    },
+}
+
+/// An address that may not be dialled.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Blocked {
+    /// The host as it was asked for.
+    pub host: String,
+    /// The address it stands for.
+    pub address: IpAddr,
+    /// Why: the name of the range.
+    pub range: &'static str,
+}
+
+impl SendError {
+    pub(super) fn from_client(error: hyper_util::client::legacy::Error) -> Self {
+        if let Some(blocked) = find::<Blocked>(&error) {
+            return Self::Blocked(blocked.clone());
+        }
+        if error.is_connect() { Self::Connect(error.into()) } else { Self::Protocol(error.into()) }
+    }
+
+    pub(super) fn body(error: hyper::Error) -> Self {
+        Self::Body(error.into())
+    }
+}
+
+fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+    chain(error).find_map(|error| error.downcast_ref())
+}
+
+fn chain<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| {
+        let error: &'a (dyn StdError + 'static) = *error;
+        error.source()
+    })
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blocked(blocked) => blocked.fmt(f),
+            Self::Body(source) => write!(f, "the response broke off: {}", Innermost(&**source)),
+            Self::Connect(source) => write!(f, "cannot connect: {}", Innermost(&**source)),
+            Self::Ended(ended) => ended.fmt(f),
+            Self::Protocol(source) => write!(f, "no HTTP response: {}", Innermost(&**source)),
+            Self::TimedOut { limit } => write!(f, "no complete response within {limit:?}"),
+        }
+    }
+}
+
+impl StdError for SendError {}
+
+/// The last cause of a chain, which is the one that says something.
+struct Innermost<'a>(&'a (dyn StdError + 'static));
+
+impl fmt::Display for Innermost<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        chain(self.0).last().map_or(Ok(()), |last| fmt::Display::fmt(last, f))
+    }
+}
+
+impl fmt::Display for Blocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, address, range } = self;
+        write!(f, "requests to `{host}` are blocked: {address} is {range}, not a public address")
+    }
+}
+
+impl StdError for Blocked {}

@@ -1,0 +1,73 @@
+//! URLs that may be called.
+
+use std::fmt;
+
+pub use url::Url;
+
+use super::address::AddressPolicy;
+
+/// Why a URL may not be called.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum UrlFault {
+    /// Its host is an address that may not be dialled; the name of the range.
+    Blocked(&'static str),
+    /// It has a part after `#`, which is never sent.
+    Fragment,
+    /// It cannot be read as a URL.
+    Malformed(String),
+    /// It is neither http nor https.
+    Scheme,
+    /// It is longer than 2,048 bytes.
+    TooLong,
+    /// It has a user name or a password.
+    UserInfo,
+}
+
+const LONGEST: usize = 2_048;
+
+/// Reads a URL and says whether it may be called, as far as that shows before its name is looked up.
+///
+/// What is returned is the normalised form: that is what must be stored and called. Hosts such as `2130706433` or
+/// `0x7f.1` have become addresses by then and are judged as such.
+///
+/// # Errors
+///
+/// [`UrlFault`].
+pub fn validate_url(text: &str, addresses: &AddressPolicy) -> Result<Url, UrlFault> {
+    if text.len() > LONGEST {
+        return Err(UrlFault::TooLong);
+    }
+    let url = Url::parse(text).map_err(|fault| UrlFault::Malformed(fault.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(UrlFault::Scheme);
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(UrlFault::UserInfo);
+    }
+    if url.fragment().is_some() {
+        return Err(UrlFault::Fragment);
+    }
+    let judged = match url.host() {
+        Some(url::Host::Ipv4(address)) => addresses.judge(address.into()),
+        Some(url::Host::Ipv6(address)) => addresses.judge(address.into()),
+        Some(url::Host::Domain("")) | None => return Err(UrlFault::Malformed("empty host".into())),
+        Some(url::Host::Domain(_)) => Ok(()),
+    };
+    judged.map_err(UrlFault::Blocked).map(|()| url)
+}
+
+impl fmt::Display for UrlFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blocked(range) => write!(f, "the host is {range}, not a public address"),
+            Self::Fragment => f.write_str("a URL to call has no part after `#`"),
+            Self::Malformed(why) => write!(f, "not a URL: {why}"),
+            Self::Scheme => f.write_str("only http and https URLs are called"),
+            Self::TooLong => write!(f, "longer than {LONGEST} bytes"),
+            Self::UserInfo => f.write_str("a user name or password in the URL is not allowed"),
+        }
+    }
+}
+
+impl std::error::Error for UrlFault {}

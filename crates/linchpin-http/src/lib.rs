@@ -1,0 +1,18 @@
+//! HTTP for services: a server whose every wait is bounded, its shutdown in phases, the middleware around handlers,
+//! problem responses, and a client for addresses that strangers give.
+//!
+//! | module | what it gives | what a Go engineer knows it as |
+//! |---|---|---|
+//! | [`server`] | accept loop, time bounds, drain | `http.Server` with all its timeouts set |
+//! | [`lifecycle`] | ready, draining, stopping; signals; hooks; a report | `Shutdown(ctx)`, oklog/run |
+//! | [`middleware`] | request id, context, panic boundary, logs and numbers, in one order | chi's middleware |
+//! | [`problem`] | RFC 9457 bodies from [`linchpin::Error`] | hand-written |
+//! | [`client`] | outbound calls that judge every address dialled | `http.Client` with `Dialer.Control` |
+
+#![forbid(unsafe_code)]
+
+pub mod client;
+pub mod lifecycle;
+pub mod middleware;
+pub mod problem;
+pub mod server;

@@ -1,0 +1,335 @@
+//! The life of a service: running, draining, stopping, done.
+//!
+//! ```text
+//!            signal            pre_drain           idle, or drain          hard_stop
+//!  running ────────▶ not ready ─────────▶ draining ──────────▶ stopping ──────────▶ aborted
+//!                    accepts still        no new work          hooks, in reverse
+//! ```
+//!
+//! Three contexts tell components where they stand: [`accepting`](Lifecycle::accepting) ends when no new work may be
+//! taken, [`work`](Lifecycle::work) when work under way must end, [`hard`](Lifecycle::hard) when it is aborted. Work
+//! under way holds a [`Guard`]. A second signal skips what is left.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use linchpin::context::{Cause, Child, Context};
+use linchpin::error::ResultExt as _;
+use linchpin::task::{self, Task};
+use linchpin::time::Instant;
+use linchpin::{Error, Kind};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// How long a hook may take.
+const HOOK: Duration = Duration::from_secs(5);
+
+/// A handle to the life of the service. Clones share it.
+#[derive(Clone)]
+pub struct Lifecycle {
+    shared: Arc<Shared>,
+}
+
+/// How long each phase may take, counted from the signal.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pre_drain: Duration,
+    drain: Duration,
+    hard_stop: Duration,
+}
+
+/// Work under way. The drain waits until every guard is dropped.
+#[must_use = "dropping the guard says that the work is done"]
+pub struct Guard {
+    in_flight: watch::Sender<usize>,
+}
+
+/// How a service ended. `Display` is one line for people.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Report {
+    /// Why it was shut down.
+    pub cause: Cause,
+    /// From the signal to the end.
+    pub took: Duration,
+    /// What was under way when the signal came.
+    pub in_flight: usize,
+    /// What was still under way at the hard stop, and hooks that did not end in time.
+    pub aborted: usize,
+    /// Whether a second signal cut it short.
+    pub forced: bool,
+    /// What each hook said, in the order in which they ran.
+    pub hooks: Vec<(&'static str, String)>,
+}
+
+type Hook = Box<dyn FnOnce(Context) -> Pin<Box<dyn Future<Output = String> + Send>> + Send>;
+
+struct Shared {
+    options: Options,
+    ready: AtomicBool,
+    running: Child,
+    unforced: Child,
+    accepting: Child,
+    work: Child,
+    hard: Child,
+    in_flight: watch::Sender<usize>,
+    hooks: Mutex<Vec<(&'static str, Hook)>>,
+}
+
+// ===== impl Lifecycle =====
+
+impl Lifecycle {
+    /// A service that is starting: not ready yet.
+    ///
+    /// # Errors
+    ///
+    /// Unless `pre_drain <= drain <= hard_stop`.
+    pub fn new(options: Options) -> linchpin::Result<Self> {
+        let Options { pre_drain, drain, hard_stop } = options;
+        if !(pre_drain <= drain && drain <= hard_stop) {
+            let why = format!(
+                "the phases must follow each other: pre_drain {pre_drain:?}, drain {drain:?}, hard_stop {hard_stop:?}"
+            );
+            return Err(Error::new(Kind::InvalidArgument, why).context("bad options for Lifecycle"));
+        }
+        let root = Context::root();
+        let shared = Shared {
+            options,
+            ready: AtomicBool::new(false),
+            running: root.child(),
+            unforced: root.child(),
+            accepting: root.child(),
+            work: root.child(),
+            hard: root.child(),
+            in_flight: watch::Sender::new(0),
+            hooks: Mutex::default(),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Says that the service is ready.
+    pub fn ready(&self) {
+        self.shared.ready.store(true, Ordering::Release);
+    }
+
+    /// Whether traffic should be sent here: ready, and no signal yet.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.shared.ready.load(Ordering::Acquire) && !self.shared.running.is_cancelled()
+    }
+
+    /// Begins the shutdown. The first cause stays.
+    pub fn shutdown(&self, cause: impl Into<Cause>) {
+        self.shared.running.cancel(cause);
+    }
+
+    /// Begins the shutdown if it has not begun, and skips every wait of it.
+    pub fn force(&self) {
+        self.shutdown("forced");
+        self.shared.unforced.cancel("forced");
+    }
+
+    /// Ends when no new work may be taken: connections, claims.
+    #[must_use]
+    pub fn accepting(&self) -> &Context {
+        &self.shared.accepting
+    }
+
+    /// Ends when work under way must come to its end. Handlers and jobs run under it.
+    #[must_use]
+    pub fn work(&self) -> &Context {
+        &self.shared.work
+    }
+
+    /// Ends when what is left is aborted.
+    #[must_use]
+    pub fn hard(&self) -> &Context {
+        &self.shared.hard
+    }
+
+    /// Counts something as under way.
+    pub fn guard(&self) -> Guard {
+        self.shared.in_flight.send_modify(|count| *count += 1);
+        Guard { in_flight: self.shared.in_flight.clone() }
+    }
+
+    /// How much is under way.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        *self.shared.in_flight.borrow()
+    }
+
+    /// Has `hook` run when nothing is under way any more, at the latest at the drain deadline; the last registered
+    /// first, each for at most five seconds. What it returns stands in the report.
+    pub fn on_stop<F, Fut>(&self, name: &'static str, hook: F)
+    where
+        F: FnOnce(Context) -> Fut + Send + 'static,
+        Fut: Future<Output = String> + Send + 'static,
+    {
+        let hook: Hook = Box::new(move |ctx| Box::pin(hook(ctx)));
+        self.shared.hooks.lock().unwrap_or_else(PoisonError::into_inner).push((name, hook));
+    }
+
+    /// A task that shuts down at the first SIGTERM or SIGINT and forces at the second, while it is kept.
+    ///
+    /// # Errors
+    ///
+    /// If the system takes no signal handler.
+    pub fn signals(&self) -> linchpin::Result<Task<()>> {
+        let listen = |kind| signal(kind).kind(Kind::Internal).context("listen for signals");
+        let (mut terminate, mut interrupt) =
+            (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+        let life = self.clone();
+        Ok(task::spawn("signals", async move {
+            loop {
+                let name = tokio::select! {
+                    _ = terminate.recv() => "SIGTERM",
+                    _ = interrupt.recv() => "SIGINT",
+                };
+                if life.shared.running.is_cancelled() {
+                    tracing::warn!(signal = name, "second signal: stopping at once");
+                    life.force();
+                    return;
+                }
+                tracing::info!(signal = name, in_flight = life.in_flight(), "shutting down");
+                life.shutdown(name);
+            }
+        }))
+    }
+
+    /// Waits for the shutdown and leads it through its phases; whoever runs the service awaits this once.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not safe: dropped half-way, later phases never come.
+    pub async fn finished(&self) -> Report {
+        let Shared { options, running, unforced, accepting, work, hard, .. } = &*self.shared;
+        let cause = running.cancelled().await;
+        let (began, in_flight) = (Instant::now(), self.in_flight());
+        let drain = unforced.with_deadline(began + options.drain);
+        let stop = unforced.with_deadline(began + options.hard_stop);
+
+        // An early end of a phase is what a second signal is for.
+        drop(unforced.sleep(options.pre_drain).await);
+        accepting.cancel(Cause::Shutdown);
+        drop(drain.run(self.idle()).await);
+        work.cancel(Cause::Shutdown);
+        let (hooks, late) = self.run_hooks(&stop).await;
+        drop(stop.run(self.idle()).await);
+        let aborted = self.in_flight() + late;
+        hard.cancel(Cause::Shutdown);
+        let forced = unforced.is_cancelled();
+        Report { cause, took: began.elapsed(), in_flight, aborted, forced, hooks }
+    }
+
+    async fn idle(&self) {
+        let mut in_flight = self.shared.in_flight.subscribe();
+        // The sender lives as long as we do.
+        drop(in_flight.wait_for(|count| *count == 0).await);
+    }
+
+    async fn run_hooks(&self, stop: &Context) -> (Vec<(&'static str, String)>, usize) {
+        let (mut said, mut late) = (Vec::new(), 0);
+        loop {
+            let next = self.shared.hooks.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let Some((name, hook)) = next else { return (said, late) };
+            let bounded = stop.with_timeout(HOOK);
+            // Each hook gets a turn even after the hard stop: closing a database may take no time at all.
+            let hook = std::pin::pin!(hook(Context::clone(&bounded)));
+            let outcome =
+                match futures_util::future::select(hook, std::pin::pin!(bounded.cancelled())).await
+                {
+                    futures_util::future::Either::Left((text, _)) => text,
+                    futures_util::future::Either::Right((cause, _)) => {
+                        late += 1;
+                        format!("given up: {cause}")
+                    }
+                };
+            said.push((name, outcome));
+        }
+    }
+}
+
+impl fmt::Debug for Lifecycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lifecycle")
+            .field("ready", &self.is_ready())
+            .field("in_flight", &self.in_flight())
+            .finish_non_exhaustive()
+    }
+}
+
+// ===== impl Guard =====
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.in_flight.send_modify(|count| *count -= 1);
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").finish_non_exhaustive()
+    }
+}
+
+// ===== impl Options =====
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            pre_drain: Duration::ZERO,
+            drain: Duration::from_secs(20),
+            hard_stop: Duration::from_secs(25),
+        }
+    }
+}
+
+impl Options {
+    /// Go on accepting for so long after the signal, while not ready: in Kubernetes the removal of an endpoint races
+    /// the signal, and 5 s is usual. Default 0.
+    #[must_use]
+    pub fn pre_drain(mut self, duration: Duration) -> Self {
+        self.pre_drain = duration;
+        self
+    }
+
+    /// Work under way is told to end so long after the signal. Default 20 s.
+    #[must_use]
+    pub fn drain(mut self, duration: Duration) -> Self {
+        self.drain = duration;
+        self
+    }
+
+    /// What is left is aborted so long after the signal; less than the 30 s after which Kubernetes kills. Default 25 s.
+    #[must_use]
+    pub fn hard_stop(mut self, duration: Duration) -> Self {
+        self.hard_stop = duration;
+        self
+    }
+}
+
+// ===== impl Report =====
+
+impl Report {
+    /// 0 if everything under way came to its end, 1 if something was aborted.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        u8::from(self.aborted > 0)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cause, took, in_flight, aborted, forced, hooks } = self;
+        write!(f, "stopped after {cause} in {took:.1?}: {in_flight} under way, {aborted} aborted")?;
+        if *forced {
+            f.write_str(", forced")?;
+        }
+        hooks.iter().try_for_each(|(name, text)| write!(f, "; {name}: {text}"))
+    }
+}

@@ -1,0 +1,272 @@
+//! An HTTP/1.1 server whose every wait is bounded.
+//!
+//! | a client that | is closed after |
+//! |---|---|
+//! | sends nothing, or a byte of its header at a time | [`header_read`](Options::header_read) |
+//! | keeps a connection idle between requests | the same: hyper counts both alike |
+//! | stops in the middle of its body | [`body_read`](Options::body_read) |
+//! | does not read what it asked for | [`write`](Options::write) |
+//!
+//! Beyond [`max_connections`](Options::max_connections) the server does not accept; the kernel's queue is the wait.
+
+mod body;
+mod io;
+
+use std::convert::Infallible;
+use std::fmt;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use http::{Request, StatusCode, Version, header};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use linchpin::error::ResultExt as _;
+use linchpin::task::Tracker;
+use linchpin::{Error, Kind};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tower::{Service, ServiceExt as _};
+
+use self::body::TimedBody;
+use self::io::BoundedIo;
+use crate::lifecycle::Lifecycle;
+
+/// A bound address, not yet serving.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    addr: SocketAddr,
+}
+
+/// A server with its routes and its life, ready to [`run`](Serve::run).
+pub struct Serve<S> {
+    server: Server,
+    service: S,
+    options: Options,
+}
+
+/// The bounds of a server.
+#[derive(Clone, Debug)]
+pub struct Options {
+    header_read: Duration,
+    body_read: Duration,
+    write: Duration,
+    max_connections: usize,
+}
+
+/// Between two tries to accept when the system has no descriptor or memory left.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+// ===== impl Server =====
+
+impl Server {
+    /// Binds `addr`; port 0 picks a free one.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Unavailable`] with the address, if it is taken or not ours.
+    pub async fn bind(addr: SocketAddr) -> linchpin::Result<Self> {
+        let listener = TcpListener::bind(addr).await.map_err(|fault| {
+            let hint = match fault.kind() {
+                std::io::ErrorKind::AddrInUse => " (is another process listening there?)",
+                _ => "",
+            };
+            Error::new(Kind::Unavailable, fault).context(format!("cannot listen on {addr}{hint}"))
+        })?;
+        let addr = listener.local_addr().kind(Kind::Internal)?;
+        Ok(Self { listener, addr })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Gives it something to serve: an axum `Router`, or any service of that shape.
+    pub fn serve<S>(self, service: S) -> Serve<S>
+    where
+        S: Service<Request<Body>, Response = Response, Error = Infallible>,
+        S: Clone + Send + 'static,
+        S::Future: Send,
+    {
+        Serve { server: self, service, options: Options::default() }
+    }
+}
+
+// ===== impl Serve =====
+
+impl<S> Serve<S>
+where
+    S: Service<Request<Body>, Response = Response, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+{
+    /// Other bounds than the default ones.
+    #[must_use]
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Serves until `life` stops accepting and every connection has ended, or was aborted at the hard stop.
+    ///
+    /// While draining, idle connections are closed at once, requests under way are answered with `connection: close`.
+    ///
+    /// # Errors
+    ///
+    /// None after a successful bind, today; a failed accept is logged and tried again.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the listener and aborts the connections.
+    pub async fn run(self, life: &Lifecycle) -> linchpin::Result<()> {
+        let Self { server, service, options } = self;
+        let tracker = Tracker::new("http");
+        let places = Arc::new(Semaphore::new(options.max_connections));
+        let connections = metrics::gauge!("linchpin_http_connections");
+        let accepting = life.accepting();
+        loop {
+            let Ok(Ok(place)) = accepting.run(places.clone().acquire_owned()).await else { break };
+            let stream = match accepting.run(server.listener.accept()).await {
+                Ok(Ok((stream, _))) => stream,
+                Ok(Err(fault)) => {
+                    tracing::warn!(%fault, "cannot accept a connection");
+                    drop(accepting.sleep(ACCEPT_AGAIN).await);
+                    continue;
+                }
+                Err(_) => break,
+            };
+            let guard = life.guard();
+            let (life, service, options) = (life.clone(), service.clone(), options.clone());
+            let connections = connections.clone();
+            tracker.spawn("connection", async move {
+                connections.increment(1.0);
+                connection(stream, service, &life, &options).await;
+                connections.decrement(1.0);
+                drop((guard, place));
+            });
+        }
+        drop(server.listener);
+        tracker.close();
+        if life.hard().run(tracker.wait()).await.is_err() {
+            tracker.abort_all();
+            tracker.wait().await;
+        }
+        Ok(())
+    }
+}
+
+async fn connection<S>(stream: TcpStream, service: S, life: &Lifecycle, options: &Options)
+where
+    S: Service<Request<Body>, Response = Response, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+{
+    // Small answers must not wait for the client's delayed acknowledgement.
+    drop(stream.set_nodelay(true));
+    let body_read = options.body_read;
+    let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+        let service = service.clone();
+        async move {
+            match fault(&request) {
+                Some(fault) => Ok(refuse(fault)),
+                None => {
+                    let request = request.map(|body| Body::new(TimedBody::new(body, body_read)));
+                    service.oneshot(request).await
+                }
+            }
+        }
+    });
+    let io = BoundedIo::new(stream, options.write);
+    let seen = io.seen();
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(options.header_read)
+        .serve_connection(TokioIo::new(io), service);
+    let mut connection = pin!(connection);
+    let ended = match life.accepting().run(connection.as_mut()).await {
+        Ok(ended) => ended,
+        // Nothing was asked yet, so nothing is owed.
+        Err(_) if !seen.any() => return,
+        Err(_) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(fault) = ended {
+        tracing::debug!(%fault, "a connection ended early");
+    }
+}
+
+/// What is wrong with a request, by RFC 9112, that hyper lets through.
+fn fault<B>(request: &Request<B>) -> Option<&'static str> {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) if request.version() == Version::HTTP_11 => Some("the Host header is missing\n"),
+        (Some(_), Some(_)) => Some("there is more than one Host header\n"),
+        _ => None,
+    }
+}
+
+fn refuse(fault: &'static str) -> Response {
+    let mut response = Response::new(Body::from(fault));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    let close = http::HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, close);
+    response
+}
+
+impl<S> fmt::Debug for Serve<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serve").field("addr", &self.server.addr).finish_non_exhaustive()
+    }
+}
+
+// ===== impl Options =====
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            header_read: Duration::from_secs(30),
+            body_read: Duration::from_secs(30),
+            write: Duration::from_secs(30),
+            max_connections: 10_000,
+        }
+    }
+}
+
+impl Options {
+    /// The time for a whole header, from the accept or from the end of the answer before. Default 30 s.
+    #[must_use]
+    pub fn header_read(mut self, duration: Duration) -> Self {
+        self.header_read = duration;
+        self
+    }
+
+    /// The time between two pieces of a request's body. Default 30 s.
+    #[must_use]
+    pub fn body_read(mut self, duration: Duration) -> Self {
+        self.body_read = duration;
+        self
+    }
+
+    /// The time in which a client must take something of what is written to it. Default 30 s.
+    #[must_use]
+    pub fn write(mut self, duration: Duration) -> Self {
+        self.write = duration;
+        self
+    }
+
+    /// How many connections are open at once. Default 10,000.
+    #[must_use]
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.max_connections = connections;
+        self
+    }
+}

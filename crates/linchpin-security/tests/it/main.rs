@@ -1,0 +1,6 @@
+//! Integration tests.
+
+mod config;
+mod jwt;
+mod secret;
+mod webhook;

@@ -1,0 +1,14 @@
+//! What tests of services need: a receiver that can be told how to answer, and proof that no task was left.
+//!
+//! | module | what it gives | what a Go engineer knows it as |
+//! |---|---|---|
+//! | `server` (feature `http`) | a real server on a free port | `httptest.Server` |
+//! | [`leak`] | fails a test that leaves a task behind | goleak |
+//!
+//! A dev-dependency: it turns on the feature `testing` of `linchpin`, so clocks follow tokio's.
+
+#![forbid(unsafe_code)]
+
+pub mod leak;
+#[cfg(feature = "http")]
+pub mod server;

@@ -1,0 +1,165 @@
+//! The service as a child process.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use linchpin::task::{self, Task};
+use linchpin::time::Instant;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use crate::Failure;
+
+/// A running Relay; killed when dropped.
+pub(crate) struct Service {
+    /// Shared with the clients, who call while it is killed.
+    child: Mutex<Child>,
+    api: String,
+    admin: String,
+    token: String,
+    took: Duration,
+    http: Client<HttpConnector, Full<Bytes>>,
+    _rest: Task<()>,
+}
+
+/// Longer than any step takes on a loaded machine.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+/// Enough retries that a receiver that fails a tenth cannot exhaust them, each soon enough for a short drill.
+const FLAGS: [&str; 10] = [
+    "--listen",
+    "127.0.0.1:0",
+    "--admin-listen",
+    "127.0.0.1:0",
+    "--retry-schedule",
+    "50ms,50ms,50ms,100ms,100ms,100ms,200ms,200ms,200ms,200ms,200ms,200ms",
+    "--log-level",
+    "error",
+    "--request-timeout",
+    "10s",
+];
+
+impl Service {
+    /// Starts the binary and waits until it is ready.
+    pub(crate) async fn start(relay: &Path, database: &Path) -> Result<Arc<Self>, Failure> {
+        Self::start_as(Command::new(relay), database).await
+    }
+
+    /// Starts it by a command that takes the binary's arguments at its end.
+    pub(crate) async fn start_as(
+        mut command: Command,
+        database: &Path,
+    ) -> Result<Arc<Self>, Failure> {
+        let begun = Instant::now();
+        let mut child = command
+            .arg("serve")
+            .args(FLAGS)
+            .arg("--database")
+            .arg(database)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let said = timeout(PATIENCE, addresses(&mut lines)).await??;
+        let rest =
+            task::spawn(
+                "output",
+                async move { while let Ok(Some(_)) = lines.next_line().await {} },
+            );
+        let http = Client::builder(TokioExecutor::new()).build_http();
+        let [api, admin, token] = said;
+        let child = Mutex::new(child);
+        let mut service =
+            Self { child, api, admin, token, took: Duration::ZERO, http, _rest: rest };
+        timeout(PATIENCE, service.ready()).await?;
+        service.took = begun.elapsed();
+        Ok(Arc::new(service))
+    }
+
+    /// Another process has no event for this, hence the repeated look.
+    async fn ready(&self) {
+        let ready = format!("{}/ready", self.admin);
+        while !matches!(self.send("GET", &ready, String::new()).await, Ok((200, _))) {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// From the start of the process to readiness.
+    pub(crate) fn took(&self) -> Duration {
+        self.took
+    }
+
+    /// A call of the API below `/api/v1`: the status and the body.
+    pub(crate) fn call(
+        &self,
+        method: &'static str,
+        path: &str,
+        body: String,
+    ) -> impl Future<Output = Result<(u16, Value), Failure>> + Send + use<> {
+        self.send(method, &format!("{}/api/v1{path}", self.api), body)
+    }
+
+    fn send(
+        &self,
+        method: &'static str,
+        url: &str,
+        body: String,
+    ) -> impl Future<Output = Result<(u16, Value), Failure>> + Send + use<> {
+        let request = Request::builder()
+            .method(method)
+            .uri(url)
+            .header("authorization", format!("Bearer {}", self.token))
+            .body(Full::from(body));
+        let http = self.http.clone();
+        async move {
+            let (head, body) = timeout(PATIENCE, http.request(request?)).await??.into_parts();
+            let body = timeout(PATIENCE, body.collect()).await??.to_bytes();
+            Ok((head.status.as_u16(), serde_json::from_slice(&body).unwrap_or_default()))
+        }
+    }
+
+    /// SIGKILL, and the wait for it.
+    pub(crate) async fn kill(&self) -> Result<(), Failure> {
+        Ok(self.child.lock().await.kill().await?)
+    }
+
+    /// SIGTERM; it must end by itself, with exit code 0.
+    pub(crate) async fn terminate(&self) -> Result<(), Failure> {
+        let mut child = self.child.lock().await;
+        let id = child.id().ok_or("it has ended before it was told to")?.to_string();
+        Command::new("kill").args(["-TERM", &id]).status().await?;
+        let status = timeout(PATIENCE, child.wait()).await??;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(format!("SIGTERM ended it with {status}").into())
+        }
+    }
+}
+
+/// The API's address, the admin address and the token.
+async fn addresses(lines: &mut Lines<BufReader<ChildStdout>>) -> Result<[String; 3], Failure> {
+    let mut found = ["api ", "admin ", "token "].map(|prefix| (prefix, None));
+    while found.iter().any(|(_, value)| value.is_none()) {
+        let line = lines.next_line().await?.ok_or("it ended before it printed its addresses")?;
+        for (prefix, value) in &mut found {
+            if let Some(rest) = line.trim_start().strip_prefix(*prefix) {
+                value.get_or_insert_with(|| rest.trim().to_owned());
+            }
+        }
+    }
+    Ok(found.map(|(_, value)| value.unwrap_or_default()))
+}

@@ -1,0 +1,83 @@
+//! What operators see, on a listener of its own: `/live`, `/ready`, `/metrics`.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use linchpin::time::Timestamp;
+use linchpin_data::sqlite::Database;
+use linchpin_http::lifecycle::Lifecycle;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+use crate::deliver::Queue;
+
+/// What the admin routes look at.
+#[derive(Clone, Debug)]
+pub struct AdminState {
+    /// Says whether the service is ready.
+    pub life: Lifecycle,
+    /// Says how large the write-ahead log is.
+    pub database: Database,
+    /// Says how old the oldest due delivery is.
+    pub queue: Queue,
+    /// Renders the metrics.
+    pub metrics: PrometheusHandle,
+}
+
+/// Buckets for durations in seconds, from an `fsync` to a delivery that times out.
+const SECONDS: &[f64] =
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 30.0];
+/// Buckets for the number of submissions in a commit.
+const SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
+/// Collects metrics from here on. Components resolve their handles when they are built, so this comes first.
+///
+/// # Errors
+///
+/// If metrics are collected by somebody else already.
+pub fn install_metrics() -> linchpin::Result<PrometheusHandle> {
+    let internal = |fault| linchpin::Error::new(linchpin::Kind::Internal, fault);
+    let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)
+        .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_size".into()), SIZES))
+        .map_err(|fault| internal(fault.to_string()))?
+        .build_recorder();
+    let handle = recorder.handle();
+    metrics::set_global_recorder(recorder).map_err(|fault| internal(fault.to_string()))?;
+    metrics::describe_gauge!(
+        "relay_oldest_due_seconds",
+        "age of the oldest delivery that is due and not yet attempted"
+    );
+    metrics::describe_gauge!("relay_wal_bytes", "size of the write-ahead log");
+    Ok(handle)
+}
+
+/// The admin routes.
+pub fn router(state: AdminState) -> Router {
+    Router::new()
+        .route("/live", get(|| async { "live\n" }))
+        .route("/ready", get(ready))
+        .route("/metrics", get(render))
+        .with_state(state)
+}
+
+async fn ready(State(state): State<AdminState>) -> Response {
+    if state.life.is_ready() {
+        (StatusCode::OK, "ready\n").into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready: starting or shutting down\n").into_response()
+    }
+}
+
+async fn render(State(state): State<AdminState>) -> Response {
+    let oldest =
+        state.queue.oldest_due().map_or(0.0, |due| Timestamp::now().since(due).as_secs_f64());
+    metrics::gauge!("relay_oldest_due_seconds").set(oldest);
+    if let Ok(bytes) = state.database.wal_bytes() {
+        metrics::gauge!("relay_wal_bytes").set(bytes as f64);
+    }
+    state.metrics.run_upkeep();
+    let text = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (text, state.metrics.render()).into_response()
+}

@@ -1,0 +1,130 @@
+//! `/app/{app_id}/attempt`, and single attempts.
+
+use axum::Json;
+use axum::extract::State;
+use linchpin_http::middleware::Ctx;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::ApiState;
+use super::auth::Caller;
+use super::error::ApiError;
+use super::params::{
+    At, AttemptPath, ContentQuery, EndpointPath, MessagePath, Names, PageQuery, Params,
+};
+use crate::model::attempt::{MessageAttemptOut, StatusClass};
+use crate::model::page::Page;
+use crate::model::time::Time;
+use crate::store::AttemptFilter;
+use crate::store::page::Order;
+
+const TAG: &str = "Attempt";
+
+pub(super) fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(list_by_endpoint))
+        .routes(routes!(list_by_message))
+        .routes(routes!(get))
+}
+
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct FilterQuery {
+    /// Only those that ended so: 0 success, 2 fail.
+    status: Option<u8>,
+    /// Only those answered with such a code: 0, 100, 200, 300, 400 or 500.
+    status_code_class: Option<StatusClass>,
+    /// Only those of messages on this channel.
+    channel: Option<String>,
+    /// Only those of messages of these types, separated by commas.
+    #[param(value_type = Option<String>)]
+    event_types: Option<Names>,
+    /// Only those before this moment, at most 90 days.
+    #[param(value_type = Option<String>, format = DateTime)]
+    before: Option<Time>,
+    /// Only those after this moment, at most 90 days; oldest page first.
+    #[param(value_type = Option<String>, format = DateTime)]
+    after: Option<Time>,
+}
+
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct OfEndpointQuery {
+    /// Only those to this endpoint, by id or uid.
+    endpoint_id: Option<String>,
+}
+
+/// List the attempts to deliver to an endpoint, newest first.
+#[utoipa::path(get, path = "/app/{app_id}/attempt/endpoint/{endpoint_id}", tag = TAG,
+    operation_id = "message_attempt.list_by_endpoint", params(EndpointPath, PageQuery, FilterQuery, ContentQuery),
+    responses((status = 200, body = Page<MessageAttemptOut>)))]
+async fn list_by_endpoint(
+    State(state): State<ApiState>,
+    Ctx(ctx): Ctx,
+    caller: Caller,
+    At(path): At<EndpointPath>,
+    Params(page): Params<PageQuery>,
+    Params(filter): Params<FilterQuery>,
+    Params(content): Params<ContentQuery>,
+) -> Result<Json<Page<MessageAttemptOut>>, ApiError> {
+    let walk = page.walk(Order::Descending)?;
+    let (scope, endpoint) = (caller.scope(&path.app_id), path.endpoint_id.as_str().into());
+    let page =
+        state.store.list_attempts_by_endpoint(&ctx, scope, endpoint, walk, filter.into()).await?;
+    Ok(Json(page.map(|attempt| MessageAttemptOut::new(attempt, content.with_content))))
+}
+
+/// List the attempts to deliver a message, newest first.
+#[utoipa::path(get, path = "/app/{app_id}/attempt/msg/{msg_id}", tag = TAG,
+    operation_id = "message_attempt.list_by_msg",
+    params(MessagePath, PageQuery, FilterQuery, OfEndpointQuery, ContentQuery),
+    responses((status = 200, body = Page<MessageAttemptOut>)))]
+async fn list_by_message(
+    State(state): State<ApiState>,
+    Ctx(ctx): Ctx,
+    caller: Caller,
+    At(path): At<MessagePath>,
+    Params(page): Params<PageQuery>,
+    Params(filter): Params<FilterQuery>,
+    Params(of): Params<OfEndpointQuery>,
+    Params(content): Params<ContentQuery>,
+) -> Result<Json<Page<MessageAttemptOut>>, ApiError> {
+    let walk = page.walk(Order::Descending)?;
+    let (scope, message) = (caller.scope(&path.app_id), path.msg_id.as_str().into());
+    let endpoint = of.endpoint_id.as_deref().map(Into::into);
+    let page = state
+        .store
+        .list_attempts_by_message(&ctx, scope, message, endpoint, walk, filter.into())
+        .await?;
+    Ok(Json(page.map(|attempt| MessageAttemptOut::new(attempt, content.with_content))))
+}
+
+/// Get an attempt.
+#[utoipa::path(get, path = "/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}", tag = TAG,
+    operation_id = "message_attempt.get", params(AttemptPath), responses((status = 200, body = MessageAttemptOut)))]
+async fn get(
+    State(state): State<ApiState>,
+    Ctx(ctx): Ctx,
+    caller: Caller,
+    At(path): At<AttemptPath>,
+) -> Result<Json<MessageAttemptOut>, ApiError> {
+    let (scope, message) = (caller.scope(&path.app_id), path.msg_id.as_str().into());
+    let id = path.attempt_id.parse().map_err(|_| ApiError::not_found())?;
+    let attempt = state.store.attempt(&ctx, scope, message, id).await?;
+    Ok(Json(MessageAttemptOut::new(attempt, true)))
+}
+
+impl From<FilterQuery> for AttemptFilter {
+    fn from(query: FilterQuery) -> Self {
+        Self {
+            status: query.status,
+            class: query.status_code_class,
+            channel: query.channel,
+            event_types: query.event_types.map(|names| names.0),
+            before: query.before.map(|time| time.0),
+            after: query.after.map(|time| time.0),
+        }
+    }
+}

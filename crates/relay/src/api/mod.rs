@@ -1,0 +1,97 @@
+//! Routes, tokens and error bodies. Handlers are thin: extract, ask the [store](crate::store), show.
+//!
+//! The wire is that of the Svix API, with these differences: places in a 422 are in JSON names, every error has a JSON
+//! body with the members of a problem, and an idempotency key is bound to what came with it.
+
+mod application;
+mod attempt;
+pub mod auth;
+mod body;
+mod docs;
+mod endpoint;
+pub mod error;
+mod event_type;
+mod health;
+mod message;
+mod normalize;
+mod params;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use linchpin_http::client::AddressPolicy;
+use linchpin_security::jwt;
+use tower_http::cors::{AllowHeaders, Any, CorsLayer};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+pub use self::body::LIMIT as BODY_LIMIT;
+use self::error::ApiError;
+pub use self::normalize::normalised;
+use crate::store::{Put, Store};
+
+/// What handlers share. Clones share it, too.
+#[derive(Clone)]
+pub struct ApiState {
+    /// What is kept.
+    pub store: Store,
+    /// Whom to believe.
+    pub tokens: Arc<jwt::Verifier>,
+    /// Which hosts endpoints may name.
+    pub addresses: Arc<AddressPolicy>,
+}
+
+impl fmt::Debug for ApiState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiState").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+/// How long a browser may remember what CORS allows.
+const CORS_AGE: Duration = Duration::from_mins(10);
+
+/// The whole API. Put the middleware stack around it, and [`normalised`] around all that.
+///
+/// Handlers want `linchpin_http`'s `Ctx`, which its stack provides.
+pub fn router(state: ApiState) -> Router {
+    let (routes, document) = parts();
+    let cors = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods(Any)
+        .allow_headers(AllowHeaders::mirror_request())
+        .max_age(CORS_AGE);
+    routes
+        .merge(docs::router(&document))
+        .fallback(async || ApiError::of_status(StatusCode::NOT_FOUND))
+        .method_not_allowed_fallback(async || ApiError::of_status(StatusCode::METHOD_NOT_ALLOWED))
+        .with_state(state)
+        .layer(cors)
+}
+
+/// The description of the API, as it is served under `/api/v1/openapi.json`.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    parts().1
+}
+
+fn parts() -> (Router<ApiState>, OpenApi) {
+    let api = OpenApiRouter::new()
+        .merge(application::router())
+        .merge(event_type::router())
+        .merge(endpoint::router())
+        .merge(message::router())
+        .merge(attempt::router())
+        .merge(health::router());
+    let (routes, document) = OpenApiRouter::new().nest("/api/v1", api).split_for_parts();
+    (routes, docs::complete(document))
+}
+
+fn status_of(put: Put) -> StatusCode {
+    match put {
+        Put::Created => StatusCode::CREATED,
+        Put::Replaced => StatusCode::OK,
+    }
+}

@@ -1,0 +1,228 @@
+//! The command line.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::builder::Styles;
+use clap::{Arg, ArgMatches, Command, value_parser};
+use linchpin::time::Timestamp;
+use linchpin::{Error, Kind};
+use linchpin_security::config::{FromSetting as _, table};
+use linchpin_security::jwt::{Issuer, Keys};
+
+use crate::config::{Config, PREFIX, SETTINGS, Sources};
+use crate::ids::{AppId, DEFAULT_ORG, OrgId};
+use crate::listen::{self, Answer};
+use crate::{api, logging, serve, store};
+
+const AFTER: &str = "\
+Exit codes:
+  0  done; for `serve`: everything under way was finished
+  1  failed; for `serve` also: work under way had to be aborted at shutdown
+  2  wrong usage or settings
+
+Every setting is a flag, a variable (RELAY_RETRY_SCHEDULE) and a key of the TOML file
+(retry-schedule), in this order of precedence. `relay check-config` shows what is in force.";
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn run() -> ExitCode {
+    let matches = command().get_matches();
+    let (name, matches) = matches.subcommand().unwrap_or(("serve", &matches));
+    let result = match name {
+        "listen" => listen(matches),
+        "migrate" => migrate(matches),
+        "token" => token(matches),
+        "check-config" => check_config(matches),
+        _ => serve(matches),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("relay: {}", error.report());
+        match error.kind() {
+            Kind::InvalidArgument => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
+        }
+    })
+}
+
+fn command() -> Command {
+    let with_settings = |command: Command| command.args(SETTINGS.iter().map(setting));
+    let listen = Command::new("listen")
+        .about("Receive, verify and show deliveries; answer badly on purpose")
+        .args([
+            Arg::new("address")
+                .long("address")
+                .default_value("127.0.0.1:8073")
+                .value_parser(value_parser!(SocketAddr))
+                .help("Where to receive"),
+            Arg::new("relay")
+                .long("relay")
+                .value_name("URL")
+                .help("The Relay to register with [default: the address it is set to listen on]"),
+            Arg::new("token")
+                .long("token")
+                .help("An organisation's token [default: made with the secret in force here]"),
+            Arg::new("answers")
+                .long("answers")
+                .value_name("LIST")
+                .value_delimiter(',')
+                .value_parser(|text: &str| text.parse::<Answer>())
+                .default_value("ok")
+                .help("What to answer, one a request, the last for ever: ok, fail, hang, 429, 410, ..")
+                .long_help(
+                    "What to answer, one a request, the last for ever: ok, fail, hang or any status.\n\
+                     `--answers fail,ok` fails once and lets the retry through.",
+                ),
+        ])
+        .arg(setting(&SETTINGS[0]));
+    let token = with_settings(
+        Command::new("token").about("Print a bearer token for the API").args([
+            Arg::new("org")
+                .long("org")
+                .default_value(DEFAULT_ORG)
+                .help("The organisation it is for; any org_ id makes a tenant of its own"),
+            Arg::new("app").long("app").help("Only this application's"),
+            Arg::new("life")
+                .long("life")
+                .help("How long it is valid [default: 3650d, with --app 28d]"),
+        ]),
+    );
+    with_settings(
+        Command::new("relay")
+            .version(env!("CARGO_PKG_VERSION"))
+            .about("Webhook delivery in one binary, for the Svix client libraries")
+            .after_help(AFTER)
+            .styles(Styles::styled())
+            .args_conflicts_with_subcommands(true)
+            .subcommands([
+                with_settings(Command::new("serve").about("Run the service (the default)")),
+                listen,
+                with_settings(
+                    Command::new("migrate").about("Bring the database up to date and stop"),
+                ),
+                token,
+                with_settings(
+                    Command::new("check-config").about("Show every setting and where it came from"),
+                ),
+            ]),
+    )
+}
+
+fn setting(setting: &'static linchpin_security::config::Setting) -> Arg {
+    let default = match setting.default_text() {
+        Some(_) if setting.is_secret() => " [default: the development secret]".to_owned(),
+        Some(text) if !text.is_empty() => format!(" [default: {text}]"),
+        _ => String::new(),
+    };
+    Arg::new(setting.key())
+        .long(setting.key())
+        .help_heading("Settings")
+        .value_name("VALUE")
+        .help(format!("{}{default}", setting.help()))
+}
+
+/// The settings among the flags that were given.
+fn sources(matches: &ArgMatches) -> Sources {
+    let flags: BTreeMap<String, String> = SETTINGS
+        .iter()
+        .filter_map(|setting| {
+            let value = matches.try_get_one::<String>(setting.key()).ok().flatten()?;
+            Some((setting.key().to_owned(), value.clone()))
+        })
+        .collect();
+    Sources::with_environment(flags)
+}
+
+fn load(matches: &ArgMatches) -> linchpin::Result<Config> {
+    let config = Config::load(&sources(matches))?;
+    logging::init(config.log_format, &config.log_level).map_err(|fault| {
+        Error::new(Kind::InvalidArgument, fault)
+            .context("log-level: expected a filter such as info")
+    })?;
+    Ok(config)
+}
+
+fn serve(matches: &ArgMatches) -> linchpin::Result<ExitCode> {
+    let config = load(matches)?;
+    let report = runtime()?.block_on(serve::run(config))?;
+    tracing::info!("{report}");
+    Ok(ExitCode::from(report.exit_code()))
+}
+
+fn migrate(matches: &ArgMatches) -> linchpin::Result<ExitCode> {
+    let config = load(matches)?;
+    let database = store::open(&config.database)?;
+    runtime()?.block_on(database.close(&linchpin::Context::root()))?;
+    println!("{} is up to date (schema {})", config.database.display(), store::schema_version());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn token(matches: &ArgMatches) -> linchpin::Result<ExitCode> {
+    let config = load(matches)?;
+    let wrong = |what: &'static str| {
+        move |fault: linchpin_data::id::ParseError| {
+            Error::new(Kind::InvalidArgument, fault).context(what)
+        }
+    };
+    let text = |name: &str| matches.get_one::<String>(name);
+    let org: OrgId = text("org").map_or(DEFAULT_ORG, |org| org).parse().map_err(wrong("--org"))?;
+    let app: Option<AppId> =
+        text("app").map(|app| app.parse()).transpose().map_err(wrong("--app"))?;
+    let life = match text("life") {
+        Some(life) => Duration::from_text(life).map_err(|why| {
+            let expected = Duration::expected();
+            Error::new(Kind::InvalidArgument, format!("`{life}` {why}; expected {expected}"))
+                .context("--life")
+        })?,
+        None if app.is_some() => Duration::from_hours(28 * 24),
+        None => Duration::from_hours(3650 * 24),
+    };
+    println!("{}", issue(&config, org, app, life)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A token signed with the secret in force.
+pub(crate) fn issue(
+    config: &Config,
+    org: OrgId,
+    app: Option<AppId>,
+    life: Duration,
+) -> linchpin::Result<String> {
+    let keys = Keys::new(config.jwt_algorithm, config.jwt_secret.expose().as_bytes());
+    let now = Timestamp::now();
+    Issuer::new(&keys).issue(&api::auth::Claims::new(org, app, now, now + life))
+}
+
+fn check_config(matches: &ArgMatches) -> linchpin::Result<ExitCode> {
+    let sources = sources(matches);
+    print!("{}", table(&Config::effective(&sources)?));
+    Config::load(&sources)?;
+    println!("\nall settings are valid; variables begin with {PREFIX}_");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn listen(matches: &ArgMatches) -> linchpin::Result<ExitCode> {
+    let config = load(matches)?;
+    let text = |name: &str| matches.get_one::<String>(name).cloned();
+    let token = match text("token") {
+        Some(token) => token,
+        None => {
+            let org = DEFAULT_ORG.parse().expect("the default organisation is an id");
+            issue(&config, org, None, Duration::from_hours(24))?
+        }
+    };
+    let url = text("relay").unwrap_or_else(|| format!("http://{}", config.listen));
+    let address = *matches.get_one::<SocketAddr>("address").expect("has a default");
+    let answers = matches.get_many::<Answer>("answers").into_iter().flatten().copied().collect();
+    runtime()?.block_on(listen::run(address, listen::Target { url, token }, answers))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn runtime() -> linchpin::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|fault| Error::new(Kind::Internal, fault).context("start the runtime"))
+}

@@ -1,0 +1,298 @@
+//! Every setting: declared once, taken from flag, environment and file in that order, checked together.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use linchpin::resilience::retry::{Jitter, Schedule};
+use linchpin_http::client::AddressPolicy;
+use linchpin_security::config::{Choice, Effective, Fault, Faults, Loader, Setting};
+use linchpin_security::jwt::Algorithm;
+use linchpin_security::secret::{SecretString, strength};
+use linchpin_security::webhook::Family;
+
+use crate::logging::Format;
+
+/// The prefix of environment variables.
+pub const PREFIX: &str = "RELAY";
+
+/// The secret of development mode. Known to everybody, so production mode refuses it.
+pub const DEVELOPMENT_SECRET: &str = "relay-development-secret-known-to-everybody";
+
+/// How much is added to each delay of the retry schedule, at most.
+const RETRY_JITTER: f64 = 0.2;
+
+/// Every setting there is.
+pub const SETTINGS: &[Setting] = &[
+    Setting::new("config", "TOML file with settings; must exist if named").default("relay.toml"),
+    Setting::new("mode", "development (loopback only, known secret) or production")
+        .default("development"),
+    Setting::new("listen", "address of the API").default("127.0.0.1:8071"),
+    Setting::new("admin-listen", "address of /live, /ready and /metrics").default("127.0.0.1:8072"),
+    Setting::new("database", "the SQLite file; its folder is made if missing")
+        .default("relay-data/relay.db"),
+    Setting::new("jwt-secret", "secret that signs API tokens, at least 32 bytes")
+        .default(DEVELOPMENT_SECRET)
+        .secret(),
+    Setting::new("jwt-algorithm", "the one algorithm accepted: HS256, HS384 or HS512")
+        .default("HS256"),
+    Setting::new("webhook-headers", "header names of a delivery: svix, webhook or both")
+        .default("svix"),
+    Setting::new("retry-schedule", "delays between attempts, up to 20 percent added to each")
+        .default("5s, 5m, 30m, 2h, 5h, 10h, 10h"),
+    Setting::new("request-timeout", "longest attempt, to the last byte of the response")
+        .default("15s"),
+    Setting::new("delivery-concurrency", "attempts under way at once").default("256"),
+    Setting::new("delivery-queue", "deliveries that wait in memory, at most").default("4096"),
+    Setting::new("allowed-subnets", "subnets that deliveries may go to although not public")
+        .default(""),
+    Setting::new("pre-drain", "go on accepting for so long after a signal").default("0s"),
+    Setting::new("drain-timeout", "time for requests and attempts under way after a signal")
+        .default("20s"),
+    Setting::new("log-format", "auto, text or json").default("auto"),
+    Setting::new("log-level", "filter such as info or relay=debug,info").default("info"),
+];
+
+/// Where the service runs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mode {
+    /// On a developer's machine: binds loopback only, delivers to loopback too, has a known secret.
+    Development,
+    /// For others: refuses a known or weak secret, delivers to public addresses only.
+    Production,
+}
+
+/// All settings, checked.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "SETTINGS says what each is")]
+pub struct Config {
+    pub mode: Mode,
+    pub listen: SocketAddr,
+    pub admin_listen: SocketAddr,
+    pub database: PathBuf,
+    pub jwt_secret: SecretString,
+    pub jwt_algorithm: Algorithm,
+    pub webhook_headers: Family,
+    pub retry_schedule: Schedule,
+    pub request_timeout: Duration,
+    pub delivery_concurrency: usize,
+    pub delivery_queue: usize,
+    pub addresses: AddressPolicy,
+    pub pre_drain: Duration,
+    pub drain_timeout: Duration,
+    pub log_format: Format,
+    pub log_level: String,
+}
+
+/// Where settings come from, besides the file that they name.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// Flags that were given: the key and the value.
+    pub flags: BTreeMap<String, String>,
+    /// The environment.
+    pub variables: BTreeMap<String, String>,
+}
+
+// ===== impl Config =====
+
+impl Config {
+    /// Reads the file that `sources` name, takes every setting and checks them.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong, at once.
+    pub fn load(sources: &Sources) -> Result<Self, Faults> {
+        let mut loader = loader(sources)?;
+        let config = Self::take(&mut loader);
+        loader.finish()?;
+        Ok(config?)
+    }
+
+    /// Every setting in force and its source, secrets hidden, whether or not they fit together.
+    ///
+    /// # Errors
+    ///
+    /// If the file that is named cannot be read.
+    pub fn effective(sources: &Sources) -> Result<Vec<Effective>, Faults> {
+        Ok(loader(sources)?.effective())
+    }
+
+    /// Takes everything before the first fault ends it, so that all faults are found.
+    fn take(loader: &mut Loader) -> Result<Self, Fault> {
+        let _file: Result<PathBuf, _> = loader.take("config");
+        let mode = loader.take("mode");
+        let listen = loader.take("listen");
+        let admin_listen = loader.take("admin-listen");
+        let database = loader.take("database");
+        let jwt_secret = loader.take("jwt-secret");
+        let jwt_algorithm = loader.take("jwt-algorithm");
+        let webhook_headers = loader.take("webhook-headers");
+        let retry_schedule = schedule(loader);
+        let request_timeout = positive(loader, "request-timeout");
+        let delivery_concurrency = at_least_one(loader, "delivery-concurrency");
+        let delivery_queue = at_least_one(loader, "delivery-queue");
+        let subnets = loader.take("allowed-subnets");
+        let pre_drain = loader.take("pre-drain");
+        let drain_timeout = loader.take("drain-timeout");
+        let log_format = loader.take("log-format");
+        let log_level = loader.take("log-level");
+
+        let mode = mode?;
+        let config = Self {
+            mode,
+            listen: listen?,
+            admin_listen: admin_listen?,
+            database: database?,
+            jwt_secret: jwt_secret?,
+            jwt_algorithm: jwt_algorithm?,
+            webhook_headers: webhook_headers?,
+            retry_schedule: retry_schedule?,
+            request_timeout: request_timeout?,
+            delivery_concurrency: delivery_concurrency?,
+            delivery_queue: delivery_queue?,
+            addresses: addresses(loader, mode, subnets?)?,
+            pre_drain: pre_drain?,
+            drain_timeout: drain_timeout?,
+            log_format: log_format?,
+            log_level: log_level?,
+        };
+        config.check(loader)?;
+        Ok(config)
+    }
+
+    /// What only shows when settings are held against each other.
+    fn check(&self, loader: &mut Loader) -> Result<(), Fault> {
+        let mut result = Ok(());
+        if self.pre_drain > self.drain_timeout {
+            result = Err(loader.reject(
+                "pre-drain",
+                "it is longer than drain-timeout",
+                "a time within drain-timeout",
+            ));
+        }
+        match self.mode {
+            Mode::Development => {
+                for (key, addr) in [("listen", self.listen), ("admin-listen", self.admin_listen)] {
+                    if !addr.ip().is_loopback() {
+                        result = Err(loader.reject(
+                            key,
+                            "development mode has a secret that everybody knows",
+                            "a loopback address such as 127.0.0.1:8071, or mode production",
+                        ));
+                    }
+                }
+            }
+            Mode::Production => {
+                if let Some(why) = self.weakness() {
+                    result = Err(loader.reject(
+                        "jwt-secret",
+                        why,
+                        "32 or more random bytes, such as `openssl rand -base64 32` prints",
+                    ));
+                }
+            }
+        }
+        result
+    }
+
+    fn weakness(&self) -> Option<String> {
+        let secret = self.jwt_secret.expose();
+        if secret == DEVELOPMENT_SECRET {
+            return Some("it is the development secret, which everybody knows".into());
+        }
+        strength(secret).err().map(|weak| weak.to_string())
+    }
+}
+
+impl Sources {
+    /// The process's environment under these flags.
+    #[must_use]
+    pub fn with_environment(flags: BTreeMap<String, String>) -> Self {
+        let ours = |name: &str| name.starts_with(PREFIX);
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, _)| ours(name))
+            .collect();
+        Self { flags, variables }
+    }
+
+    /// The file to read and whether it must exist.
+    fn file(&self) -> (PathBuf, bool) {
+        let named = self.flags.get("config").or_else(|| self.variables.get("RELAY_CONFIG"));
+        match named.filter(|path| !path.is_empty()) {
+            Some(path) => (path.into(), true),
+            None => ("relay.toml".into(), false),
+        }
+    }
+}
+
+fn loader(sources: &Sources) -> Result<Loader, Faults> {
+    let mut loader = Loader::new(PREFIX, SETTINGS);
+    loader.environment(&sources.variables);
+    loader.flags(&sources.flags);
+    let (path, must_exist) = sources.file();
+    match fs::read_to_string(&path) {
+        Ok(text) => loader.file(&path, &text),
+        Err(error) if error.kind() == ErrorKind::NotFound && !must_exist => {}
+        Err(error) => {
+            let problem = format!("{} cannot be read: {error}", path.display());
+            return Err(loader.reject("config", problem, "a TOML file").into());
+        }
+    }
+    Ok(loader)
+}
+
+fn schedule(loader: &mut Loader) -> Result<Schedule, Fault> {
+    let delays: Vec<Duration> = loader.take("retry-schedule")?;
+    Schedule::new(delays)
+        .and_then(|schedule| schedule.jitter(Jitter::Added(RETRY_JITTER)))
+        .map_err(|bad| loader.reject("retry-schedule", bad.to_string(), "delays of up to a year"))
+}
+
+fn positive(loader: &mut Loader, key: &str) -> Result<Duration, Fault> {
+    let duration: Duration = loader.take(key)?;
+    if duration.is_zero() {
+        return Err(loader.reject(key, "it is zero", "a time such as 15s"));
+    }
+    Ok(duration)
+}
+
+fn at_least_one(loader: &mut Loader, key: &str) -> Result<usize, Fault> {
+    const MOST: usize = 1_000_000;
+    match loader.take(key)? {
+        number @ 1..=MOST => Ok(number),
+        _ => Err(loader.reject(key, "it is out of range", "a number from 1 to 1000000")),
+    }
+}
+
+fn addresses(
+    loader: &mut Loader,
+    mode: Mode,
+    subnets: Vec<String>,
+) -> Result<AddressPolicy, Fault> {
+    let mut policy = AddressPolicy::public();
+    if mode == Mode::Development {
+        policy = policy.allow_loopback();
+    }
+    for subnet in subnets {
+        let subnet = subnet.parse().map_err(|fault| {
+            let problem = format!("`{subnet}`: {fault}");
+            loader.reject("allowed-subnets", problem, "subnets such as 10.0.0.0/8, fd00::/8")
+        })?;
+        policy = policy.allow(subnet);
+    }
+    Ok(policy)
+}
+
+impl Choice for Mode {
+    const CHOICES: &'static [(&'static str, Self)] =
+        &[("development", Self::Development), ("production", Self::Production)];
+}
+
+impl Choice for Format {
+    const CHOICES: &'static [(&'static str, Self)] =
+        &[("auto", Self::Auto), ("text", Self::Text), ("json", Self::Json)];
+}

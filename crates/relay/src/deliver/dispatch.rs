@@ -1,0 +1,287 @@
+//! The dispatcher: who sends, how many at once, and what happens when it must stop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use linchpin::context::Context;
+use linchpin::resilience::bulkhead::{self, Bulkhead};
+use linchpin::resilience::retry::Schedule;
+use linchpin::task::{self, Task, Tracker};
+use linchpin::time::Timestamp;
+use linchpin_data::sqlite::Writer;
+use linchpin_http::lifecycle::Lifecycle;
+use tokio::sync::mpsc;
+
+use super::claim;
+use super::queue::{Held, Queue, Ready};
+use super::record::{self, Attempt};
+use super::send::{Sender, Sent};
+
+/// How the dispatcher works.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Attempts under way at once.
+    pub concurrency: usize,
+    /// Deliveries that wait in memory, at most.
+    pub queue: usize,
+    /// When to try again.
+    pub schedule: Schedule,
+}
+
+/// Sends what is due. It stops taking up work when the service stops accepting, and gives up what is under way when the
+/// service's work must end.
+#[derive(Debug)]
+pub struct Dispatcher {
+    shared: Arc<Shared>,
+    tasks: [Task<()>; 2],
+}
+
+#[derive(Debug)]
+struct Shared {
+    queue: Queue,
+    writer: Writer,
+    sender: Sender,
+    schedule: Schedule,
+    places: Bulkhead,
+    tracker: Tracker,
+    life: Lifecycle,
+    returned: AtomicUsize,
+    meters: Meters,
+}
+
+#[derive(Debug)]
+struct Meters {
+    success: metrics::Counter,
+    failure: metrics::Counter,
+    exhausted: metrics::Counter,
+    dropped: metrics::Counter,
+    seconds: metrics::Histogram,
+}
+
+/// The most payload in memory, in KiB.
+const MEMORY_KIB: usize = 64 * 1024;
+/// The most deliveries taken in one claim: enough to fill a commit, few enough not to hold up the writer.
+const CLAIM: usize = 64;
+/// The waits between tries to record an attempt while storage fails.
+const RECORD_RETRY: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
+
+impl Dispatcher {
+    /// The queue, and the seed of a dispatcher that serves it once [started](Seed::start).
+    #[must_use]
+    pub fn prepare(settings: &Settings) -> (Queue, Seed) {
+        let (queue, receiver) = Queue::new(settings.queue, MEMORY_KIB);
+        let seed = Seed { queue: queue.clone(), receiver, settings: settings.clone() };
+        (queue, seed)
+    }
+
+    /// Waits until nothing is under way; call it once the service has stopped accepting.
+    ///
+    /// Attempts under way finish and are recorded, or are abandoned and given back when the service's work must end.
+    /// Returns how many deliveries were given back to the database.
+    pub async fn drain(self) -> usize {
+        for task in self.tasks {
+            task.join().await;
+        }
+        self.shared.tracker.close();
+        self.shared.tracker.wait().await;
+        self.shared.returned.load(Ordering::Relaxed)
+    }
+
+    /// How many attempts are under way.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.shared.tracker.len()
+    }
+}
+
+/// A dispatcher that does not run yet: the store needs its queue before it can.
+#[derive(Debug)]
+pub struct Seed {
+    queue: Queue,
+    receiver: mpsc::Receiver<Held>,
+    settings: Settings,
+}
+
+impl Seed {
+    /// Voids the leases of the last process and starts sending.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database, and settings that make no sense.
+    pub async fn start(
+        self,
+        writer: Writer,
+        sender: Sender,
+        life: &Lifecycle,
+    ) -> linchpin::Result<Dispatcher> {
+        let (voided, next) = writer.submit(life.accepting(), claim::void_leases).await?;
+        if voided > 0 {
+            tracing::info!(deliveries = voided, "taken over from the last run");
+        }
+        if let Some(due) = next {
+            self.queue.due_at(due);
+        }
+        let waiting = bulkhead::Options::default().max_queue(1);
+        let shared = Arc::new(Shared {
+            queue: self.queue,
+            writer,
+            sender,
+            schedule: self.settings.schedule,
+            places: Bulkhead::new("deliveries", self.settings.concurrency, waiting)?,
+            tracker: Tracker::new("deliveries"),
+            life: life.clone(),
+            returned: AtomicUsize::new(0),
+            meters: Meters::new(),
+        });
+        let tasks = [
+            task::spawn("dispatch", shared.clone().dispatch(self.receiver)),
+            task::spawn("claim", shared.clone().claim()),
+        ];
+        Ok(Dispatcher { shared, tasks })
+    }
+}
+
+impl Shared {
+    /// Starts a task for each delivery in memory, as places become free.
+    async fn dispatch(self: Arc<Self>, mut receiver: mpsc::Receiver<Held>) {
+        while let Ok(place) = self.places.enter(self.life.accepting()).await {
+            let Ok(Some(held)) = self.life.accepting().run(receiver.recv()).await else { break };
+            let (shared, guard) = (self.clone(), self.life.guard());
+            self.tracker.spawn("delivery", async move {
+                shared.deliver(&held.ready).await;
+                drop((held, place, guard));
+            });
+        }
+        // Whatever commits from here on finds the channel closed and stays in the database.
+        receiver.close();
+        let mut left = Vec::new();
+        while let Ok(held) = receiver.try_recv() {
+            left.push(held.ready.rowid);
+        }
+        self.give_back(left).await;
+    }
+
+    /// Brings due deliveries from the database into memory, at their time.
+    async fn claim(self: Arc<Self>) {
+        while self.queue.wake().due(self.life.accepting()).await.is_ok() {
+            if let Err(error) = self.claim_due().await {
+                if self.life.accepting().is_cancelled() {
+                    return;
+                }
+                tracing::error!(error = %error.report(), "cannot take up due deliveries");
+                self.queue.due_at(Timestamp::now() + RECORD_RETRY[1]);
+            }
+        }
+    }
+
+    async fn claim_due(&self) -> linchpin::Result<()> {
+        loop {
+            // Room first: what is claimed must have somewhere to go.
+            let mut rooms = vec![self.life.accepting().run(self.queue.room(0)).await?];
+            rooms.extend(std::iter::from_fn(|| self.queue.try_room(0)).take(CLAIM - 1));
+            let limit = rooms.len();
+            let claimed = self
+                .writer
+                .submit(self.life.accepting(), move |tx| claim::claim(tx, Timestamp::now(), limit))
+                .await?;
+            self.meters.dropped.increment(claimed.dropped as u64);
+            for (ready, room) in claimed.ready.into_iter().zip(rooms) {
+                self.queue.hand_over(ready, room);
+            }
+            match claimed.next {
+                Some(due) if due <= Timestamp::now() => {}
+                Some(due) => return Ok(self.queue.due_at(due)),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn deliver(&self, ready: &Ready) {
+        let mut attempt = match self.sender.send(self.life.work(), ready).await {
+            Sent::Made(attempt) => attempt,
+            Sent::Abandoned => return self.give_back(vec![ready.rowid]).await,
+        };
+        if !attempt.success {
+            let delay = self.schedule.delay(ready.attempt as usize, fastrand::f64());
+            // Counted from the end of the attempt.
+            attempt.next = delay.map(|delay| Timestamp::now() + delay);
+        }
+        self.meters.count(&attempt);
+        self.log(ready, &attempt);
+        self.record(ready, &attempt).await;
+    }
+
+    /// Records the attempt, however long storage takes to heal: the alternative is to send it again.
+    async fn record(&self, ready: &Ready, attempt: &Attempt) {
+        let mut wait = RECORD_RETRY[0];
+        loop {
+            let (queue, ready, recorded) = (self.queue.clone(), ready.clone(), attempt.clone());
+            // Under a context of its own: an attempt that was made is recorded, shutdown or not.
+            let submitted = self
+                .writer
+                .submit(&Context::root(), move |tx| {
+                    let new = record::record(tx, &ready, &recorded)?;
+                    if let (true, Some(due)) = (new, recorded.next) {
+                        let queue = queue.clone();
+                        tx.after_commit(move || queue.due_at(due));
+                    }
+                    Ok(new)
+                })
+                .await;
+            let Err(error) = submitted else { return };
+            tracing::error!(error = %error.report(), "cannot record an attempt");
+            if self.life.work().sleep(wait).await.is_err() {
+                return;
+            }
+            wait = (wait * 2).min(RECORD_RETRY[1]);
+        }
+    }
+
+    async fn give_back(&self, rowids: Vec<i64>) {
+        if rowids.is_empty() {
+            return;
+        }
+        self.returned.fetch_add(rowids.len(), Ordering::Relaxed);
+        let given =
+            self.writer.submit(&Context::root(), move |tx| claim::give_back(tx, &rowids)).await;
+        if let Err(error) = given {
+            // Harmless: the leases are void at the next start.
+            tracing::warn!(error = %error.report(), "cannot give deliveries back");
+        }
+    }
+
+    fn log(&self, ready: &Ready, attempt: &Attempt) {
+        let (msg, endpoint) = (&ready.message, &ready.endpoint);
+        let (number, status, ms) = (ready.attempt + 1, attempt.status_code, attempt.duration_ms);
+        if attempt.success {
+            tracing::debug!(%msg, %endpoint, attempt = number, status, ms, "delivered");
+        } else if let Some(next) = attempt.next {
+            tracing::info!(%msg, %endpoint, attempt = number, status, ms, %next, "not delivered, will retry");
+        } else {
+            tracing::warn!(%msg, %endpoint, attempt = number, status, ms, "not delivered, given up");
+        }
+    }
+}
+
+impl Meters {
+    fn new() -> Self {
+        let attempts =
+            |outcome: &'static str| metrics::counter!("relay_attempts_total", "outcome" => outcome);
+        Self {
+            success: attempts("success"),
+            failure: attempts("failure"),
+            exhausted: metrics::counter!("relay_deliveries_exhausted_total"),
+            dropped: metrics::counter!("relay_deliveries_dropped_total"),
+            seconds: metrics::histogram!("relay_attempt_seconds"),
+        }
+    }
+
+    fn count(&self, attempt: &Attempt) {
+        if attempt.success { &self.success } else { &self.failure }.increment(1);
+        if !attempt.success && attempt.next.is_none() {
+            self.exhausted.increment(1);
+        }
+        self.seconds.record(attempt.duration_ms as f64 / 1_000.0);
+    }
+}

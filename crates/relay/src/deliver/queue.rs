@@ -1,0 +1,199 @@
+//! The queue of deliveries that wait in memory, in front of those that wait in the database.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use linchpin::time::Timestamp;
+use linchpin_data::sqlite::{Sql as _, Tx};
+use linchpin_security::webhook::Signer;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use super::wake::Wake;
+use crate::ids::{AppId, EndpointId, MessageId, OrgId};
+
+/// A delivery with all that its next attempt needs.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// Its row in `delivery`; set by [`Queue::enqueue`].
+    pub rowid: i64,
+    /// How many attempts are recorded. It fences: an attempt sent under an older number is not recorded.
+    pub attempt: u32,
+    /// The tenant.
+    pub org: OrgId,
+    /// The application of the message.
+    pub app: AppId,
+    /// What is delivered.
+    pub message: MessageId,
+    /// Where to.
+    pub endpoint: EndpointId,
+    /// The endpoint's URL as it was when the delivery was taken up.
+    pub url: Arc<str>,
+    /// Signs with the endpoint's secret.
+    pub secret: Arc<Signer>,
+    /// The body, byte for byte.
+    pub payload: Bytes,
+    /// When this attempt is due: at first, when the message was accepted.
+    pub due: Timestamp,
+}
+
+/// The way into the memory of the dispatcher, bounded by count and bytes. Clones share it.
+///
+/// What does not fit stays in the database, due at once, and is claimed when a place becomes free.
+#[derive(Clone)]
+pub struct Queue {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    ready: mpsc::Sender<Held>,
+    places: Arc<Semaphore>,
+    kibibytes: Arc<Semaphore>,
+    wake: Wake,
+    /// The due time and row of every delivery in memory, for the age of the oldest.
+    due: Mutex<BTreeSet<(i64, i64)>>,
+}
+
+/// A delivery in memory and the room it takes, until its attempt is recorded.
+pub(super) struct Held {
+    pub(super) ready: Ready,
+    shared: Arc<Shared>,
+    _room: Room,
+}
+
+/// Room in memory for one delivery.
+#[derive(Debug)]
+pub(super) struct Room {
+    _place: OwnedSemaphorePermit,
+    _bytes: OwnedSemaphorePermit,
+}
+
+const INSERT: &str = "INSERT INTO delivery (org, app, message, endpoint, attempt, due, leased)
+                      VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6)";
+
+impl Queue {
+    /// A queue for at most `places` deliveries with together at most `kibibytes` of payload, and its far end.
+    pub(super) fn new(places: usize, kibibytes: usize) -> (Self, mpsc::Receiver<Held>) {
+        // As many seats as places: whoever has a place has a seat, so handing over never waits.
+        let (ready, receiver) = mpsc::channel(places);
+        let shared = Shared {
+            ready,
+            places: Arc::new(Semaphore::new(places)),
+            kibibytes: Arc::new(Semaphore::new(kibibytes)),
+            wake: Wake::new(),
+            due: Mutex::default(),
+        };
+        (Self { shared: Arc::new(shared) }, receiver)
+    }
+
+    /// Stores a delivery with the caller's transaction, and hands it over once that is committed.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub fn enqueue(&self, tx: &mut Tx<'_>, mut ready: Ready) -> linchpin::Result<()> {
+        let room = self.try_room(ready.payload.len());
+        let due = ready.due;
+        tx.prepare_cached(INSERT)
+            .and_then(|mut insert| {
+                insert.execute((
+                    ready.org,
+                    ready.app,
+                    ready.message,
+                    ready.endpoint,
+                    due.as_micros(),
+                    room.is_some(),
+                ))
+            })
+            .sql("store a delivery")?;
+        ready.rowid = tx.last_insert_rowid();
+        let queue = self.clone();
+        tx.after_commit(move || match room {
+            Some(room) => queue.hand_over(ready, room),
+            None => queue.due_at(due),
+        });
+        Ok(())
+    }
+
+    /// Something in the database is due at `due`.
+    pub(super) fn due_at(&self, due: Timestamp) {
+        self.shared.wake.at(due);
+    }
+
+    pub(super) fn wake(&self) -> &Wake {
+        &self.shared.wake
+    }
+
+    /// How many places are free now.
+    pub(super) fn free(&self) -> usize {
+        self.shared.places.available_permits()
+    }
+
+    /// Waits for room for one delivery of the largest size.
+    pub(super) async fn room(&self, bytes: usize) -> Room {
+        let places = self.shared.places.clone();
+        let kibibytes = self.shared.kibibytes.clone();
+        let place = places.acquire_owned().await.expect("never closed");
+        let bytes = kibibytes.acquire_many_owned(weight(bytes)).await.expect("never closed");
+        Room { _place: place, _bytes: bytes }
+    }
+
+    pub(super) fn try_room(&self, bytes: usize) -> Option<Room> {
+        let place = self.shared.places.clone().try_acquire_owned().ok()?;
+        let bytes = self.shared.kibibytes.clone().try_acquire_many_owned(weight(bytes)).ok()?;
+        Some(Room { _place: place, _bytes: bytes })
+    }
+
+    pub(super) fn hand_over(&self, ready: Ready, room: Room) {
+        self.shared.due().insert(ready.key());
+        let held = Held { ready, shared: self.shared.clone(), _room: room };
+        // Closed means that the dispatcher has stopped: the lease is void at the next start.
+        if self.shared.ready.try_send(held).is_err() {
+            tracing::debug!("a delivery stays in the database");
+        }
+    }
+
+    /// When the oldest delivery in memory, or the oldest told of in the database, was due; `None` if none is due.
+    #[must_use]
+    pub fn oldest_due(&self) -> Option<Timestamp> {
+        let in_memory = self.shared.due().first().map(|(due, _)| Timestamp::from_micros(*due));
+        let told = Some(self.shared.wake.earliest()).filter(|due| *due <= Timestamp::now());
+        in_memory.into_iter().chain(told).min()
+    }
+}
+
+impl Shared {
+    fn due(&self) -> MutexGuard<'_, BTreeSet<(i64, i64)>> {
+        // A set is whole between any two of its operations.
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ready {
+    fn key(&self) -> (i64, i64) {
+        (self.due.as_micros(), self.rowid)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.shared.due().remove(&self.ready.key());
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Held").field(&self.ready).finish()
+    }
+}
+
+fn weight(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").field("free", &self.free()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,71 @@
+//! What became of an attempt, written down once.
+
+use linchpin::time::Timestamp;
+use linchpin_data::sqlite::{Sql as _, Tx};
+
+use super::queue::Ready;
+use crate::ids::AttemptId;
+
+/// An attempt that was made.
+#[derive(Clone, Debug)]
+pub(super) struct Attempt {
+    pub(super) id: AttemptId,
+    pub(super) at: Timestamp,
+    pub(super) success: bool,
+    /// 0 when no answer came.
+    pub(super) status_code: u16,
+    pub(super) response: String,
+    pub(super) duration_ms: u64,
+    /// When to try again, for a failure that is not the last.
+    pub(super) next: Option<Timestamp>,
+}
+
+/// The numbers of [`crate::model::attempt`]'s status.
+const SUCCESS: u8 = 0;
+const FAIL: u8 = 2;
+/// By the schedule, not by hand.
+const SCHEDULED: u8 = 0;
+
+const DONE: &str = "DELETE FROM delivery WHERE rowid = ?1 AND attempt = ?2";
+const AGAIN: &str = "UPDATE delivery SET attempt = attempt + 1, due = ?3, leased = 0
+                     WHERE rowid = ?1 AND attempt = ?2";
+const INSERT: &str = "
+    INSERT INTO attempt (org, app, message, endpoint, id, url, status, status_code, response,
+                         duration_ms, trigger_type, next_attempt, created_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+
+/// Records `attempt`, unless one was recorded under the same number already: `false` then.
+pub(super) fn record(tx: &mut Tx<'_>, ready: &Ready, attempt: &Attempt) -> linchpin::Result<bool> {
+    let changed = match attempt.next {
+        None => {
+            tx.prepare_cached(DONE).and_then(|mut done| done.execute((ready.rowid, ready.attempt)))
+        }
+        Some(due) => tx
+            .prepare_cached(AGAIN)
+            .and_then(|mut again| again.execute((ready.rowid, ready.attempt, due.as_micros()))),
+    }
+    .sql("settle a delivery")?;
+    if changed == 0 {
+        return Ok(false);
+    }
+    tx.prepare_cached(INSERT)
+        .and_then(|mut insert| {
+            insert.execute((
+                ready.org,
+                ready.app,
+                ready.message,
+                ready.endpoint,
+                attempt.id,
+                &ready.url,
+                if attempt.success { SUCCESS } else { FAIL },
+                attempt.status_code,
+                &attempt.response,
+                attempt.duration_ms as i64,
+                SCHEDULED,
+                attempt.next.map(Timestamp::as_micros),
+                attempt.at.as_micros(),
+            ))
+        })
+        .sql("record an attempt")?;
+    Ok(true)
+}

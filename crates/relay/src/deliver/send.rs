@@ -1,0 +1,108 @@
+//! One attempt: a signed POST and what came back.
+
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Method, Request, header};
+use http_body_util::Full;
+use linchpin::Context;
+use linchpin::time::{Instant, Timestamp};
+use linchpin_http::client::{Client, Exchange, Limits, SendError};
+use linchpin_security::webhook::Family;
+
+use super::queue::Ready;
+use super::record::Attempt;
+use crate::ids::AttemptId;
+
+/// Which header names carry the signature.
+pub type Headers = Family;
+
+/// Sends attempts with one client.
+#[derive(Debug)]
+pub struct Sender {
+    client: Client,
+    limits: Limits,
+    headers: Family,
+    user_agent: HeaderValue,
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(super) enum Sent {
+    /// It was made; `next` is not decided yet.
+    Made(Attempt),
+    /// We stopped before an answer came; it must be made again.
+    Abandoned,
+}
+
+/// How much of a response is kept, in bytes.
+const KEPT: usize = 20_000;
+
+impl Sender {
+    /// A sender whose attempts take at most `timeout`, from the connect to the last byte of the response.
+    #[must_use]
+    pub fn new(client: Client, timeout: Duration, headers: Family) -> Self {
+        let user_agent = concat!("Relay/", env!("CARGO_PKG_VERSION"));
+        Self {
+            client,
+            limits: Limits::default().timeout(timeout).keep(KEPT),
+            headers,
+            user_agent: HeaderValue::from_static(user_agent),
+        }
+    }
+
+    /// Makes one attempt. Only the end of `ctx` abandons it; everything else is an outcome to record.
+    pub(super) async fn send(&self, ctx: &Context, ready: &Ready) -> Sent {
+        let at = Timestamp::now();
+        let begun = Instant::now();
+        let outcome = match self.request(ready, at) {
+            Ok(request) => match self.client.send(ctx, request, &self.limits).await {
+                Ok(exchange) => answer(&exchange),
+                Err(SendError::Ended(_)) => return Sent::Abandoned,
+                Err(error) => (0, error.to_string()),
+            },
+            Err(error) => (0, error.to_string()),
+        };
+        let (status_code, response) = outcome;
+        Sent::Made(Attempt {
+            id: AttemptId::at(at),
+            at,
+            success: (200..300).contains(&status_code),
+            status_code,
+            response,
+            duration_ms: begun.elapsed().as_millis() as u64,
+            next: None,
+        })
+    }
+
+    fn request(
+        &self,
+        ready: &Ready,
+        at: Timestamp,
+    ) -> Result<Request<Full<bytes::Bytes>>, http::Error> {
+        let id = ready.message.to_string();
+        let seconds = at.as_seconds();
+        let signature = ready.secret.sign(&id, seconds, &ready.payload).to_string();
+        let values = [
+            HeaderValue::try_from(id)?,
+            HeaderValue::from(seconds),
+            HeaderValue::try_from(signature)?,
+        ];
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri(&*ready.url)
+            .header(header::ACCEPT, "*/*")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::USER_AGENT, self.user_agent.clone());
+        for names in self.headers.names() {
+            let names = [names.id, names.timestamp, names.signature];
+            for (name, value) in names.into_iter().zip(&values) {
+                request = request.header(HeaderName::from_static(name), value.clone());
+            }
+        }
+        request.body(Full::new(ready.payload.clone()))
+    }
+}
+
+fn answer(exchange: &Exchange) -> (u16, String) {
+    (exchange.status.as_u16(), String::from_utf8_lossy(&exchange.body).into_owned())
+}

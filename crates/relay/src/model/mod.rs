@@ -1,0 +1,30 @@
+//! What goes over the wire: the bodies of requests and replies, and the rules that a body must obey.
+//!
+//! A body is parsed into an input, checked whole by [`Input::check`], and then handed to the store. Every aggregate has
+//! one type for what is kept and one for what is shown; the second is made from the first and nothing else.
+//!
+//! JSON names are those of the Svix API. Unknown fields are ignored, as its clients expect.
+
+pub mod application;
+pub mod attempt;
+pub mod endpoint;
+pub mod event_type;
+pub mod faults;
+pub mod message;
+pub mod page;
+mod patch;
+pub mod rules;
+pub mod time;
+
+use linchpin_http::client::AddressPolicy;
+use serde::de::DeserializeOwned;
+
+pub use self::faults::Faults;
+
+/// A request body that can be judged.
+pub trait Input: DeserializeOwned + Send + 'static {
+    /// Notes every constraint that is broken, not only the first, and normalises what has a normal form (URLs).
+    ///
+    /// `addresses` says which hosts an endpoint may name.
+    fn check(&mut self, addresses: &AddressPolicy, faults: &mut Faults);
+}

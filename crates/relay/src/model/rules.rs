@@ -1,0 +1,100 @@
+//! The constraints that several bodies share.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Faults;
+
+/// Free data of an application or endpoint.
+pub type Metadata = BTreeMap<String, String>;
+
+/// The most bytes of metadata, as JSON.
+const METADATA_BYTES: usize = 4096;
+/// The most bytes of an identifier, an event type or a channel.
+const NAME_BYTES: usize = 256;
+/// How an error says that a whole string is meant.
+const WHOLE: &str = "__all__";
+
+/// A caller's own identifier: not to be mistaken for ours, which begin with `prefix`.
+pub(super) fn identifier(
+    faults: &mut Faults,
+    field: &'static str,
+    prefix: &str,
+    value: Option<&str>,
+) {
+    let Some(value) = value else { return };
+    if let Some(fault) = name_fault(value) {
+        faults.add([field, WHOLE], fault);
+    } else if value.starts_with(prefix) {
+        faults.add([field, WHOLE], format!("must not begin with `{prefix}`"));
+    }
+}
+
+/// The name of an event type or a feature flag. `-` in front would read as a backward iterator.
+pub fn name(faults: &mut Faults, field: &'static str, value: &str) {
+    if let Some(fault) = name_fault(value) {
+        faults.add([field, WHOLE], fault);
+    } else if value.starts_with('-') {
+        faults.add([field, WHOLE], "must not begin with `-`");
+    }
+}
+
+/// A set of names with 1 to `most` members, or none at all.
+pub(super) fn names(
+    faults: &mut Faults,
+    field: &'static str,
+    most: usize,
+    values: Option<&BTreeSet<String>>,
+) {
+    let Some(values) = values else { return };
+    if values.is_empty() {
+        faults.add([field], "must have at least one item, or be null");
+    } else if values.len() > most {
+        faults.add([field], format!("must have at most {most} items"));
+    }
+    for (index, value) in values.iter().enumerate() {
+        if let Some(fault) = name_fault(value) {
+            let item: Cow<'static, str> = format!("[{index}]").into();
+            faults.add([field.into(), item, WHOLE.into()], fault);
+        }
+    }
+}
+
+/// A name for people.
+pub(super) fn title(faults: &mut Faults, field: &'static str, value: &str) {
+    if value.is_empty() {
+        faults.add([field], "must not be empty");
+    } else if value.chars().any(|c| c <= '\u{8}') {
+        faults.add([field], "must have no control characters");
+    }
+}
+
+/// A number that begins at one.
+pub(super) fn positive(faults: &mut Faults, field: &'static str, value: Option<u16>) {
+    if value == Some(0) {
+        faults.add([field], "must be at least 1");
+    }
+}
+
+/// Free data, measured as the JSON that is stored.
+pub(super) fn metadata(faults: &mut Faults, value: Option<&Metadata>) {
+    let bytes =
+        value.map_or(0, |map| serde_json::to_string(map).expect("a map of strings is JSON").len());
+    if bytes > METADATA_BYTES {
+        faults.add(
+            ["metadata"],
+            format!("must be at most {METADATA_BYTES} bytes of JSON, is {bytes}"),
+        );
+    }
+}
+
+fn name_fault(value: &str) -> Option<&'static str> {
+    if value.is_empty() {
+        return Some("must not be empty");
+    }
+    if value.len() > NAME_BYTES {
+        return Some("must be at most 256 bytes");
+    }
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (!value.bytes().all(allowed)).then_some("must match the pattern ^[a-zA-Z0-9\\-_.]+$")
+}

@@ -1,0 +1,146 @@
+//! How the service is put together, started and stopped.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use linchpin::context::Context;
+use linchpin::task::{self, Group, Ticker};
+use linchpin::time::Timestamp;
+use linchpin_data::idempotency;
+use linchpin_data::sqlite::{Database, Writer};
+use linchpin_http::client::{Client, ClientOptions};
+use linchpin_http::lifecycle::{self, Lifecycle, Report};
+use linchpin_http::middleware::{self, StackOptions};
+use linchpin_http::server::Server;
+use linchpin_security::jwt::{Keys, Verifier};
+
+use crate::admin::{self, AdminState};
+use crate::api::{self, ApiState};
+use crate::cli;
+use crate::config::{Config, Mode};
+use crate::deliver::{Dispatcher, Sender, Settings};
+use crate::ids::DEFAULT_ORG;
+use crate::listen::DEMO_APP;
+use crate::store::{self, Store};
+
+/// From the end of the drain to the hard stop.
+const CLEAN_UP: Duration = Duration::from_secs(5);
+const PRUNE_EVERY: Duration = Duration::from_mins(1);
+/// So many idempotency records go in one submission: pruning never holds up a write for long.
+const PRUNE_BATCH: u32 = 1_000;
+
+/// Runs the service until a signal ends it, and says how it ended.
+///
+/// # Errors
+///
+/// What kept it from starting: an address that is taken, a database in use, a schema that is newer.
+pub async fn run(config: Config) -> linchpin::Result<Report> {
+    // First, because components resolve their metrics when they are built.
+    let metrics = admin::install_metrics()?;
+    let life = Lifecycle::new(
+        lifecycle::Options::default()
+            .pre_drain(config.pre_drain)
+            .drain(config.drain_timeout)
+            .hard_stop(config.drain_timeout + CLEAN_UP),
+    )?;
+    let _signals = life.signals()?;
+
+    let database = store::open(&config.database)?;
+    let (queue, seed) = Dispatcher::prepare(&Settings {
+        concurrency: config.delivery_concurrency,
+        queue: config.delivery_queue,
+        schedule: config.retry_schedule.clone(),
+    });
+    let api = Server::bind(config.listen).await?;
+    let operators = Server::bind(config.admin_listen).await?;
+
+    let client = Client::new(ClientOptions::default().addresses(config.addresses.clone()))?;
+    let sender = Sender::new(client, config.request_timeout, config.webhook_headers);
+    let dispatcher = seed.start(database.writer().clone(), sender, &life).await?;
+    let _pruning = task::spawn("prune", prune(life.accepting().clone(), database.writer().clone()));
+    // Hooks run in reverse: deliveries come to rest before the database is closed.
+    close_at_the_end(&life, &database);
+    life.on_stop("deliveries", |_| async move { format!("{} given back", dispatcher.drain().await) });
+
+    announce(&config, api.local_addr(), operators.local_addr())?;
+    let mut servers = Group::new(&Context::root());
+    let routes = routes(&config, &life, Store::new(&database, queue.clone()));
+    let (one, other) = (life.clone(), life.clone());
+    servers.spawn("api", |_| async move { api.serve(routes).run(&one).await });
+    let admin = admin::router(AdminState { life: life.clone(), database, queue, metrics });
+    servers.spawn("operators", |_| async move { operators.serve(admin).run(&other).await });
+    life.ready();
+    let (report, served) = tokio::join!(life.finished(), servers.join());
+    served?;
+    Ok(report)
+}
+
+fn routes(config: &Config, life: &Lifecycle, store: Store) -> axum::Router {
+    let keys = Keys::new(config.jwt_algorithm, config.jwt_secret.expose().as_bytes());
+    let state = ApiState {
+        store,
+        tokens: Arc::new(Verifier::new(&keys)),
+        addresses: Arc::new(config.addresses.clone()),
+    };
+    let options = StackOptions::default().on_error(api::error::page).body_limit(api::BODY_LIMIT);
+    api::normalised(middleware::stack(api::router(state), life.work(), &options))
+}
+
+fn close_at_the_end(life: &Lifecycle, database: &Database) {
+    let database = database.clone();
+    life.on_stop("database", |ctx| async move {
+        match database.close(&ctx).await {
+            Ok(()) => "closed".to_owned(),
+            Err(error) => format!("not closed: {error}"),
+        }
+    });
+}
+
+/// Removes idempotency records that have expired, a batch at a time.
+async fn prune(accepting: Context, writer: Writer) {
+    let mut ticker = Ticker::every(PRUNE_EVERY);
+    while ticker.tick(&accepting).await.is_ok() {
+        let expired = |tx: &mut linchpin_data::sqlite::Tx<'_>| {
+            idempotency::prune(tx, Timestamp::now() - idempotency::TTL, PRUNE_BATCH)
+        };
+        loop {
+            match writer.submit(&accepting, expired).await {
+                Ok(removed) if removed < PRUNE_BATCH as usize => break,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(error = %error.report(), "cannot prune idempotency records");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Tells a person how to use what was started, and a program where it listens.
+fn announce(config: &Config, api: SocketAddr, operators: SocketAddr) -> linchpin::Result<()> {
+    println!("api http://{api}");
+    println!("admin http://{operators}");
+    if config.mode == Mode::Production {
+        return Ok(());
+    }
+    let org = DEFAULT_ORG.parse().expect("the default organisation is an id");
+    let token = cli::issue(config, org, None, Duration::from_hours(3650 * 24))?;
+    println!("token {token}");
+    println!(
+        r#"
+Development mode: loopback only, a secret that everybody knows, deliveries to loopback allowed.
+
+See a delivery with a receiver in a second terminal:
+
+  relay listen --answers fail,ok        (cargo run --release -- listen --answers fail,ok)
+
+and send it a message:
+
+  curl http://{api}/api/v1/app/{DEMO_APP}/msg \
+    -H 'authorization: Bearer {token}' \
+    -d '{{"eventType":"demo.hello","payload":{{"hello":"world"}},"application":{{"name":"Demo","uid":"{DEMO_APP}"}}}}'
+"#
+    );
+    Ok(())
+}

@@ -1,0 +1,192 @@
+//! The table `attempt`, read only: the dispatcher writes it.
+
+use std::collections::BTreeSet;
+
+use linchpin::Result;
+use linchpin::context::Context;
+use linchpin::time::Timestamp;
+use linchpin_data::sqlite::Sql as _;
+use rusqlite::{Connection, OptionalExtension as _, Row};
+
+use super::page::{Walk, Window};
+use super::{Reference, Refusal, Scope, Store, endpoint, json, message};
+use crate::ids::{AppId, AttemptId, EndpointId, EndpointTag, MessageId, MessageTag, OrgId};
+use crate::model::attempt::{Attempt, StatusClass};
+use crate::model::page::Page;
+
+/// Which attempts to list.
+#[derive(Clone, Debug, Default)]
+pub struct AttemptFilter {
+    /// Those that ended so.
+    pub status: Option<u8>,
+    /// Those answered with a code of this class.
+    pub class: Option<StatusClass>,
+    /// Those of messages on this channel.
+    pub channel: Option<String>,
+    /// Those of messages of one of these types.
+    pub event_types: Option<BTreeSet<String>>,
+    /// Those before this moment.
+    pub before: Option<Timestamp>,
+    /// Those after this moment.
+    pub after: Option<Timestamp>,
+}
+
+/// Whose attempts: at least one is set.
+#[derive(Clone, Copy, Debug)]
+struct Of {
+    message: Option<MessageId>,
+    endpoint: Option<EndpointId>,
+}
+
+impl Store {
+    /// One page of the attempts to deliver to an endpoint, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotFound`] of the application or endpoint, those of the database.
+    pub async fn list_attempts_by_endpoint(
+        &self,
+        ctx: &Context,
+        scope: Scope,
+        endpoint: Reference<EndpointTag>,
+        mut walk: Walk<AttemptId>,
+        filter: AttemptFilter,
+    ) -> Result<Page<Attempt>> {
+        let window = walk.within(filter.before, filter.after, Timestamp::now());
+        self.reader
+            .query(ctx, move |conn| {
+                let app = scope.resolve(conn)?;
+                let id = endpoint::id_of(conn, scope.org, app, &endpoint)?;
+                let of = Of { message: None, endpoint: Some(id.ok_or(Refusal::NotFound)?) };
+                list(conn, scope.org, app, of, &walk, window, &filter)
+            })
+            .await
+    }
+
+    /// One page of the attempts to deliver a message, newest first; to `endpoint` only, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotFound`] of the application, message or endpoint, those of the database.
+    pub async fn list_attempts_by_message(
+        &self,
+        ctx: &Context,
+        scope: Scope,
+        message: Reference<MessageTag>,
+        endpoint: Option<Reference<EndpointTag>>,
+        mut walk: Walk<AttemptId>,
+        filter: AttemptFilter,
+    ) -> Result<Page<Attempt>> {
+        let window = walk.within(filter.before, filter.after, Timestamp::now());
+        self.reader
+            .query(ctx, move |conn| {
+                let app = scope.resolve(conn)?;
+                let id =
+                    message::id_of(conn, scope.org, app, &message)?.ok_or(Refusal::NotFound)?;
+                let mut of = Of { message: Some(id), endpoint: None };
+                if let Some(endpoint) = &endpoint {
+                    let id = endpoint::id_of(conn, scope.org, app, endpoint)?;
+                    of.endpoint = Some(id.ok_or(Refusal::NotFound)?);
+                }
+                list(conn, scope.org, app, of, &walk, window, &filter)
+            })
+            .await
+    }
+
+    /// One attempt to deliver a message.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotFound`], those of the database.
+    pub async fn attempt(
+        &self,
+        ctx: &Context,
+        scope: Scope,
+        message: Reference<MessageTag>,
+        attempt: AttemptId,
+    ) -> Result<Attempt> {
+        self.reader
+            .query(ctx, move |conn| {
+                let app = scope.resolve(conn)?;
+                let id =
+                    message::id_of(conn, scope.org, app, &message)?.ok_or(Refusal::NotFound)?;
+                let sql = format!(
+                    "SELECT {COLUMNS} FROM attempt
+                     WHERE org = ?1 AND app = ?2 AND message = ?3 AND id = ?4"
+                );
+                let found = conn
+                    .prepare_cached(&sql)
+                    .and_then(|mut query| {
+                        query.query_row((scope.org, app, id, attempt), self::attempt).optional()
+                    })
+                    .sql("load an attempt")?;
+                Ok(found.ok_or(Refusal::NotFound)?)
+            })
+            .await
+    }
+}
+
+const COLUMNS: &str = "id, message, endpoint, url, status, status_code, response, duration_ms,
+                       trigger_type, created_at";
+
+fn list(
+    conn: &Connection,
+    org: OrgId,
+    app: AppId,
+    of: Of,
+    walk: &Walk<AttemptId>,
+    window: Window,
+    filter: &AttemptFilter,
+) -> Result<Page<Attempt>> {
+    let direction = walk.direction();
+    // Each of the two is an index; which one is known here, so that SQLite need not guess.
+    let of_message = if of.message.is_some() { "message = ?3" } else { "?3 IS NULL" };
+    let of_endpoint = if of.endpoint.is_some() { "endpoint = ?4" } else { "?4 IS NULL" };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM attempt AS a
+         WHERE org = ?1 AND app = ?2 AND {of_message} AND {of_endpoint}
+           AND id > ?5 AND id < ?6 AND created_at > ?7 AND created_at < ?8
+           AND (?9 IS NULL OR status = ?9)
+           AND (?10 IS NULL OR status_code BETWEEN ?10 AND ?11)
+           AND (?12 IS NULL OR EXISTS (
+                  SELECT 1 FROM message AS m WHERE m.org = a.org AND m.app = a.app AND m.id = a.message
+                     AND m.event_type IN (SELECT value FROM json_each(?12))))
+           AND (?13 IS NULL OR EXISTS (
+                  SELECT 1 FROM message AS m, json_each(m.channels) AS c
+                   WHERE m.org = a.org AND m.app = a.app AND m.id = a.message AND c.value = ?13))
+         ORDER BY id {direction} LIMIT ?14"
+    );
+    let (least, most) = filter.class.map(StatusClass::codes).unzip();
+    let params = (
+        org,
+        app,
+        of.message,
+        of.endpoint,
+        walk.low(),
+        walk.high(),
+        window.after.as_micros(),
+        window.before.as_micros(),
+        filter.status,
+        least,
+        most,
+        filter.event_types.as_ref().map(json).transpose()?,
+        &filter.channel,
+        walk.rows(),
+    );
+    super::read(conn, walk, &sql, params, attempt, |attempt| attempt.id)
+}
+
+fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
+    Ok(Attempt {
+        id: row.get(0)?,
+        message: row.get(1)?,
+        endpoint: row.get(2)?,
+        url: row.get(3)?,
+        status: row.get(4)?,
+        status_code: row.get(5)?,
+        response: row.get(6)?,
+        duration_ms: row.get::<_, i64>(7)?.unsigned_abs(),
+        trigger_type: row.get(8)?,
+        created_at: Timestamp::from_micros(row.get(9)?),
+    })
+}

@@ -1,0 +1,391 @@
+//! The table `endpoint`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use linchpin::context::Context;
+use linchpin::error::ResultExt as _;
+use linchpin::time::Timestamp;
+use linchpin::{Kind, Result};
+use linchpin_data::sqlite::Sql as _;
+use linchpin_security::webhook::{Secret, Signer};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
+
+use super::page::Walk;
+use super::{
+    Answer, Once, Put, Reference, Refusal, Scope, Store, column, conflict, event_type, json, once,
+};
+use crate::ids::{AppId, EndpointId, EndpointTag, OrgId};
+use crate::model::Faults;
+use crate::model::endpoint::{Endpoint, EndpointIn, EndpointOut, EndpointPatch};
+use crate::model::faults;
+use crate::model::message::Message;
+use crate::model::page::Page;
+
+/// An endpoint that wants a message, with what a delivery needs of it.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) id: EndpointId,
+    pub(super) url: Arc<str>,
+    pub(super) signer: Arc<Signer>,
+}
+
+impl Store {
+    /// One page of the application's endpoints.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotFound`] of the application, those of the database.
+    pub async fn list_endpoints(
+        &self,
+        ctx: &Context,
+        scope: Scope,
+        walk: Walk<EndpointId>,
+    ) -> Result<Page<Endpoint>> {
+        self.reader.query(ctx, move |conn| list(conn, scope.org, scope.resolve(conn)?, &walk)).await
+    }
+
+    /// Creates an endpoint, with a secret of its own unless one is given: 201.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotFound`] of the application, [`Refusal::Conflict`] if the `uid` is taken, [`Refusal::Invalid`] if
+    /// an event type does not exist, [`Refusal::KeyReused`], those of the database.
+    pub async fn create_endpoint(
+        &self,
+        ctx: &Context,
+        scope: Scope,
+        input: EndpointIn,
+        key: Option<Once>,
+    ) -> Result<Answer> {
+        let now = Timestamp::now();
+        let id = EndpointId::at(now);
+        let secret = secret(&input)?;
+        self.writer
+            .submit(ctx, move |tx| {
+                once(tx, key.as_ref(), now, |tx| {
+                    let app = scope.resolve(tx)?;
+                    let endpoint = Endpoint::new(id, &input, now);
+                    insert(tx, scope.org, app, &endpoint, &secret)?;
+                    Ok((201, EndpointOut::from(endpoint)))
+                })
+            })
+            .await
+    }
+
+    /// One endpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotFound`], those of the database.
+    pub async fn endpoint(
+        &self,
+        ctx: &Context,
+        scope: Scope,
+        endpoint: Reference<EndpointTag>,
+    ) -> Result<Endpoint> {
+        self.reader
+            .query(ctx, move |conn| {
+                let app = scope.resolve(conn)?;
+                Ok(find(conn, scope.org, app, &endpoint)?.ok_or(Refusal::NotFound)?)
+            })
+            .await
+    }
+
+    /// Replaces the endpoint, whose secret stays, or creates one with a new id and secret.
+    ///
+    /// # Errors
+    ///
+    /// As [`create_endpoint`](Self::create_endpoint).
+    pub async fn put_endpoint(
+        &self,
+        ctx: &Context,
+        scope: Scope,
+        endpoint: Reference<EndpointTag>,
+        input: EndpointIn,
+    ) -> Result<(Put, Endpoint)> {
+        let now = Timestamp::now();
+        let id = EndpointId::at(now);
+        let secret = Secret::generate();
+        self.writer
+            .submit(ctx, move |tx| {
+                let app = scope.resolve(tx)?;
+                match find(tx, scope.org, app, &endpoint)? {
+                    Some(mut endpoint) => {
+                        endpoint.replace(&input, now);
+                        update(tx, scope.org, app, &endpoint)?;
+                        Ok((Put::Replaced, endpoint))
+                    }
+                    None => {
+                        let endpoint = Endpoint::new(id, &input, now);
+                        insert(tx, scope.org, app, &endpoint, &secret)?;
+                        Ok((Put::Created, endpoint))
+                    }
+                }
+            })
+            .await
+    }
+
+    /// Changes what `patch` has.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotFound`], and as [`create_endpoint`](Self::create_endpoint).
+    pub async fn patch_endpoint(
+        &self,
+        ctx: &Context,
+        scope: Scope,
+        endpoint: Reference<EndpointTag>,
+        patch: EndpointPatch,
+    ) -> Result<Endpoint> {
+        let now = Timestamp::now();
+        self.writer
+            .submit(ctx, move |tx| {
+                let app = scope.resolve(tx)?;
+                let mut endpoint = find(tx, scope.org, app, &endpoint)?.ok_or(Refusal::NotFound)?;
+                endpoint.patch(&patch, now);
+                // A type may have been archived since it was subscribed to; only what is being set is judged.
+                let set = patch.event_types.as_ref().and_then(Option::as_ref);
+                known(tx, scope.org, set)?;
+                write(tx, scope.org, app, &endpoint)?;
+                Ok(endpoint)
+            })
+            .await
+    }
+
+    /// Deletes the endpoint. Its row stays, its `uid` is free, it gets nothing more.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotFound`], those of the database.
+    pub async fn delete_endpoint(
+        &self,
+        ctx: &Context,
+        scope: Scope,
+        endpoint: Reference<EndpointTag>,
+    ) -> Result<()> {
+        let now = Timestamp::now().as_micros();
+        self.writer
+            .submit(ctx, move |tx| {
+                let app = scope.resolve(tx)?;
+                let id = id_of(tx, scope.org, app, &endpoint)?.ok_or(Refusal::NotFound)?;
+                tx.prepare_cached(DELETE)
+                    .and_then(|mut delete| delete.execute((scope.org, app, id, now)))
+                    .sql("delete an endpoint")?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// The secret that deliveries to the endpoint are signed with.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotFound`], those of the database.
+    pub async fn endpoint_secret(
+        &self,
+        ctx: &Context,
+        scope: Scope,
+        endpoint: Reference<EndpointTag>,
+    ) -> Result<Secret> {
+        self.reader
+            .query(ctx, move |conn| {
+                let app = scope.resolve(conn)?;
+                let id = id_of(conn, scope.org, app, &endpoint)?.ok_or(Refusal::NotFound)?;
+                let text: String = conn
+                    .prepare_cached(SECRET)
+                    .and_then(|mut query| query.query_row((scope.org, app, id), |row| row.get(0)))
+                    .sql("load a secret")?;
+                text.parse().kind(Kind::Internal)
+            })
+            .await
+    }
+}
+
+const COLUMNS: &str = "id, uid, url, description, version, disabled, event_types, channels,
+                       throttle_rate, metadata, created_at, updated_at";
+const ID: &str = "
+    SELECT id FROM endpoint WHERE org = ?1 AND app = ?2 AND id = ?3 AND deleted = 0";
+const ID_BY_UID: &str = "
+    SELECT id FROM endpoint WHERE org = ?1 AND app = ?2 AND uid = ?3 AND deleted = 0";
+const SECRET: &str = "
+    SELECT secret FROM endpoint WHERE org = ?1 AND app = ?2 AND id = ?3 AND deleted = 0";
+const TARGETS: &str = "
+    SELECT id, url, secret, event_types, channels FROM endpoint
+    WHERE org = ?1 AND app = ?2 AND deleted = 0 AND disabled = 0";
+const INSERT: &str = "
+    INSERT INTO endpoint (org, app, id, uid, url, description, version, disabled, event_types,
+                          channels, throttle_rate, metadata, updated_at, created_at, secret)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+const UPDATE: &str = "
+    UPDATE endpoint SET uid = ?4, url = ?5, description = ?6, version = ?7, disabled = ?8,
+           event_types = ?9, channels = ?10, throttle_rate = ?11, metadata = ?12, updated_at = ?13
+    WHERE org = ?1 AND app = ?2 AND id = ?3 AND deleted = 0";
+const DELETE: &str = "
+    UPDATE endpoint SET deleted = 1, uid = NULL, updated_at = ?4
+    WHERE org = ?1 AND app = ?2 AND id = ?3 AND deleted = 0";
+
+/// The live endpoints of `app` that want `message`.
+pub(super) fn targets(
+    conn: &Connection,
+    org: OrgId,
+    app: AppId,
+    message: &Message,
+) -> Result<Vec<Target>> {
+    let mut targets = Vec::new();
+    let mut query = conn.prepare_cached(TARGETS).sql("prepare the endpoints' query")?;
+    let mut rows = query.query((org, app)).sql("query endpoints")?;
+    while let Some(row) = rows.next().sql("read endpoints")? {
+        let wanted = |index| {
+            column::<Option<BTreeSet<String>>>(row, index).sql("read what an endpoint wants")
+        };
+        if !message.matches(wanted(3)?.as_ref(), wanted(4)?.as_ref()) {
+            continue;
+        }
+        let url = row.get(1).sql("read a URL")?;
+        let secret = row.get_ref(2).sql("read a secret")?.as_str().kind(Kind::Internal)?;
+        let secret: Secret = secret.parse().kind(Kind::Internal)?;
+        let id = row.get(0).sql("read an endpoint's id")?;
+        targets.push(Target { id, url, signer: Arc::new(Signer::new(&secret)) });
+    }
+    Ok(targets)
+}
+
+/// The id alone, of a live endpoint.
+pub(super) fn id_of(
+    conn: &Connection,
+    org: OrgId,
+    app: AppId,
+    endpoint: &Reference<EndpointTag>,
+) -> Result<Option<EndpointId>> {
+    match endpoint {
+        Reference::Id(id) => conn
+            .prepare_cached(ID)
+            .and_then(|mut query| query.query_row((org, app, id), |row| row.get(0)).optional()),
+        Reference::Own(uid) => conn
+            .prepare_cached(ID_BY_UID)
+            .and_then(|mut query| query.query_row((org, app, uid), |row| row.get(0)).optional()),
+    }
+    .sql("look an endpoint up")
+}
+
+fn find(
+    conn: &Connection,
+    org: OrgId,
+    app: AppId,
+    endpoint: &Reference<EndpointTag>,
+) -> Result<Option<Endpoint>> {
+    let Some(id) = id_of(conn, org, app, endpoint)? else { return Ok(None) };
+    let sql = format!("SELECT {COLUMNS} FROM endpoint WHERE org = ?1 AND app = ?2 AND id = ?3");
+    conn.prepare_cached(&sql)
+        .and_then(|mut query| query.query_row((org, app, id), self::endpoint).optional())
+        .sql("load an endpoint")
+}
+
+fn list(
+    conn: &Connection,
+    org: OrgId,
+    app: AppId,
+    walk: &Walk<EndpointId>,
+) -> Result<Page<Endpoint>> {
+    let direction = walk.direction();
+    let sql = format!(
+        "SELECT {COLUMNS} FROM endpoint
+         WHERE org = ?1 AND app = ?2 AND id > ?3 AND id < ?4 AND deleted = 0
+         ORDER BY id {direction} LIMIT ?5"
+    );
+    let params = (org, app, walk.low(), walk.high(), walk.rows());
+    super::read(conn, walk, &sql, params, endpoint, |endpoint| endpoint.id)
+}
+
+fn secret(input: &EndpointIn) -> Result<Secret> {
+    input.secret.as_ref().map_or_else(
+        || Ok(Secret::generate()),
+        |text| text.expose().parse().kind(Kind::InvalidArgument),
+    )
+}
+
+fn insert(
+    conn: &Connection,
+    org: OrgId,
+    app: AppId,
+    endpoint: &Endpoint,
+    secret: &Secret,
+) -> Result<()> {
+    known(conn, org, endpoint.event_types.as_ref())?;
+    let extra = [&endpoint.created_at.as_micros() as &dyn ToSql, &secret.expose()];
+    run(conn, INSERT, org, app, endpoint, &extra)
+}
+
+fn update(conn: &Connection, org: OrgId, app: AppId, endpoint: &Endpoint) -> Result<()> {
+    known(conn, org, endpoint.event_types.as_ref())?;
+    write(conn, org, app, endpoint)
+}
+
+fn write(conn: &Connection, org: OrgId, app: AppId, endpoint: &Endpoint) -> Result<()> {
+    run(conn, UPDATE, org, app, endpoint, &[])
+}
+
+/// The statements that write have the same first thirteen parameters.
+fn run(
+    conn: &Connection,
+    sql: &str,
+    org: OrgId,
+    app: AppId,
+    endpoint: &Endpoint,
+    extra: &[&dyn ToSql],
+) -> Result<()> {
+    let event_types = endpoint.event_types.as_ref().map(json).transpose()?;
+    let channels = endpoint.channels.as_ref().map(json).transpose()?;
+    let metadata = json(&endpoint.metadata)?;
+    let updated = endpoint.updated_at.as_micros();
+    let mut params: Vec<&dyn ToSql> = vec![
+        &org,
+        &app,
+        &endpoint.id,
+        &endpoint.uid,
+        &endpoint.url,
+        &endpoint.description,
+        &endpoint.version,
+        &endpoint.disabled,
+        &event_types,
+        &channels,
+        &endpoint.throttle_rate,
+        &metadata,
+        &updated,
+    ];
+    params.extend_from_slice(extra);
+    let result = conn
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.execute(&*params))
+        .sql("write an endpoint");
+    conflict(result.map(drop), "conflict", "An endpoint with this uid already exists")
+}
+
+/// Whether all these event types can be subscribed to.
+fn known(conn: &Connection, org: OrgId, names: Option<&BTreeSet<String>>) -> Result<()> {
+    let Some(names) = names else { return Ok(()) };
+    let unknown = event_type::unknown(conn, org, names)?;
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let msg = format!("these event types do not exist or are archived: {}", unknown.join(", "));
+    Err(Refusal::Invalid(Faults::one("body", ["eventTypes"], faults::VALUE, msg)).into())
+}
+
+fn endpoint(row: &Row<'_>) -> rusqlite::Result<Endpoint> {
+    Ok(Endpoint {
+        id: row.get(0)?,
+        uid: row.get(1)?,
+        url: row.get(2)?,
+        description: row.get(3)?,
+        version: row.get(4)?,
+        disabled: row.get(5)?,
+        event_types: column(row, 6)?,
+        channels: column(row, 7)?,
+        throttle_rate: row.get(8)?,
+        metadata: column(row, 9)?,
+        created_at: Timestamp::from_micros(row.get(10)?),
+        updated_at: Timestamp::from_micros(row.get(11)?),
+    })
+}

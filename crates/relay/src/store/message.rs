@@ -1,0 +1,282 @@
+//! The table `message`, and what a new message sets in motion.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use linchpin::Result;
+use linchpin::context::Context;
+use linchpin::time::Timestamp;
+use linchpin_data::sqlite::{Sql as _, Tx};
+use rusqlite::{Connection, OptionalExtension as _, Row};
+
+use super::page::{Walk, Window};
+use super::{
+    Answer, Once, Reference, Refusal, Scope, Store, application, column, conflict, endpoint, json,
+    once,
+};
+use crate::deliver::{Queue, Ready};
+use crate::ids::{AppId, MessageId, MessageTag, OrgId};
+use crate::model::Faults;
+use crate::model::application::{Application, ApplicationIn};
+use crate::model::message::{Message, MessageIn, MessageOut};
+use crate::model::page::Page;
+
+/// A message to create.
+#[derive(Debug)]
+pub struct NewMessage {
+    /// As it came.
+    pub input: MessageIn,
+    /// How the path names the application: the `uid` of one that is created with the message.
+    pub path: String,
+    /// Whether the payload is shown in the reply.
+    pub with_content: bool,
+}
+
+/// Which messages to list.
+#[derive(Clone, Debug, Default)]
+pub struct MessageFilter {
+    /// Those on this channel.
+    pub channel: Option<String>,
+    /// Those of one of these types.
+    pub event_types: Option<BTreeSet<String>>,
+    /// Those before this moment.
+    pub before: Option<Timestamp>,
+    /// Those after this moment.
+    pub after: Option<Timestamp>,
+}
+
+impl Store {
+    /// Accepts a message: 202. It is stored with one delivery for every endpoint that wants it now.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotFound`] of the application, [`Refusal::Conflict`] if the `eventId` is taken,
+    /// [`Refusal::Invalid`] if the application in the body is not the one in the path, [`Refusal::KeyReused`], those of
+    /// the database.
+    ///
+    /// # Cancel safety
+    ///
+    /// Once its submission has begun the message is accepted, whether or not the caller still waits.
+    pub async fn create_message(
+        &self,
+        ctx: &Context,
+        scope: Scope,
+        new: NewMessage,
+        key: Option<Once>,
+    ) -> Result<Answer> {
+        let now = Timestamp::now();
+        let ids = (MessageId::at(now), AppId::at(now));
+        let payload = new.input.body();
+        let message = Message::new(ids.0, &new.input, payload.clone(), now);
+        let queue = self.queue.clone();
+        self.writer
+            .submit_sized(ctx, payload.len(), move |tx| {
+                once(tx, key.as_ref(), now, |tx| {
+                    let app = match scope.resolve(tx) {
+                        Err(error) if error.is(&Refusal::NotFound) => {
+                            match &new.input.application {
+                                Some(input) => {
+                                    create_application(tx, &scope, ids.1, input, &new.path, now)?
+                                }
+                                None => return Err(error),
+                            }
+                        }
+                        resolved => resolved?,
+                    };
+                    insert(tx, scope.org, app, &message)?;
+                    fan_out(tx, &queue, scope.org, app, &message)?;
+                    Ok((202, MessageOut::new(message.clone(), new.with_content)))
+                })
+            })
+            .await
+    }
+
+    /// One page of the application's messages, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotFound`] of the application, those of the database.
+    pub async fn list_messages(
+        &self,
+        ctx: &Context,
+        scope: Scope,
+        mut walk: Walk<MessageId>,
+        filter: MessageFilter,
+    ) -> Result<Page<Message>> {
+        let window = walk.within(filter.before, filter.after, Timestamp::now());
+        self.reader
+            .query(ctx, move |conn| {
+                list(conn, scope.org, scope.resolve(conn)?, &walk, window, &filter)
+            })
+            .await
+    }
+
+    /// One message.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotFound`], those of the database.
+    pub async fn message(
+        &self,
+        ctx: &Context,
+        scope: Scope,
+        message: Reference<MessageTag>,
+    ) -> Result<Message> {
+        self.reader
+            .query(ctx, move |conn| {
+                let app = scope.resolve(conn)?;
+                Ok(find(conn, scope.org, app, &message)?.ok_or(Refusal::NotFound)?)
+            })
+            .await
+    }
+}
+
+const COLUMNS: &str = "id, event_id, event_type, channels, payload, created_at";
+const ID: &str = "
+    SELECT id FROM message WHERE org = ?1 AND app = ?2 AND id = ?3";
+const ID_BY_EVENT: &str = "
+    SELECT id FROM message WHERE org = ?1 AND app = ?2 AND event_id = ?3";
+const INSERT: &str = "
+    INSERT INTO message (org, app, id, event_id, event_type, channels, payload, created_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
+/// The application that a message brings along.
+fn create_application(
+    conn: &Connection,
+    scope: &Scope,
+    id: AppId,
+    input: &ApplicationIn,
+    path: &str,
+    now: Timestamp,
+) -> Result<AppId> {
+    let fault = match &input.uid {
+        Some(uid) if uid == path => None,
+        Some(_) => Some(("application_uid_mismatch", "must be the one in the path")),
+        None => Some(("application_uid_missing", "is needed: it must be the one in the path")),
+    };
+    if let Some((kind, msg)) = fault {
+        let faults = Faults::one("body", ["application", "uid"], kind, msg);
+        return Err(Refusal::Invalid(faults).into());
+    }
+    application::insert(conn, scope.org, &Application::new(id, input, now))?;
+    scope.admit(id)
+}
+
+/// A delivery for every endpoint that wants the message now; one added later does not get it.
+fn fan_out(
+    tx: &mut Tx<'_>,
+    queue: &Queue,
+    org: OrgId,
+    app: AppId,
+    message: &Message,
+) -> Result<()> {
+    for target in endpoint::targets(tx, org, app, message)? {
+        let ready = Ready {
+            rowid: 0,
+            attempt: 0,
+            org,
+            app,
+            message: message.id,
+            endpoint: target.id,
+            url: target.url,
+            secret: target.signer,
+            payload: message.payload.clone(),
+            due: message.created_at,
+        };
+        queue.enqueue(tx, ready)?;
+    }
+    Ok(())
+}
+
+fn insert(conn: &Connection, org: OrgId, app: AppId, message: &Message) -> Result<()> {
+    let channels = message.channels.as_ref().map(json).transpose()?;
+    let created = message.created_at.as_micros();
+    let result = conn
+        .prepare_cached(INSERT)
+        .and_then(|mut insert| {
+            insert.execute((
+                org,
+                app,
+                message.id,
+                &message.event_id,
+                &message.event_type,
+                channels,
+                &message.payload[..],
+                created,
+            ))
+        })
+        .sql("store a message");
+    conflict(result.map(drop), "conflict", "A message with this eventId already exists")
+}
+
+/// The id alone.
+pub(super) fn id_of(
+    conn: &Connection,
+    org: OrgId,
+    app: AppId,
+    message: &Reference<MessageTag>,
+) -> Result<Option<MessageId>> {
+    match message {
+        Reference::Id(id) => conn
+            .prepare_cached(ID)
+            .and_then(|mut query| query.query_row((org, app, id), |row| row.get(0)).optional()),
+        Reference::Own(event) => conn
+            .prepare_cached(ID_BY_EVENT)
+            .and_then(|mut query| query.query_row((org, app, event), |row| row.get(0)).optional()),
+    }
+    .sql("look a message up")
+}
+
+fn find(
+    conn: &Connection,
+    org: OrgId,
+    app: AppId,
+    message: &Reference<MessageTag>,
+) -> Result<Option<Message>> {
+    let Some(id) = id_of(conn, org, app, message)? else { return Ok(None) };
+    let sql = format!("SELECT {COLUMNS} FROM message WHERE org = ?1 AND app = ?2 AND id = ?3");
+    conn.prepare_cached(&sql)
+        .and_then(|mut query| query.query_row((org, app, id), self::message).optional())
+        .sql("load a message")
+}
+
+fn list(
+    conn: &Connection,
+    org: OrgId,
+    app: AppId,
+    walk: &Walk<MessageId>,
+    window: Window,
+    filter: &MessageFilter,
+) -> Result<Page<Message>> {
+    let direction = walk.direction();
+    let sql = format!(
+        "SELECT {COLUMNS} FROM message
+         WHERE org = ?1 AND app = ?2 AND id > ?3 AND id < ?4 AND created_at > ?5 AND created_at < ?6
+           AND (?7 IS NULL OR event_type IN (SELECT value FROM json_each(?7)))
+           AND (?8 IS NULL OR EXISTS (SELECT 1 FROM json_each(channels) WHERE value = ?8))
+         ORDER BY id {direction} LIMIT ?9"
+    );
+    let params = (
+        org,
+        app,
+        walk.low(),
+        walk.high(),
+        window.after.as_micros(),
+        window.before.as_micros(),
+        filter.event_types.as_ref().map(json).transpose()?,
+        &filter.channel,
+        walk.rows(),
+    );
+    super::read(conn, walk, &sql, params, message, |message| message.id)
+}
+
+fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
+    Ok(Message {
+        id: row.get(0)?,
+        event_id: row.get(1)?,
+        event_type: row.get(2)?,
+        channels: column(row, 3)?,
+        payload: Bytes::from(row.get::<_, Vec<u8>>(4)?),
+        created_at: Timestamp::from_micros(row.get(5)?),
+    })
+}

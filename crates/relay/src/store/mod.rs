@@ -1,0 +1,241 @@
+//! Tables and queries. Every write is a submission to the one writer, every read a query on a reader.
+//!
+//! The methods of [`Store`] stand with their aggregate. The SQL is in plain functions over a connection, so that one
+//! submission can do several things in one transaction; every statement names the organisation.
+
+mod application;
+mod attempt;
+mod endpoint;
+mod event_type;
+mod message;
+pub mod page;
+mod reference;
+pub mod schema;
+
+use std::fmt;
+use std::path::Path;
+#[cfg(feature = "planted-faults")]
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use linchpin::context::Context;
+use linchpin::error::ResultExt as _;
+use linchpin::time::Timestamp;
+use linchpin::{Error, Kind, Result};
+use linchpin_data::idempotency::{self, Fingerprint, Found, Key, Stored};
+use linchpin_data::migrate::Migrations;
+use linchpin_data::sqlite::{Database, Options, Reader, Sql as _, Tx, Writer};
+use serde::Serialize;
+
+pub use self::attempt::AttemptFilter;
+pub use self::message::{MessageFilter, NewMessage};
+pub use self::reference::{Reference, Scope};
+use crate::deliver::Queue;
+use crate::model::Faults;
+use crate::model::page::Page;
+
+/// All that Relay keeps. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    writer: Writer,
+    reader: Reader,
+    queue: Queue,
+}
+
+/// A request that must have its effect once, however often it comes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Once {
+    /// Who asks for what, and the key they gave.
+    pub key: Key,
+    /// What was in the request.
+    pub fingerprint: Fingerprint,
+}
+
+/// The reply to a creation, as it was first given.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// JSON.
+    pub body: Bytes,
+    /// Whether this is a repeat of an earlier reply.
+    pub replayed: bool,
+}
+
+/// Whether a PUT made something.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Put {
+    /// It was not there.
+    Created,
+    /// It was there, and is replaced.
+    Replaced,
+}
+
+/// Why the store would not do it, where a client can act on the reason. Found by `error.find::<Refusal>()`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// It exists already.
+    Conflict {
+        /// For programs.
+        code: &'static str,
+        /// For people.
+        detail: &'static str,
+    },
+    /// The body is at odds with what is stored.
+    Invalid(Faults),
+    /// The idempotency key came with another request before.
+    KeyReused,
+    /// It is not there, or not for this caller: which of the two is not told.
+    NotFound,
+}
+
+/// Opens the database of Relay, made or brought up to date if need be.
+///
+/// # Errors
+///
+/// A file of another program or of a newer Relay, one that is in use, and those of the database.
+pub fn open(path: &Path) -> Result<Database> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)
+            .kind(Kind::Unavailable)
+            .context(format!("make the folder {}", folder.display()))?;
+    }
+    let migrations = Migrations::new(schema::MIGRATIONS)?;
+    let options = Options::default().application_id(APPLICATION_ID).migrations(migrations);
+    #[cfg(feature = "planted-faults")]
+    let options = options.acknowledge_before_commit(EARLY_ANSWERS.load(Ordering::Relaxed));
+    Database::open(path, options)
+}
+
+/// Has every database opened from here on answer before it commits: the fault that the kill drill must find.
+#[cfg(feature = "planted-faults")]
+pub fn plant_early_answers() {
+    EARLY_ANSWERS.store(true, Ordering::Relaxed);
+}
+
+/// A switch and not the feature alone, so that `--all-features` leaves the tests what they are.
+#[cfg(feature = "planted-faults")]
+static EARLY_ANSWERS: AtomicBool = AtomicBool::new(false);
+
+/// The version of the schema that this binary works with.
+#[must_use]
+pub fn schema_version() -> u32 {
+    schema::MIGRATIONS.last().map_or(0, |migration| migration.version)
+}
+
+/// Marks a SQLite file as Relay's: "Rely" in ASCII.
+const APPLICATION_ID: i32 = 0x5265_6c79;
+
+// ===== impl Store =====
+
+impl Store {
+    /// A store over a database with the [schema](schema::MIGRATIONS); what is to be delivered goes to `queue`.
+    #[must_use]
+    pub fn new(database: &Database, queue: Queue) -> Self {
+        Self { writer: database.writer().clone(), reader: database.reader().clone(), queue }
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn ping(&self, ctx: &Context) -> Result<()> {
+        self.reader
+            .query(ctx, |conn| conn.query_row("SELECT 1", (), |_| Ok(())).sql("ping the database"))
+            .await
+    }
+}
+
+/// Does `work` unless its answer is on record, and puts the answer of a success on record.
+fn once<T: Serialize>(
+    tx: &mut Tx<'_>,
+    once: Option<&Once>,
+    now: Timestamp,
+    work: impl FnOnce(&mut Tx<'_>) -> Result<(u16, T)>,
+) -> Result<Answer> {
+    if let Some(Once { key, fingerprint }) = once {
+        match idempotency::find(tx, key, fingerprint, now, idempotency::TTL)? {
+            Found::New => {}
+            Found::Replay(Stored { status, body }) => {
+                return Ok(Answer { status, body: body.into(), replayed: true });
+            }
+            Found::Mismatch => return Err(Refusal::KeyReused.into()),
+        }
+    }
+    let (status, reply) = work(tx)?;
+    let mut stored = Stored { status, body: json(&reply)?.into_bytes() };
+    if let Some(Once { key, fingerprint }) = once {
+        idempotency::store(tx, key, fingerprint, &stored, now)?;
+    }
+    Ok(Answer { status, body: std::mem::take(&mut stored.body).into(), replayed: false })
+}
+
+/// A JSON column, or a reply.
+fn json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|fault| Error::new(Kind::Internal, fault))
+}
+
+/// A unique index said no: to the client that is a conflict.
+fn conflict<T>(result: Result<T>, code: &'static str, detail: &'static str) -> Result<T> {
+    result.map_err(|error| match error.kind() {
+        Kind::AlreadyExists => Refusal::Conflict { code, detail }.into(),
+        _ => error,
+    })
+}
+
+/// Reads a JSON column.
+fn column<T: serde::de::DeserializeOwned>(
+    row: &rusqlite::Row<'_>,
+    index: usize,
+) -> rusqlite::Result<T> {
+    let text = row.get_ref(index)?;
+    // A NULL reads as JSON's null, which only an `Option` accepts.
+    let text = text.as_str_or_null()?.unwrap_or("null");
+    serde_json::from_str(text).map_err(|fault| {
+        rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, fault.into())
+    })
+}
+
+/// Reads all rows of a page.
+fn read<K: page::Key, T>(
+    conn: &rusqlite::Connection,
+    walk: &page::Walk<K>,
+    sql: &str,
+    params: impl rusqlite::Params,
+    map: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    key: impl Fn(&T) -> K,
+) -> Result<Page<T>> {
+    let rows = conn
+        .prepare_cached(sql)
+        .and_then(|mut query| query.query_map(params, map)?.collect::<rusqlite::Result<Vec<T>>>())
+        .sql("read a page")?;
+    Ok(walk.page(rows, key))
+}
+
+// ===== impl Refusal =====
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Conflict { detail, .. } => f.write_str(detail),
+            Self::Invalid(faults) => write!(f, "{faults}"),
+            Self::KeyReused => f.write_str("this idempotency key came with another request before"),
+            Self::NotFound => f.write_str("Entity not found"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let kind = match refusal {
+            Refusal::Conflict { .. } => Kind::AlreadyExists,
+            Refusal::Invalid(_) | Refusal::KeyReused => Kind::InvalidArgument,
+            Refusal::NotFound => Kind::NotFound,
+        };
+        Self::new(kind, refusal)
+    }
+}

@@ -1,0 +1,109 @@
+//! The tables, as migrations. Each carries its organisation; times are microseconds UTC, ids are 20 bytes.
+//!
+//! `delivery` holds only what is still to be sent: a row is born leased (it waits in memory), goes to `leased = 0` with
+//! a due time when it must be tried again, and is deleted with its last attempt. `attempt` counts the attempts
+//! recorded so far and fences them: an attempt is recorded only if the row still has the number it was sent under.
+
+use linchpin_data::idempotency;
+use linchpin_data::migrate::Migration;
+
+/// All migrations, oldest first. A released one never changes.
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "first tables", sql: TABLES },
+    Migration { version: 2, name: "idempotency records", sql: idempotency::SQL },
+];
+
+const TABLES: &str = "
+CREATE TABLE application (
+    org           BLOB NOT NULL,
+    id            BLOB NOT NULL,
+    uid           TEXT,
+    name          TEXT NOT NULL,
+    throttle_rate INTEGER,
+    metadata      TEXT NOT NULL,
+    created_at    INTEGER NOT NULL,
+    updated_at    INTEGER NOT NULL,
+    deleted       INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (org, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX application_uid ON application (org, uid) WHERE uid IS NOT NULL AND deleted = 0;
+
+CREATE TABLE event_type (
+    org          BLOB NOT NULL,
+    name         TEXT NOT NULL,
+    description  TEXT NOT NULL,
+    archived     INTEGER NOT NULL,
+    deprecated   INTEGER NOT NULL,
+    schemas      TEXT,
+    feature_flag TEXT,
+    created_at   INTEGER NOT NULL,
+    updated_at   INTEGER NOT NULL,
+    PRIMARY KEY (org, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE endpoint (
+    org           BLOB NOT NULL,
+    app           BLOB NOT NULL,
+    id            BLOB NOT NULL,
+    uid           TEXT,
+    url           TEXT NOT NULL,
+    description   TEXT NOT NULL,
+    version       INTEGER NOT NULL,
+    disabled      INTEGER NOT NULL,
+    event_types   TEXT,
+    channels      TEXT,
+    throttle_rate INTEGER,
+    secret        TEXT NOT NULL,
+    metadata      TEXT NOT NULL,
+    created_at    INTEGER NOT NULL,
+    updated_at    INTEGER NOT NULL,
+    deleted       INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (app, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX endpoint_uid ON endpoint (app, uid) WHERE uid IS NOT NULL AND deleted = 0;
+
+CREATE TABLE message (
+    rowid      INTEGER PRIMARY KEY,
+    org        BLOB NOT NULL,
+    app        BLOB NOT NULL,
+    id         BLOB NOT NULL,
+    event_type TEXT NOT NULL,
+    event_id   TEXT,
+    channels   TEXT,
+    payload    BLOB NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX message_id ON message (app, id);
+CREATE UNIQUE INDEX message_event_id ON message (app, event_id) WHERE event_id IS NOT NULL;
+
+CREATE TABLE attempt (
+    rowid        INTEGER PRIMARY KEY,
+    org          BLOB NOT NULL,
+    app          BLOB NOT NULL,
+    message      BLOB NOT NULL,
+    endpoint     BLOB NOT NULL,
+    id           BLOB NOT NULL,
+    url          TEXT NOT NULL,
+    status       INTEGER NOT NULL,
+    status_code  INTEGER NOT NULL,
+    response     TEXT NOT NULL,
+    duration_ms  INTEGER NOT NULL,
+    trigger_type INTEGER NOT NULL,
+    next_attempt INTEGER,
+    created_at   INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX attempt_message ON attempt (message, id);
+CREATE UNIQUE INDEX attempt_endpoint ON attempt (endpoint, id);
+
+CREATE TABLE delivery (
+    rowid    INTEGER PRIMARY KEY,
+    org      BLOB NOT NULL,
+    app      BLOB NOT NULL,
+    message  BLOB NOT NULL,
+    endpoint BLOB NOT NULL,
+    attempt  INTEGER NOT NULL,
+    due      INTEGER NOT NULL,
+    leased   INTEGER NOT NULL
+) STRICT;
+CREATE INDEX delivery_due ON delivery (due) WHERE leased = 0;
+";

@@ -1,0 +1,261 @@
+//! The API over a database of its own, driven without a socket. The other `api_*` files have the tests.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request};
+use http_body_util::BodyExt as _;
+use linchpin::Context;
+use linchpin::resilience::retry::Schedule;
+use linchpin::time::Timestamp;
+use linchpin_data::sqlite::{Database, Sql as _};
+use linchpin_http::client::AddressPolicy;
+use linchpin_http::middleware::{self, StackOptions};
+use linchpin_security::jwt::{Issuer, Keys, Verifier};
+use relay::api::auth::Claims;
+use relay::api::{self, ApiState};
+use relay::deliver::{Dispatcher, Settings};
+use relay::ids::{AppId, OrgId};
+use relay::store::{self, Store};
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+/// The secret that tokens are signed with.
+pub(crate) const SECRET: &[u8] = b"f3b1c0a49d7e4e52a6685bd1903c7e44";
+
+/// The API, its database, and the tenant that asks unless a test says otherwise.
+pub(crate) struct Api {
+    router: Router,
+    pub(crate) database: Database,
+    pub(crate) org: OrgId,
+    token: String,
+    // Nothing is sent: deliveries stay where the API put them.
+    _seed: Box<dyn Any + Send + Sync>,
+    _folder: tempfile::TempDir,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Api {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = store::open(&folder.path().join("relay.db")).unwrap();
+        let schedule = Schedule::new([Duration::from_secs(5)]).unwrap();
+        let settings = Settings { concurrency: 1, queue: 4096, schedule };
+        let (queue, seed) = Dispatcher::prepare(&settings);
+        let state = ApiState {
+            store: Store::new(&database, queue),
+            tokens: Arc::new(Verifier::new(&Keys::hs256(SECRET))),
+            addresses: Arc::new(AddressPolicy::public()),
+        };
+        let options = StackOptions::default().on_error(api::error::page);
+        let stack = middleware::stack(api::router(state), &Context::root(), &options);
+        let org = OrgId::at(Timestamp::now());
+        let router = api::normalised(stack);
+        Self { router, database, org, token: org_token(org), _seed: Box::new(seed), _folder: folder }
+    }
+
+    /// Sends whatever it is told to.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Reply { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    /// A request below `/api/v1`, with a token of one's choice and further headers.
+    pub(crate) async fn raw(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Reply {
+        let mut request = Request::builder().method(method).uri(format!("/api/v1{path}"));
+        if !token.is_empty() {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(body.into()).unwrap()).await
+    }
+
+    /// A request of the tenant; `null` is no body.
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Value) -> Reply {
+        self.call_as(&self.token, method, path, body).await
+    }
+
+    pub(crate) async fn call_as(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        body: Value,
+    ) -> Reply {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.raw(method, path, token, &[], body).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.call(Method::GET, path, Value::Null).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
+        self.call(Method::POST, path, body).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Reply {
+        self.call(Method::PUT, path, body).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Reply {
+        self.call(Method::PATCH, path, body).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Reply {
+        self.call(Method::DELETE, path, Value::Null).await
+    }
+
+    /// A POST of the tenant under an idempotency key.
+    pub(crate) async fn post_once(&self, key: &str, path: &str, body: &str) -> Reply {
+        let headers = [("idempotency-key", key)];
+        self.raw(Method::POST, path, &self.token, &headers, body.to_owned()).await
+    }
+
+    /// An application, by its `uid`.
+    pub(crate) async fn app(&self, uid: &str) -> AppId {
+        let reply = self.post("/app", json!({ "name": uid, "uid": uid })).await;
+        reply.ok(201)["id"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// One number out of the database.
+    pub(crate) async fn number(&self, sql: &'static str) -> i64 {
+        let query = move |conn: &rusqlite::Connection| conn.query_row(sql, (), |row| row.get(0)).sql(sql);
+        self.database.reader().query(&Context::root(), query).await.unwrap()
+    }
+
+    /// Walks a list to its end and back to its start, and returns the ids in list order.
+    ///
+    /// Asserts that both ways meet the same items, that pages are full but for the last, and that `done` is told on
+    /// the last page only.
+    pub(crate) async fn walk(&self, list: &str, limit: usize, id: &str) -> Vec<String> {
+        let with = if list.contains('?') { '&' } else { '?' };
+        let (mut there, mut back) = (Vec::new(), Vec::new());
+        let mut next = String::new();
+        let mut last = Value::Null;
+        loop {
+            let page = self.get(&format!("{list}{with}limit={limit}{next}")).await.ok(200);
+            let ids = ids(&page, id);
+            there.extend(ids.clone());
+            let done = page["done"].as_bool().unwrap();
+            assert!(done || ids.len() == limit, "{page}");
+            if !ids.is_empty() {
+                assert_eq!(page["iterator"], *ids.last().unwrap());
+                assert_eq!(page["prevIterator"], format!("-{}", ids[0]));
+                next = format!("&iterator={}", ids.last().unwrap());
+                last = page;
+            }
+            if done {
+                break;
+            }
+        }
+        if last.is_null() {
+            return there;
+        }
+        back.extend(ids(&last, id));
+        loop {
+            let previous = last["prevIterator"].as_str().unwrap();
+            let page = self.get(&format!("{list}{with}limit={limit}&iterator={previous}")).await.ok(200);
+            let mut ids = ids(&page, id);
+            if ids.is_empty() {
+                assert_eq!(page, json!({ "data": [], "iterator": null, "done": true }));
+                break;
+            }
+            ids.append(&mut back);
+            back = ids;
+            last = page;
+        }
+        assert_eq!(there, back);
+        there
+    }
+}
+
+impl Reply {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|fault| panic!("{fault}: {} {:?}", self.status, self.body))
+    }
+
+    /// The JSON body of a reply with this status.
+    #[track_caller]
+    pub(crate) fn ok(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{:?}", self.body);
+        assert_eq!(self.headers["content-type"], "application/json");
+        self.json()
+    }
+
+    #[track_caller]
+    pub(crate) fn empty(&self, status: u16) {
+        assert_eq!((self.status, &self.body[..]), (status, &b""[..]));
+    }
+
+    /// Asserts an error with a code, and that it has a text and says its status.
+    #[track_caller]
+    pub(crate) fn error(&self, status: u16, code: &str) {
+        let body = self.ok(status);
+        assert_eq!(body["code"], code);
+        assert!(body["detail"].is_string(), "{body}");
+        assert_eq!(body["status"], status);
+    }
+
+    #[track_caller]
+    pub(crate) fn not_found(&self) {
+        self.error(404, "not_found");
+        assert_eq!(self.json()["detail"], "Entity not found");
+    }
+
+    /// The places of the faults in a 422, as in `body.uid.__all__`, all of them of one type.
+    #[track_caller]
+    pub(crate) fn faults(&self, kind: &str) -> Vec<String> {
+        let body = self.ok(422);
+        let items = body["detail"].as_array().expect("a list of faults");
+        let place = |item: &Value| {
+            assert_eq!(item["type"], kind, "{item}");
+            assert!(!item["msg"].as_str().unwrap().is_empty());
+            let names = item["loc"].as_array().unwrap().iter();
+            names.map(|name| name.as_str().unwrap()).collect::<Vec<_>>().join(".")
+        };
+        items.iter().map(place).collect()
+    }
+}
+
+pub(crate) fn ids(page: &Value, id: &str) -> Vec<String> {
+    let items = page["data"].as_array().unwrap().iter();
+    items.map(|item| item[id].as_str().unwrap().to_owned()).collect()
+}
+
+pub(crate) fn org_token(org: OrgId) -> String {
+    let now = Timestamp::now();
+    sign(&Claims::new(org, None, now, now + Duration::from_hours(1)))
+}
+
+pub(crate) fn app_token(org: OrgId, app: AppId) -> String {
+    let now = Timestamp::now();
+    sign(&Claims::new(org, Some(app), now, now + Duration::from_hours(1)))
+}
+
+pub(crate) fn sign(claims: &impl serde::Serialize) -> String {
+    Issuer::new(&Keys::hs256(SECRET)).issue(claims).unwrap()
+}

@@ -1,0 +1,156 @@
+//! Bodies that are not understood, paths that are not there, and how both are told.
+
+use axum::body::Body;
+use http::{Method, Request};
+use serde_json::{Value, json};
+
+use crate::api::{Api, org_token};
+
+#[tokio::test]
+async fn a_body_that_does_not_parse_is_a_422_that_says_where() {
+    let api = Api::new();
+    let token = org_token(api.org);
+    for (body, place) in [
+        ("", json!(["body", "?"])),
+        ("{", json!(["body", "?"])),
+        (r#"{"name":"a"} x"#, json!(["body", "?"])),
+        ("{}", json!(["body", "", ""])),
+        ("[]", json!(["body", "", ""])),
+        ("7", json!(["body", "", ""])),
+        (r#"{"name":7}"#, json!(["body", "name"])),
+        (r#"{"name":"a","throttleRate":-1}"#, json!(["body", "throttleRate"])),
+        (r#"{"name":"a","throttleRate":65536}"#, json!(["body", "throttleRate"])),
+        (r#"{"name":"a","metadata":{"k":1}}"#, json!(["body", "metadata", "k"])),
+    ] {
+        let reply = api.raw(Method::POST, "/app", &token, &[], body).await;
+        reply.faults("value_error.jsondecode");
+        assert_eq!(reply.json()["detail"][0]["loc"], place, "{body}");
+    }
+    api.app("shop").await;
+    let endpoint = r#"{"url":"https://example.com/","channels":["a",2]}"#;
+    let reply = api.raw(Method::POST, "/app/shop/endpoint", &token, &[], endpoint).await;
+    assert_eq!(reply.faults("value_error.jsondecode"), ["body.channels.[1]"]);
+    let message = r#"{"eventType":"a","payload":{"a":}}"#;
+    let reply = api.raw(Method::POST, "/app/shop/msg", &token, &[], message).await;
+    assert_eq!(reply.faults("value_error.jsondecode"), ["body.?"]);
+}
+
+#[tokio::test]
+async fn the_members_of_a_problem_stand_beside_the_faults() {
+    let api = Api::new();
+    let reply = api.post("/app", json!({ "name": "" })).await;
+    assert_eq!(
+        reply.ok(422),
+        json!({
+            "detail": [{ "loc": ["body", "name"], "msg": "must not be empty", "type": "value_error" }],
+            "type": "about:blank", "title": "Unprocessable Entity", "status": 422,
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_body_over_a_mebibyte_is_a_413() {
+    let api = Api::new();
+    api.app("shop").await;
+    let token = org_token(api.org);
+    let body = |size: usize| {
+        let (head, tail) = (r#"{"eventType":"a","payload":{"x":""#, r#""}}"#);
+        format!("{head}{}{tail}", "x".repeat(size - head.len() - tail.len()))
+    };
+    api.raw(Method::POST, "/app/shop/msg", &token, &[], body(1 << 20)).await.ok(202);
+    let reply = api.raw(Method::POST, "/app/shop/msg", &token, &[], body((1 << 20) + 1)).await;
+    reply.error(413, "payload_too_large");
+}
+
+#[tokio::test]
+async fn unknown_paths_and_methods_have_json_bodies() {
+    let api = Api::new();
+    let token = org_token(api.org);
+    for path in ["/nope", "/app/a/b/c/d", "/stream"] {
+        let reply = api.raw(Method::GET, path, &token, &[], "").await;
+        reply.error(404, "not_found");
+    }
+    api.send(Request::get("/nowhere").body(Body::empty()).unwrap()).await.error(404, "not_found");
+    let reply = api.raw(Method::DELETE, "/app", &token, &[], "").await;
+    reply.error(405, "method_not_allowed");
+    let allow = reply.headers["allow"].to_str().unwrap();
+    assert!(allow.contains("GET") && allow.contains("POST"), "{allow}");
+}
+
+#[tokio::test]
+async fn slashes_at_both_ends_are_tolerated() {
+    let api = Api::new();
+    let id = api.app("shop").await.to_string();
+    let token = org_token(api.org);
+    for path in ["//api/v1/app", "/api/v1/app/", "///api/v1/app//", "//api/v1/app/?limit=1"] {
+        let request = Request::get(path).header("authorization", format!("Bearer {token}"));
+        let page = api.send(request.body(Body::empty()).unwrap()).await.ok(200);
+        assert_eq!(page["iterator"], id, "{path}");
+    }
+    api.get("/app/shop/").await.ok(200);
+    // Elsewhere a doubled slash is an empty name.
+    assert_eq!(api.get("/app//msg").await.status, 404);
+}
+
+#[tokio::test]
+async fn names_in_the_path_may_be_escaped() {
+    let api = Api::new();
+    api.app("sh-o_p.1").await;
+    api.get("/app/sh%2Do%5Fp%2E1").await.ok(200);
+    api.get("/app/%ff").await.not_found();
+    api.get("/app/a%2Fb").await.not_found();
+}
+
+#[tokio::test]
+async fn any_origin_may_ask() {
+    let api = Api::new();
+    let preflight = Request::options("/api/v1/app")
+        .header("origin", "https://portal.example")
+        .header("access-control-request-method", "PATCH")
+        .header("access-control-request-headers", "authorization,x-own");
+    let reply = api.send(preflight.body(Body::empty()).unwrap()).await;
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.headers["access-control-allow-origin"], "*");
+    assert_eq!(reply.headers["access-control-allow-methods"], "*");
+    assert_eq!(reply.headers["access-control-allow-headers"], "authorization,x-own");
+    assert_eq!(reply.headers["access-control-max-age"], "600");
+    let reply = api.raw(Method::GET, "/app", "", &[("origin", "https://portal.example")], "").await;
+    assert_eq!((reply.status, &reply.headers["access-control-allow-origin"]), (401, &"*".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn health_needs_no_token() {
+    let api = Api::new();
+    let ok = json!({ "status": "ok" });
+    let reply = api.raw(Method::GET, "/health", "", &[], "").await;
+    assert_eq!(reply.ok(200), json!({ "database": ok, "queue": ok, "cache": ok }));
+    api.raw(Method::HEAD, "/health", "", &[], "").await.empty(200);
+    api.raw(Method::GET, "/health/ping", "", &[], "").await.empty(204);
+    api.raw(Method::HEAD, "/health/ping", "", &[], "").await.empty(204);
+}
+
+#[tokio::test]
+async fn a_store_that_is_closed_is_a_failure_of_ours() {
+    let api = Api::new();
+    api.database.close(&linchpin::Context::root()).await.unwrap();
+    let reply = api.raw(Method::GET, "/health", "", &[], "").await;
+    assert_eq!(reply.ok(500)["database"], json!({ "status": "error" }));
+    let reply = api.post("/app", json!({ "name": "n" })).await;
+    reply.error(503, "unavailable");
+    assert_eq!(reply.headers["retry-after"], "1");
+}
+
+#[tokio::test]
+async fn a_database_fault_shows_its_public_text_only() {
+    let api = Api::new();
+    let drop = |tx: &mut linchpin_data::sqlite::Tx<'_>| {
+        use linchpin_data::sqlite::Sql as _;
+        tx.execute_batch("DROP TABLE application").sql("drop")
+    };
+    api.database.writer().submit(&linchpin::Context::root(), drop).await.unwrap();
+    let reply = api.get("/app").await;
+    reply.error(500, "internal");
+    let text = String::from_utf8_lossy(&reply.body).into_owned();
+    assert!(!text.contains("application") || !text.contains("table"), "{text}");
+    assert_ne!(reply.json(), Value::Null);
+}

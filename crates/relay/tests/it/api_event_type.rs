@@ -1,0 +1,89 @@
+//! Event types.
+
+use serde_json::{Value, json};
+
+use crate::api::{Api, ids};
+
+fn body(name: &str) -> Value {
+    json!({ "name": name, "description": "Paid", "schemas": { "1": { "type": "object" } } })
+}
+
+#[tokio::test]
+async fn a_live_one_conflicts_and_an_archived_one_is_revived() {
+    let api = Api::new();
+    let first = api.post("/event-type", body("invoice.paid")).await.ok(201);
+    assert_eq!(
+        first,
+        json!({
+            "name": "invoice.paid", "description": "Paid", "archived": false, "deprecated": false,
+            "schemas": { "1": { "type": "object" } },
+            "createdAt": first["createdAt"], "updatedAt": first["updatedAt"],
+        })
+    );
+    api.post("/event-type", body("invoice.paid")).await.error(409, "event_type_exists");
+    api.delete("/event-type/invoice.paid").await.empty(204);
+    assert_eq!(api.get("/event-type/invoice.paid").await.ok(200)["archived"], true);
+
+    let revived = json!({ "name": "invoice.paid", "description": "again" });
+    let revived = api.post("/event-type", revived).await.ok(201);
+    assert_eq!((&revived["archived"], &revived["schemas"]), (&json!(false), &json!(null)));
+    assert_eq!((&revived["description"], &revived["createdAt"]), (&json!("again"), &first["createdAt"]));
+}
+
+#[tokio::test]
+async fn archived_ones_and_schemas_are_listed_on_request() {
+    let api = Api::new();
+    for name in ["b", "a", "c"] {
+        api.post("/event-type", body(name)).await.ok(201);
+    }
+    api.delete("/event-type/b").await.empty(204);
+    let page = api.get("/event-type?order=descending").await.ok(200);
+    assert_eq!(ids(&page, "name"), ["a", "c"]);
+    assert_eq!(page["data"][0]["schemas"], json!(null));
+    assert_eq!((&page["iterator"], &page["prevIterator"]), (&json!("c"), &json!("-a")));
+    let page = api.get("/event-type?include_archived=true&with_content=true").await.ok(200);
+    assert_eq!(ids(&page, "name"), ["a", "b", "c"]);
+    assert_eq!(page["data"][0]["schemas"], json!({ "1": { "type": "object" } }));
+}
+
+#[tokio::test]
+async fn expunge_removes_the_row() {
+    let api = Api::new();
+    api.post("/event-type", body("a")).await.ok(201);
+    api.delete("/event-type/a?expunge=true").await.empty(204);
+    api.get("/event-type/a").await.not_found();
+    api.delete("/event-type/a").await.not_found();
+    assert_eq!(api.number("SELECT count(*) FROM event_type").await, 0);
+}
+
+#[tokio::test]
+async fn put_and_patch_change_it() {
+    let api = Api::new();
+    let put = json!({ "description": "", "featureFlag": "beta", "deprecated": true });
+    let first = api.put("/event-type/a", put).await.ok(201);
+    assert_eq!((&first["featureFlag"], &first["deprecated"]), (&json!("beta"), &json!(true)));
+    let same = api.patch("/event-type/a", json!({})).await.ok(200);
+    assert_eq!(same["featureFlag"], "beta");
+    let cleared = api.patch("/event-type/a", json!({ "featureFlag": null, "archived": true })).await.ok(200);
+    assert_eq!((cleared.get("featureFlag"), &cleared["archived"]), (None, &json!(true)));
+    let replaced = api.put("/event-type/a", json!({ "description": "new" })).await.ok(200);
+    assert_eq!((&replaced["archived"], &replaced["deprecated"]), (&json!(false), &json!(false)));
+    let fault = api.patch("/event-type/a", json!({ "archived": null })).await;
+    assert_eq!(fault.faults("value_error.jsondecode"), ["body.archived"]);
+    api.patch("/event-type/b", json!({})).await.not_found();
+}
+
+#[tokio::test]
+async fn names_are_checked_and_a_leading_minus_is_refused() {
+    let api = Api::new();
+    for name in ["", "-a", "a b", "ä", &"x".repeat(257)] {
+        let reply = api.post("/event-type", body(name)).await;
+        assert_eq!(reply.faults("value_error"), ["body.name.__all__"], "{name}");
+    }
+    let reply = api.put("/event-type/-a", json!({ "description": "" })).await;
+    assert_eq!(reply.faults("value_error"), ["path.event_type_name.__all__"]);
+    let reply = api.post("/event-type", json!({ "name": "a" })).await;
+    assert_eq!(reply.faults("value_error.jsondecode"), ["body.."]);
+    let schemas = json!({ "name": "a", "description": "", "schemas": { "1": 7 } });
+    assert_eq!(api.post("/event-type", schemas).await.faults("value_error"), ["body.schemas.1"]);
+}

@@ -1,0 +1,108 @@
+//! Pages: every list, forward to its end and back to its start.
+
+use linchpin::time::Timestamp;
+use relay::ids::{AppId, EndpointId, MessageId};
+use serde_json::json;
+
+use crate::api::{Api, ids};
+
+const LIMITS: [usize; 5] = [1, 2, 3, 7, 250];
+
+/// Asserts that a list gives `count` items in `order`, whatever the size of its pages.
+async fn check(api: &Api, list: &str, id: &str, count: usize, ascending: bool) {
+    for limit in LIMITS {
+        let found = api.walk(list, limit, id).await;
+        assert_eq!(found.len(), count, "{list} {limit}");
+        let mut sorted = found.clone();
+        sorted.sort_unstable();
+        if !ascending {
+            sorted.reverse();
+        }
+        assert_eq!(found, sorted, "{list} {limit}");
+    }
+}
+
+#[tokio::test]
+async fn every_list_is_walked_whole_both_ways() {
+    let api = Api::new();
+    let app = api.app("shop").await;
+    for n in 0..6 {
+        api.app(&format!("shop{n}")).await;
+        api.post("/event-type", json!({ "name": format!("type.{n}"), "description": "" })).await.ok(201);
+        api.post("/app/shop/endpoint", json!({ "url": "https://example.com/" })).await.ok(201);
+        api.post("/app/shop/msg", json!({ "eventType": "a", "payload": {} })).await.ok(202);
+    }
+    let message = api.get("/app/shop/msg").await.ok(200)["data"][0]["id"].clone();
+    let endpoint = api.get("/app/shop/endpoint").await.ok(200)["data"][0]["id"].clone();
+    let (message, endpoint) = (message.as_str().unwrap(), endpoint.as_str().unwrap());
+    crate::api_attempt::insert(&api, app, message, endpoint, 8).await;
+
+    check(&api, "/app", "id", 7, true).await;
+    check(&api, "/app?order=descending", "id", 7, false).await;
+    check(&api, "/event-type", "name", 6, true).await;
+    check(&api, "/app/shop/endpoint", "id", 6, false).await;
+    check(&api, "/app/shop/endpoint?order=ascending", "id", 6, true).await;
+    check(&api, "/app/shop/msg", "id", 6, false).await;
+    check(&api, &format!("/app/shop/attempt/msg/{message}"), "id", 8, false).await;
+    check(&api, &format!("/app/shop/attempt/endpoint/{endpoint}"), "id", 8, false).await;
+}
+
+#[tokio::test]
+async fn fifty_come_unless_another_limit_is_asked_for() {
+    let api = Api::new();
+    for n in 0..51 {
+        api.app(&format!("app{n}")).await;
+    }
+    let page = api.get("/app").await.ok(200);
+    assert_eq!((ids(&page, "id").len(), &page["done"]), (50, &json!(false)));
+    let page = api.get("/app?limit=51").await.ok(200);
+    assert_eq!((ids(&page, "id").len(), &page["done"]), (51, &json!(true)));
+}
+
+#[tokio::test]
+async fn an_iterator_need_not_exist() {
+    let api = Api::new();
+    let before = AppId::min_at(Timestamp::now());
+    let first = api.app("a").await;
+    let page = api.get(&format!("/app?iterator={before}")).await.ok(200);
+    assert_eq!(ids(&page, "id"), [first.to_string()]);
+    api.delete("/app/a").await.empty(204);
+    let second = api.app("b").await;
+    let page = api.get(&format!("/app?iterator={first}")).await.ok(200);
+    let newer = if second > first { vec![second.to_string()] } else { vec![] };
+    assert_eq!(ids(&page, "id"), newer);
+}
+
+#[tokio::test]
+async fn a_bad_limit_iterator_or_order_is_refused() {
+    let api = Api::new();
+    api.app("shop").await;
+    let now = Timestamp::now();
+    let (endpoint, message) = (EndpointId::at(now), MessageId::at(now));
+    for list in ["/app", "/event-type", "/app/shop/endpoint", "/app/shop/msg"] {
+        for limit in ["0", "251", "-1"] {
+            let reply = api.get(&format!("{list}?limit={limit}")).await;
+            assert_eq!(reply.faults("value_error"), ["query.limit.limit"], "{list}");
+        }
+        for limit in ["many", "1.5", ""] {
+            let reply = api.get(&format!("{list}?limit={limit}")).await;
+            reply.error(400, "generic_error");
+            assert!(reply.json()["detail"].as_str().unwrap().contains("limit"));
+        }
+    }
+    for (list, iterator) in [
+        ("/app", endpoint.to_string()),
+        ("/app", "app_short".to_owned()),
+        ("/app", "-".to_owned()),
+        ("/app", "shop".to_owned()),
+        ("/app/shop/endpoint", format!("-{message}")),
+        ("/app/shop/msg", endpoint.to_string()),
+        ("/app/shop/msg", format!("{message}x")),
+    ] {
+        let reply = api.get(&format!("{list}?iterator={iterator}")).await;
+        assert_eq!(reply.faults("value_error"), ["query.iterator.__all__"], "{iterator}");
+    }
+    let reply = api.get("/app?limit=0&iterator=x").await;
+    assert_eq!(reply.faults("value_error"), ["query.limit.limit", "query.iterator.__all__"]);
+    api.get("/app?order=sideways").await.error(400, "generic_error");
+}

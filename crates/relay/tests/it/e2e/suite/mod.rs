@@ -1,0 +1,7 @@
+//! What every version of the client must be able to do. Inputs are built from JSON, since field types differ.
+
+mod client;
+mod crud;
+mod errors;
+mod messages;
+mod pages;

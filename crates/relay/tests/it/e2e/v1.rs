@@ -1,0 +1,29 @@
+//! The suite with version 1 of the client.
+
+use svix1::api::{
+    ApplicationIn, EndpointOut, EndpointUpdate, EventTypeOut, EventTypeUpdate, Svix,
+};
+use svix1::error::Result;
+use svix1::{api as models, self as sdk};
+
+use super::super::process;
+
+#[expect(clippy::duplicate_mod, reason = "one suite for both versions of the client")]
+#[path = "suite/mod.rs"]
+mod suite;
+
+/// What this version calls an endpoint's event types.
+const EVENT_TYPES: &str = "filterTypes";
+
+async fn upsert_application(svix: &Svix, id: &str, application: ApplicationIn) -> Result<String> {
+    Ok(svix.application().update(id.into(), application).await?.id)
+}
+
+async fn upsert_event_type(svix: &Svix, name: &str, description: &str) -> Result<EventTypeOut> {
+    let event_type = EventTypeUpdate::new(description.into());
+    svix.event_type().update(name.into(), event_type).await
+}
+
+async fn upsert_endpoint(svix: &Svix, app: &str, id: &str, url: String) -> Result<EndpointOut> {
+    svix.endpoint().update(app.into(), id.into(), EndpointUpdate::new(url)).await
+}

@@ -1,0 +1,29 @@
+//! The suite with version 2 of the client.
+
+use svix::api::Svix;
+use svix::error::Result;
+use svix::models::{
+    ApplicationIn, EndpointOut, EndpointUpsertIn, EventTypeOut, EventTypeUpsertIn,
+};
+use svix::{models, self as sdk};
+
+use super::super::process;
+
+#[path = "suite/mod.rs"]
+mod suite;
+
+/// What this version calls an endpoint's event types.
+const EVENT_TYPES: &str = "eventTypes";
+
+async fn upsert_application(svix: &Svix, id: &str, application: ApplicationIn) -> Result<String> {
+    Ok(svix.application().upsert(id.into(), application).await?.id)
+}
+
+async fn upsert_event_type(svix: &Svix, name: &str, description: &str) -> Result<EventTypeOut> {
+    let event_type = EventTypeUpsertIn::new(description.into());
+    svix.event_type().upsert(name.into(), event_type).await
+}
+
+async fn upsert_endpoint(svix: &Svix, app: &str, id: &str, url: String) -> Result<EndpointOut> {
+    svix.endpoint().upsert(app.into(), id.into(), EndpointUpsertIn::new(url)).await
+}

@@ -1,0 +1,316 @@
+//! The real binary as a child process, and what it talks to.
+//!
+//! Every wait is bounded, and a failure shows the end of the child's log. A child is waited for by its own signs, that
+//! is lines it prints and answers it gives; only [`eventually`] looks again and again, since a process has no event for
+//! "ready".
+
+pub(crate) mod http;
+pub(crate) mod receiver;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use linchpin::task::{self, Task};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use self::http::{Answer, Http};
+
+/// Longer than anything here takes on a loaded machine; only a hang reaches it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// A child process whose output is kept. Dropping it kills it.
+pub(crate) struct Process {
+    child: Child,
+    stdout: Kept,
+    stderr: Kept,
+}
+
+/// `relay serve`, ready.
+pub(crate) struct Relay {
+    process: Process,
+    /// The base URL of the API, without a slash at the end.
+    pub(crate) api: String,
+    pub(crate) admin: String,
+    pub(crate) token: String,
+    http: Http,
+}
+
+/// The folder of one test: a database, and nothing that could be taken for settings.
+pub(crate) struct Home(tempfile::TempDir);
+
+/// What a stream has brought so far.
+struct Kept {
+    text: Arc<Mutex<String>>,
+    lines: watch::Receiver<usize>,
+    _reader: Task<()>,
+}
+
+// ===== impl Home =====
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.path().join("relay.db")
+    }
+
+    /// Rows of the database, read beside the service or after it.
+    pub(crate) fn query<T: rusqlite::types::FromSql>(&self, sql: &str) -> Vec<T> {
+        let database = rusqlite::Connection::open(self.database()).expect("open the database");
+        let mut rows = database.prepare(sql).expect("a query");
+        let rows = rows.query_map((), |row| row.get(0)).expect("run the query");
+        rows.collect::<Result<_, _>>().expect("read the rows")
+    }
+
+    /// Starts `relay serve` here and waits until it is ready.
+    pub(crate) async fn serve(&self, flags: &[&str]) -> Relay {
+        Relay::ready(Process::start(command(self, &self.serving(flags)))).await
+    }
+
+    /// Starts `relay serve` with a shell command in front of it, such as `ulimit -f 100;`.
+    pub(crate) async fn serve_under(&self, prelude: &str, flags: &[&str]) -> Relay {
+        let mut bash = clean(Command::new("bash"), self);
+        bash.args(["-c", &format!("{prelude} exec \"$0\" \"$@\""), RELAY]).args(self.serving(flags));
+        Relay::ready(Process::start(bash)).await
+    }
+
+    fn serving(&self, flags: &[&str]) -> Vec<String> {
+        let database = self.database().display().to_string();
+        let fixed = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+        let all = fixed.into_iter().chain(["--database", &database]).chain(flags.iter().copied());
+        all.map(str::to_owned).collect()
+    }
+
+    /// Runs a command to its end.
+    pub(crate) async fn run(&self, args: &[&str]) -> Output {
+        self.run_with(args, &[]).await
+    }
+
+    /// Runs a command to its end with these variables.
+    pub(crate) async fn run_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Output {
+        let mut command = command(self, args);
+        command.envs(variables.iter().copied());
+        timeout(PATIENCE, command.output()).await.expect("it ends").expect("it starts")
+    }
+
+    /// Starts a command that goes on, such as `relay listen`.
+    pub(crate) fn start(&self, args: &[&str]) -> Process {
+        Process::start(command(self, args))
+    }
+}
+
+const RELAY: &str = env!("CARGO_BIN_EXE_relay");
+
+fn command<A: AsRef<std::ffi::OsStr>>(home: &Home, args: &[A]) -> Command {
+    let mut command = clean(Command::new(RELAY), home);
+    command.args(args);
+    command
+}
+
+/// In the test's folder and with an empty environment, so that nobody's settings leak in.
+fn clean(mut command: Command, home: &Home) -> Command {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    command.current_dir(home.path()).env_clear().env("PATH", path).stdin(Stdio::null());
+    command.kill_on_drop(true);
+    command
+}
+
+// ===== impl Process =====
+
+impl Process {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("start");
+        let stdout = Kept::new(child.stdout.take().expect("piped"));
+        let stderr = Kept::new(child.stderr.take().expect("piped"));
+        Self { child, stdout, stderr }
+    }
+
+    /// Waits until `find` finds something in what was printed, and returns it.
+    pub(crate) async fn printed<T>(&mut self, what: &str, find: impl Fn(&str) -> Option<T>) -> T {
+        self.stdout.find(find).await.unwrap_or_else(|| panic!("never printed {what}\n{self}"))
+    }
+
+    /// SIGKILL, and the wait for it.
+    pub(crate) async fn kill(&mut self) {
+        self.child.kill().await.expect("kill");
+    }
+
+    /// SIGTERM.
+    pub(crate) async fn terminate(&self) {
+        let id = self.child.id().expect("it still runs").to_string();
+        let sent = Command::new("kill").args(["-TERM", &id]).status().await.expect("run kill");
+        assert!(sent.success(), "cannot signal process {id}");
+    }
+
+    pub(crate) async fn wait(&mut self, limit: Duration) -> ExitStatus {
+        match timeout(limit, self.child.wait()).await {
+            Ok(status) => status.expect("wait for the process"),
+            Err(tokio::time::error::Elapsed { .. }) => panic!("did not end within {limit:?}\n{self}"),
+        }
+    }
+
+    /// The end of what it has printed and logged.
+    fn tail(&self) -> String {
+        let log = self.stderr.text();
+        let begin = log.char_indices().rev().nth(6_000).map_or(0, |(index, _)| index);
+        format!("--- printed\n{}\n--- logged\n{}", self.stdout.text(), &log[begin..])
+    }
+}
+
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.tail())
+    }
+}
+
+// ===== impl Relay =====
+
+impl Relay {
+    async fn ready(mut process: Process) -> Self {
+        let (api, admin, token) = process
+            .printed("its addresses and token", |text| {
+                Some((word(text, "api ")?, word(text, "admin ")?, word(text, "token ")?))
+            })
+            .await;
+        let relay = Self { process, api, admin, token, http: Http::new() };
+        eventually("ready", async || relay.ready_status().await == Some(200)).await;
+        relay
+    }
+
+    /// What `/ready` answers; `None` if nobody answers.
+    pub(crate) async fn ready_status(&self) -> Option<u16> {
+        let answer = self.http.send("GET", &format!("{}/ready", self.admin), &[], "").await;
+        answer.ok().map(|answer| answer.status)
+    }
+
+    /// A call of the API below `/api/v1` with the printed token.
+    pub(crate) async fn call(&self, method: &str, path: &str, body: &str) -> Answer {
+        self.call_with(method, path, &[("authorization", &format!("Bearer {}", self.token))], body).await
+    }
+
+    /// A call of the API with these headers and no others.
+    pub(crate) async fn call_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let url = format!("{}/api/v1{path}", self.api);
+        let answer = self.http.send(method, &url, headers, body).await;
+        answer.unwrap_or_else(|fault| panic!("{method} {path}: {fault}\n{}", self.process))
+    }
+
+    /// Makes an application and, for each URL, an endpoint; returns the application's id and the endpoints' ids.
+    pub(crate) async fn application(&self, urls: &[&str]) -> (String, Vec<String>) {
+        let app = self.call("POST", "/app", r#"{"name":"App"}"#).await.expect(201).text("id");
+        let mut endpoints = Vec::new();
+        for url in urls {
+            let body = serde_json::json!({ "url": url }).to_string();
+            let made = self.call("POST", &format!("/app/{app}/endpoint"), &body).await;
+            endpoints.push(made.expect(201).text("id"));
+        }
+        (app, endpoints)
+    }
+
+    /// Sends a message with this payload and returns its id.
+    pub(crate) async fn message(&self, app: &str, payload: &str) -> String {
+        let body = format!(r#"{{"eventType":"test.sent","payload":{payload}}}"#);
+        self.call("POST", &format!("/app/{app}/msg"), &body).await.expect(202).text("id")
+    }
+
+    /// The status codes of a message's attempts, oldest first, once there are `count`.
+    pub(crate) async fn attempts(&self, app: &str, message: &str, count: usize) -> Vec<i64> {
+        let path = format!("/app/{app}/attempt/msg/{message}");
+        let mut codes = Vec::new();
+        eventually("recorded attempts", async || {
+            let list = self.call("GET", &path, "").await.expect(200).json();
+            let list = list["data"].as_array().expect("a list").clone();
+            codes = list.iter().rev().map(|one| one["responseStatusCode"].as_i64().expect("a code")).collect();
+            codes.len() >= count
+        })
+        .await;
+        codes
+    }
+}
+
+impl std::ops::Deref for Relay {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
+
+impl std::ops::DerefMut for Relay {
+    fn deref_mut(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
+
+// ===== impl Kept =====
+
+impl Kept {
+    fn new(stream: impl AsyncRead + Unpin + Send + 'static) -> Self {
+        let text = Arc::new(Mutex::new(String::new()));
+        let (told, lines) = watch::channel(0);
+        let kept = text.clone();
+        let reader = task::spawn("output", async move {
+            let mut lines = BufReader::new(stream).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                let mut text = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                text.push_str(&line);
+                text.push('\n');
+                told.send_modify(|count| *count += 1);
+            }
+        });
+        Self { text, lines, _reader: reader }
+    }
+
+    fn text(&self) -> String {
+        self.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// `None` if the stream ended, or the time is up, before it was found.
+    async fn find<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let search = async {
+            loop {
+                self.lines.borrow_and_update();
+                if let Some(found) = find(&self.text()) {
+                    return Some(found);
+                }
+                self.lines.changed().await.ok()?;
+            }
+        };
+        timeout(PATIENCE, search).await.ok().flatten()
+    }
+}
+
+/// The word that follows `prefix` at the beginning of a line.
+pub(crate) fn word(text: &str, prefix: &str) -> Option<String> {
+    let line = text.lines().find_map(|line| line.trim_start().strip_prefix(prefix))?;
+    line.split_whitespace().next().map(str::to_owned)
+}
+
+/// Looks until `done`; panics after [`PATIENCE`]. For the state of another process, of which there is no event here.
+pub(crate) async fn eventually(what: &str, mut done: impl AsyncFnMut() -> bool) {
+    let looking = async {
+        while !done().await {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    assert!(timeout(PATIENCE, looking).await.is_ok(), "not {what} within {PATIENCE:?}");
+}
