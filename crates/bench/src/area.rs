@@ -60,7 +60,8 @@ impl Area {
     /// All areas, a line each.
     #[must_use]
     pub fn list() -> String {
-        AREAS.iter().map(|area| format!("  {:10}{}\n", area.name, area.about)).collect()
+        let line = |area: &Self| format!("  {:10}{}", area.name, area.about);
+        AREAS.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 }
 

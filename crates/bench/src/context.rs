@@ -29,9 +29,12 @@ pub fn operations() -> Vec<Operation> {
             .threads(2, Ours, CONTEXT, checked())
             .threads(2, Peer, TOKEN, token_checked())
             .recorded("Go ctx.Err()", 0.83),
-        Operation::new("context-check-t8")
-            .threads(8, Ours, CONTEXT, checked())
-            .threads(8, Peer, TOKEN, token_checked()),
+        Operation::new("context-check-t8").threads(8, Ours, CONTEXT, checked()).threads(
+            8,
+            Peer,
+            TOKEN,
+            token_checked(),
+        ),
         Operation::new("context-check-deadline")
             .sync(Ours, CONTEXT, {
                 let child = Context::root().with_timeout(HOUR);
@@ -49,9 +52,12 @@ pub fn operations() -> Vec<Operation> {
             .threads(2, Ours, CONTEXT, derived())
             .threads(2, Peer, TOKEN, token_derived())
             .recorded("Go context.WithCancel", 327.0),
-        Operation::new("context-child-t8")
-            .threads(8, Ours, CONTEXT, derived())
-            .threads(8, Peer, TOKEN, token_derived()),
+        Operation::new("context-child-t8").threads(8, Ours, CONTEXT, derived()).threads(
+            8,
+            Peer,
+            TOKEN,
+            token_derived(),
+        ),
         Operation::new("context-root")
             .sync(Ours, "linchpin (nobody can end it)", Context::root)
             .sync(Ours, "linchpin, with a child to end", || Context::root().child())

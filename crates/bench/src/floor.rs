@@ -12,7 +12,6 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use linchpin::error::ResultExt as _;
 use linchpin::time::Instant;
 use linchpin::{Kind, Result, task};
@@ -23,7 +22,7 @@ use crate::area::Report;
 use crate::harness::Operation;
 use crate::row::Role::{Floor, Ours};
 use crate::row::Row;
-use crate::stats::Summary;
+use crate::stats::{Summary, Times};
 
 /// Every row that the harness measures.
 pub fn operations() -> Vec<Operation> {
@@ -69,9 +68,11 @@ fn in_a_runtime() -> [Operation; 5] {
             .ct(Floor, "tokio", tokio_tasks)
             .ct(Ours, "linchpin task", tasks)
             .recorded("Go", 372.0),
-        Operation::new("spawn-join-mt")
-            .mt(Floor, "tokio", tokio_tasks)
-            .mt(Ours, "linchpin task", tasks),
+        Operation::new("spawn-join-mt").mt(Floor, "tokio", tokio_tasks).mt(
+            Ours,
+            "linchpin task",
+            tasks,
+        ),
         Operation::new("timeout-ready-ct").ct(Floor, "tokio", |operations| async move {
             let hour = Duration::from_hours(1);
             for _ in 0..operations {
@@ -82,7 +83,7 @@ fn in_a_runtime() -> [Operation; 5] {
         Operation::new("oneshot-ct").ct(Floor, "tokio", |operations| async move {
             for number in 0..operations {
                 let (sender, receiver) = oneshot::channel();
-                drop(black_box(sender.send(number)));
+                black_box(sender.send(number).is_ok());
                 drop(black_box(receiver.await));
             }
         }),
@@ -104,7 +105,11 @@ fn counter() -> impl Fn() -> u64 + Sync {
     with(AtomicU64::new(0), |it| it.fetch_add(1, AcqRel))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the clock that ours is compared with")]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the clock that ours is compared with"
+)]
 fn std_now() -> impl Copy {
     std::time::Instant::now()
 }
@@ -140,8 +145,8 @@ pub fn disk(short: bool) -> Result<Report> {
         .context("make a file in the target folder")?;
     for _ in 0..rounds {
         let round = appends(file.as_file(), syncs).kind(Kind::Unavailable).context("fsync")?;
-        typical.push(round.value_at_quantile(0.5) as f64 / 1e6);
-        worst.push(round.value_at_quantile(0.99) as f64 / 1e6);
+        typical.push(round.millis(0.5));
+        worst.push(round.millis(0.99));
     }
     let row = |operation: &str, rounds: &[f64]| {
         let subject = ("4 KiB append", Floor);
@@ -151,14 +156,14 @@ pub fn disk(short: bool) -> Result<Report> {
     Ok(Report { rows, verdict: None })
 }
 
-/// Nanoseconds of so many appends.
-fn appends(mut file: &File, count: usize) -> std::io::Result<Histogram<u64>> {
-    let mut times = Histogram::new(3).expect("three digits are allowed");
+/// How long each of so many appends took.
+fn appends(mut file: &File, count: usize) -> std::io::Result<Times> {
+    let mut times = Times::default();
     for _ in 0..count {
         let began = Instant::now();
         file.write_all(&[7; 4096])?;
         file.sync_all()?;
-        times.saturating_record(began.elapsed().as_nanos() as u64);
+        times.record(began.elapsed());
     }
     Ok(times)
 }

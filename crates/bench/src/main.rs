@@ -18,7 +18,7 @@ const RESULTS: &str = "target/bench";
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let Some((area, short)) = parse(&args) else {
-        eprint!("usage: bench AREA [--quick | --short]\nareas:\n{}", Area::list());
+        eprintln!("usage: bench AREA [--quick | --short]\nareas:\n{}", Area::list());
         return ExitCode::from(2);
     };
     match run(area, short) {
@@ -63,9 +63,7 @@ fn run(area: &'static Area, short: bool) -> Result<()> {
 
 /// Runs the binary beside this one: a counting allocator would slow down what is measured here.
 fn allocations(area: &Area) -> Result<Vec<Allocations>> {
-    let program = std::env::current_exe()
-        .kind(Kind::Internal)?
-        .with_file_name("bench-allocations");
+    let program = std::env::current_exe().kind(Kind::Internal)?.with_file_name("bench-allocations");
     let output = Command::new(&program)
         .arg(area.name)
         .output()

@@ -91,9 +91,8 @@ impl Role {
 /// Puts counted allocations into the rows of the same operation and subject.
 pub fn merge(rows: &mut [Row], counted: &[Allocations]) {
     for row in rows.iter_mut().filter(|row| row.role != Role::Recorded) {
-        let same = |count: &&Allocations| {
-            count.operation == row.operation && count.subject == row.subject
-        };
+        let same =
+            |count: &&Allocations| count.operation == row.operation && count.subject == row.subject;
         row.allocations = counted.iter().find(same).map(|count| count.allocations);
     }
 }
@@ -189,8 +188,7 @@ mod tests {
 
     #[test]
     fn allocations_reach_their_subject_and_no_recorded_row() {
-        let mut rows =
-            [row("a", Role::Ours), row("b", Role::Peer), row("a", Role::Recorded)];
+        let mut rows = [row("a", Role::Ours), row("b", Role::Peer), row("a", Role::Recorded)];
         let counted =
             [Allocations { operation: "load".into(), subject: "a".into(), allocations: 1.0 }];
         merge(&mut rows, &counted);

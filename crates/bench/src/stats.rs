@@ -1,5 +1,9 @@
 //! Three figures out of many.
 
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
 /// What is reported of several measurements of one thing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Summary {
@@ -46,6 +50,43 @@ impl Summary {
     }
 }
 
+/// Durations, counted to three digits, of any length.
+#[derive(Clone, Debug)]
+pub struct Times(Histogram<u64>);
+
+impl Times {
+    /// Counts one more.
+    #[expect(clippy::missing_panics_doc, reason = "the range widens by itself")]
+    pub fn record(&mut self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        // Not `saturating_record`: that one never widens the range, which begins with nothing.
+        self.0.record(nanos).expect("the range widens by itself");
+    }
+
+    /// Counts all of `other`, too.
+    #[expect(clippy::missing_panics_doc, reason = "the range widens by itself")]
+    pub fn add(&mut self, other: &Self) {
+        self.0.add(&other.0).expect("the range widens by itself");
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.0.reset();
+    }
+
+    /// So many milliseconds were enough for that share.
+    #[must_use]
+    pub fn millis(&self, share: f64) -> f64 {
+        self.0.value_at_quantile(share) as f64 / 1e6
+    }
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self(Histogram::new(3).expect("three digits are allowed"))
+    }
+}
+
 /// The median.
 ///
 /// # Panics
@@ -66,7 +107,22 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Summary, median};
+    use std::time::Duration;
+
+    use super::{Summary, Times, median};
+
+    #[test]
+    fn times_of_every_length_keep_three_digits() {
+        let mut times = Times::default();
+        times.record(Duration::from_micros(20));
+        let mut other = Times::default();
+        other.record(Duration::from_secs(90));
+        times.add(&other);
+        for (share, expected) in [(0.5, 0.02), (1.0, 90_000.0)] {
+            let found = times.millis(share);
+            assert!((found / expected - 1.0).abs() < 0.002, "{found}");
+        }
+    }
 
     #[test]
     fn samples_become_median_and_tenths_whatever_their_order() {
@@ -89,6 +145,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "no sample")]
     fn nothing_measured_is_no_figure() {
-        let _ = Summary::of_samples(&[]);
+        assert!(Summary::of_samples(&[]).median.is_nan());
     }
 }

@@ -42,7 +42,7 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::sqlite::Sql;
 
 /// How long records are kept unless the caller says otherwise: 24 hours.
-pub const TTL: Duration = Duration::from_secs(24 * 60 * 60);
+pub const TTL: Duration = Duration::from_hours(24);
 
 /// The table, for a migration of the caller's.
 ///

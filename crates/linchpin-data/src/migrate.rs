@@ -189,5 +189,5 @@ fn refused(why: String) -> Error {
 
 /// The first bytes of a checksum, enough to tell two apart in a message.
 fn short(checksum: &[u8]) -> String {
-    checksum.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    format!("{:016x}", checksum.first_chunk().map_or(0, |first| u64::from_be_bytes(*first)))
 }

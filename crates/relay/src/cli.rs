@@ -197,7 +197,7 @@ pub(crate) fn issue(
 
 fn check_config(matches: &ArgMatches) -> linchpin::Result<ExitCode> {
     let sources = sources(matches);
-    print!("{}", table(&Config::effective(&sources)?));
+    println!("{}", table(&Config::effective(&sources)?));
     Config::load(&sources)?;
     println!("\nall settings are valid; variables begin with {PREFIX}_");
     Ok(ExitCode::SUCCESS)

@@ -61,7 +61,10 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
     let _pruning = task::spawn("prune", prune(life.accepting().clone(), database.writer().clone()));
     // Hooks run in reverse: deliveries come to rest before the database is closed.
     close_at_the_end(&life, &database);
-    life.on_stop("deliveries", |_| async move { format!("{} given back", dispatcher.drain().await) });
+    life.on_stop(
+        "deliveries",
+        |_| async move { format!("{} given back", dispatcher.drain().await) },
+    );
 
     announce(&config, api.local_addr(), operators.local_addr())?;
     let mut servers = Group::new(&Context::root());
@@ -71,6 +74,7 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
     let admin = admin::router(AdminState { life: life.clone(), database, queue, metrics });
     servers.spawn("operators", |_| async move { operators.serve(admin).run(&other).await });
     life.ready();
+    tracing::info!(mode = ?config.mode, database = %config.database.display(), "ready");
     let (report, served) = tokio::join!(life.finished(), servers.join());
     served?;
     Ok(report)

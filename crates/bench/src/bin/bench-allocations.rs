@@ -21,7 +21,7 @@ const OPERATIONS: u64 = 20_000;
 
 fn main() -> ExitCode {
     let Some(area) = std::env::args().nth(1).as_deref().and_then(Area::find) else {
-        eprint!("usage: bench-allocations AREA\nareas:\n{}", Area::list());
+        eprintln!("usage: bench-allocations AREA\nareas:\n{}", Area::list());
         return ExitCode::from(2);
     };
     for mut operation in (area.operations)() {

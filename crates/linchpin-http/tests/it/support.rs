@@ -61,6 +61,13 @@ impl Running {
         Raw(TcpStream::connect(self.addr).await.unwrap())
     }
 
+    /// Waits until no connection is left: a level, looked at again and again, because no event tells it.
+    pub(crate) async fn idle(&self) {
+        while self.life.in_flight() > 0 {
+            tokio::time::sleep(ms(2)).await;
+        }
+    }
+
     /// Waits until the server has ended and the life too.
     pub(crate) async fn ended(self) -> Report {
         soon("the server ends", self.serving.join()).await.unwrap();

@@ -1,6 +1,7 @@
 //! The clients: they send until the service is killed, and remember what it acknowledged.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use linchpin::task::{self, Task};
 use serde_json::json;
@@ -43,20 +44,47 @@ async fn created(
     }
 }
 
-/// Starts the clients.
-pub(crate) fn begin(service: &Arc<Service>, target: &Target, round: u32) -> Vec<Task<Told>> {
-    let client = |client| {
-        let (service, path) = (service.clone(), target.messages.clone());
-        task::spawn(
-            "client",
-            async move { send(&service, &path, &format!("{round}.{client}")).await },
-        )
-    };
-    (0..CLIENTS).map(client).collect()
+/// The clients of one round.
+pub(crate) struct Load {
+    service: Arc<Service>,
+    armed: Arc<AtomicBool>,
+    clients: Vec<Task<Told>>,
+}
+
+impl Load {
+    /// Starts the clients.
+    pub(crate) fn begin(service: Arc<Service>, target: &Target, round: u32) -> Self {
+        let armed = Arc::new(AtomicBool::new(false));
+        let client = |client| {
+            let (service, armed, path) = (service.clone(), armed.clone(), target.messages.clone());
+            let name = format!("{round}.{client}");
+            task::spawn("client", async move { send(&service, &armed, &path, &name).await })
+        };
+        let clients = (0..CLIENTS).map(client).collect();
+        Self { service, armed, clients }
+    }
+
+    /// Kills the service, and returns all that the clients were told.
+    ///
+    /// `struck` leaves the kill to the client that is told next, so that it comes right behind an
+    /// acknowledgement: the moment at which one that was given too early shows.
+    pub(crate) async fn end(self, struck: bool) -> Told {
+        if struck {
+            self.armed.store(true, Ordering::Release);
+        } else {
+            self.service.kill().await?;
+        }
+        let mut all = Vec::new();
+        for client in self.clients {
+            all.extend(client.join().await?);
+        }
+        self.service.kill().await?;
+        Ok(all)
+    }
 }
 
 /// Sends one message after the other until nobody answers.
-async fn send(service: &Service, path: &str, name: &str) -> Told {
+async fn send(service: &Service, armed: &AtomicBool, path: &str, name: &str) -> Told {
     let mut acknowledged = Vec::new();
     for number in 0_u64.. {
         let body = json!({
@@ -67,20 +95,16 @@ async fn send(service: &Service, path: &str, name: &str) -> Told {
         // No answer: the kill. Whether that message was stored is open, and either is right.
         let Ok((status, reply)) = service.call("POST", path, body.to_string()).await else { break };
         match (status, reply["id"].as_str()) {
-            (202, Some(id)) => acknowledged.push(id.to_owned()),
+            (202, Some(id)) => {
+                if armed.load(Ordering::Acquire) {
+                    service.strike();
+                }
+                acknowledged.push(id.to_owned());
+            }
             _ => return Err(format!("a message was answered with {status} {reply}").into()),
         }
     }
     Ok(acknowledged)
-}
-
-/// All that the clients were told, once they have noticed the kill.
-pub(crate) async fn end(clients: Vec<Task<Told>>) -> Told {
-    let mut all = Vec::new();
-    for client in clients {
-        all.extend(client.join().await?);
-    }
-    Ok(all)
 }
 
 /// Those of the messages that the service does not know.

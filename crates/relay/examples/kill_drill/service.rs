@@ -131,6 +131,14 @@ impl Service {
         }
     }
 
+    /// SIGKILL at once, without a wait.
+    pub(crate) fn strike(&self) {
+        // Whoever holds the child is ending it already.
+        if let Ok(mut child) = self.child.try_lock() {
+            drop(child.start_kill());
+        }
+    }
+
     /// SIGKILL, and the wait for it.
     pub(crate) async fn kill(&self) -> Result<(), Failure> {
         Ok(self.child.lock().await.kill().await?)

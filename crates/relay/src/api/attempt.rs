@@ -12,7 +12,7 @@ use super::ApiState;
 use super::auth::Caller;
 use super::error::ApiError;
 use super::params::{
-    At, AttemptPath, ContentQuery, EndpointPath, MessagePath, Names, PageQuery, Params,
+    self, At, AttemptPath, ContentQuery, EndpointPath, MessagePath, Names, PageQuery, Params,
 };
 use crate::model::attempt::{MessageAttemptOut, StatusClass};
 use crate::model::page::Page;
@@ -35,6 +35,7 @@ struct FilterQuery {
     /// Only those that ended so: 0 success, 2 fail.
     status: Option<u8>,
     /// Only those answered with such a code: 0, 100, 200, 300, 400 or 500.
+    #[param(value_type = Option<u16>)]
     status_code_class: Option<StatusClass>,
     /// Only those of messages on this channel.
     channel: Option<String>,
@@ -51,9 +52,12 @@ struct FilterQuery {
 
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-struct OfEndpointQuery {
+struct OfMessageQuery {
     /// Only those to this endpoint, by id or uid.
     endpoint_id: Option<String>,
+    /// False leaves responses out.
+    #[serde(default = "params::yes")]
+    with_content: bool,
 }
 
 /// List the attempts to deliver to an endpoint, newest first.
@@ -79,7 +83,7 @@ async fn list_by_endpoint(
 /// List the attempts to deliver a message, newest first.
 #[utoipa::path(get, path = "/app/{app_id}/attempt/msg/{msg_id}", tag = TAG,
     operation_id = "message_attempt.list_by_msg",
-    params(MessagePath, PageQuery, FilterQuery, OfEndpointQuery, ContentQuery),
+    params(MessagePath, PageQuery, FilterQuery, OfMessageQuery),
     responses((status = 200, body = Page<MessageAttemptOut>)))]
 async fn list_by_message(
     State(state): State<ApiState>,
@@ -88,8 +92,7 @@ async fn list_by_message(
     At(path): At<MessagePath>,
     Params(page): Params<PageQuery>,
     Params(filter): Params<FilterQuery>,
-    Params(of): Params<OfEndpointQuery>,
-    Params(content): Params<ContentQuery>,
+    Params(of): Params<OfMessageQuery>,
 ) -> Result<Json<Page<MessageAttemptOut>>, ApiError> {
     let walk = page.walk(Order::Descending)?;
     let (scope, message) = (caller.scope(&path.app_id), path.msg_id.as_str().into());
@@ -98,7 +101,7 @@ async fn list_by_message(
         .store
         .list_attempts_by_message(&ctx, scope, message, endpoint, walk, filter.into())
         .await?;
-    Ok(Json(page.map(|attempt| MessageAttemptOut::new(attempt, content.with_content))))
+    Ok(Json(page.map(|attempt| MessageAttemptOut::new(attempt, of.with_content))))
 }
 
 /// Get an attempt.

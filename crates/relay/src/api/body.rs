@@ -82,7 +82,7 @@ async fn read(body: Body) -> Result<Bytes, ApiError> {
 /// A limit further out says the same, under wrappers.
 fn caused_by_length(fault: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(fault), |fault| fault.source())
-        .any(|fault| fault.is::<LengthLimitError>())
+        .any(<dyn std::error::Error>::is::<LengthLimitError>)
 }
 
 fn parse<T: Input>(bytes: &[u8], state: &ApiState) -> Result<T, ApiError> {

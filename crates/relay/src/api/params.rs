@@ -45,6 +45,7 @@ pub(super) struct PageQuery {
 #[into_params(parameter_in = Query)]
 pub(super) struct OrderQuery {
     /// By id, which is by time.
+    #[param(inline)]
     order: Option<OrderName>,
 }
 
@@ -65,9 +66,8 @@ pub(super) struct ContentQuery {
 }
 
 /// Names separated by commas, or a parameter given several times.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(from = "String")]
-#[schema(value_type = String)]
 pub(super) struct Names(pub(super) BTreeSet<String>);
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -97,6 +97,7 @@ pub(super) struct MessagePath {
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
+#[expect(clippy::struct_field_names, reason = "the names of the parameters in the path")]
 pub(super) struct AttemptPath {
     /// Id or uid of the application.
     pub(super) app_id: String,
@@ -159,7 +160,7 @@ pub(super) fn path_name(name: &str) -> Result<(), ApiError> {
     Ok(faults.into_result()?)
 }
 
-const fn yes() -> bool {
+pub(super) const fn yes() -> bool {
     true
 }
 
@@ -169,15 +170,14 @@ impl<T: DeserializeOwned> FromRequestParts<ApiState> for Params<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &ApiState) -> Result<Self, ApiError> {
-        let query = join_lists(parts.uri.query().unwrap_or_default());
-        let uri = Uri::builder().path_and_query(format!("/?{query}")).build();
-        let uri = uri.map_err(|_| ApiError::query("The query string is malformed".to_owned()))?;
+        let malformed = || ApiError::query("The query string is malformed".to_owned());
+        let uri = joined(&parts.uri).map_err(|_| malformed())?;
         match Query::try_from_uri(&uri) {
             Ok(Query(params)) => Ok(Self(params)),
             Err(QueryRejection::FailedToDeserializeQueryString(fault)) => {
                 Err(ApiError::query(fault.body_text()))
             }
-            Err(_) => Err(ApiError::query("The query string is malformed".to_owned())),
+            Err(_) => Err(malformed()),
         }
     }
 }
@@ -193,10 +193,11 @@ impl<T: DeserializeOwned + Send> FromRequestParts<ApiState> for At<T> {
 }
 
 /// Makes one comma list of `event_types`, however it is spelled: `event_types[]`, `event_types[1]`, or repeated.
-fn join_lists(query: &str) -> Cow<'_, str> {
+fn joined(uri: &Uri) -> Result<Cow<'_, Uri>, http::Error> {
     const NAME: &str = "event_types";
+    let query = uri.query().unwrap_or_default();
     if !query.contains(NAME) {
-        return query.into();
+        return Ok(Cow::Borrowed(uri));
     }
     let mut joined = form_urlencoded::Serializer::new(String::new());
     let mut names = Vec::new();
@@ -210,5 +211,6 @@ fn join_lists(query: &str) -> Cow<'_, str> {
         }
     }
     joined.append_pair(NAME, &names.join(","));
-    joined.finish().into()
+    let joined = Uri::builder().path_and_query(format!("/?{}", joined.finish())).build()?;
+    Ok(Cow::Owned(joined))
 }

@@ -189,10 +189,10 @@ impl Shared {
             for (ready, room) in claimed.ready.into_iter().zip(rooms) {
                 self.queue.hand_over(ready, room);
             }
-            match claimed.next {
-                Some(due) if due <= Timestamp::now() => {}
-                Some(due) => return Ok(self.queue.due_at(due)),
-                None => return Ok(()),
+            let Some(next) = claimed.next else { return Ok(()) };
+            if next > Timestamp::now() {
+                self.queue.due_at(next);
+                return Ok(());
             }
         }
     }
@@ -208,7 +208,7 @@ impl Shared {
             attempt.next = delay.map(|delay| Timestamp::now() + delay);
         }
         self.meters.count(&attempt);
-        self.log(ready, &attempt);
+        log(ready, &attempt);
         self.record(ready, &attempt).await;
     }
 
@@ -250,17 +250,17 @@ impl Shared {
             tracing::warn!(error = %error.report(), "cannot give deliveries back");
         }
     }
+}
 
-    fn log(&self, ready: &Ready, attempt: &Attempt) {
-        let (msg, endpoint) = (&ready.message, &ready.endpoint);
-        let (number, status, ms) = (ready.attempt + 1, attempt.status_code, attempt.duration_ms);
-        if attempt.success {
-            tracing::debug!(%msg, %endpoint, attempt = number, status, ms, "delivered");
-        } else if let Some(next) = attempt.next {
-            tracing::info!(%msg, %endpoint, attempt = number, status, ms, %next, "not delivered, will retry");
-        } else {
-            tracing::warn!(%msg, %endpoint, attempt = number, status, ms, "not delivered, given up");
-        }
+fn log(ready: &Ready, attempt: &Attempt) {
+    let (msg, endpoint) = (&ready.message, &ready.endpoint);
+    let (number, status, ms) = (ready.attempt + 1, attempt.status_code, attempt.duration_ms);
+    if attempt.success {
+        tracing::debug!(%msg, %endpoint, attempt = number, status, ms, "delivered");
+    } else if let Some(next) = attempt.next {
+        tracing::info!(%msg, %endpoint, attempt = number, status, ms, %next, "not delivered, will retry");
+    } else {
+        tracing::warn!(%msg, %endpoint, attempt = number, status, ms, "not delivered, given up");
     }
 }
 

@@ -1,7 +1,6 @@
 //! Receives, verifies and shows.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -63,22 +62,15 @@ impl Receiver {
     ) -> String {
         let now = Timestamp::now().to_string();
         let time = now.get(11..19).unwrap_or(&now);
-        let mut text = String::new();
-        // Writing to a String cannot fail.
-        let _ = match verified {
-            Ok(Verified { id, .. }) => {
-                let count = self.count(id);
-                write!(text, "{time}  verified  {id}  attempt {count}  answered: {answer}")
-            }
-            Err(fault) => write!(text, "{time}  NOT VERIFIED ({fault})  answered: {answer}"),
+        let headline = match verified {
+            Ok(Verified { id, .. }) => format!("verified  {id}  attempt {}", self.count(id)),
+            Err(fault) => format!("NOT VERIFIED ({fault})"),
         };
         let pretty = serde_json::from_slice::<serde_json::Value>(body)
             .and_then(|json| serde_json::to_string_pretty(&json))
             .unwrap_or_else(|_| String::from_utf8_lossy(body).into_owned());
-        for line in pretty.lines() {
-            let _ = write!(text, "\n    {line}");
-        }
-        text
+        let body = pretty.lines().collect::<Vec<_>>().join("\n    ");
+        format!("{time}  {headline}  answered: {answer}\n    {body}")
     }
 
     /// How often this message came, this time included.

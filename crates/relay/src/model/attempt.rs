@@ -66,9 +66,8 @@ pub struct MessageAttemptOut {
 }
 
 /// The hundreds of an answer's status code.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize)]
 #[serde(try_from = "u16")]
-#[schema(as = u16)]
 pub struct StatusClass(u16);
 
 // ===== impl MessageAttemptOut =====

@@ -139,9 +139,13 @@ fn list(
     filter: &AttemptFilter,
 ) -> Result<Page<Attempt>> {
     let direction = walk.direction();
-    // Each of the two is an index; which one is known here, so that SQLite need not guess.
-    let of_message = if of.message.is_some() { "message = ?3" } else { "?3 IS NULL" };
-    let of_endpoint = if of.endpoint.is_some() { "endpoint = ?4" } else { "?4 IS NULL" };
+    // Each of the two is an index. A message has few attempts, an endpoint has many: `+` keeps SQLite from taking the
+    // endpoint's index where the message's will do.
+    let (of_message, of_endpoint) = match (of.message, of.endpoint) {
+        (Some(_), Some(_)) => ("message = ?3", "+endpoint = ?4"),
+        (Some(_), None) => ("message = ?3", "?4 IS NULL"),
+        (None, _) => ("?3 IS NULL", "endpoint = ?4"),
+    };
     let sql = format!(
         "SELECT {COLUMNS} FROM attempt AS a
          WHERE org = ?1 AND app = ?2 AND {of_message} AND {of_endpoint}

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use linchpin::Result;
 use linchpin::context::Context;
+use linchpin::error::ResultExt as _;
 use linchpin::time::Timestamp;
+use linchpin::{Kind, Result};
 use linchpin_data::sqlite::{Sql as _, Tx};
 use rusqlite::{Connection, OptionalExtension as _, Row};
+use serde_json::value::to_raw_value;
 
 use super::page::{Walk, Window};
 use super::{
@@ -68,6 +70,9 @@ impl Store {
         let ids = (MessageId::at(now), AppId::at(now));
         let payload = new.input.body();
         let message = Message::new(ids.0, &new.input, payload.clone(), now);
+        // Known before anything is stored, so the writer's thread need not make it.
+        let reply = MessageOut::new(message.clone(), new.with_content);
+        let reply = to_raw_value(&reply).kind(Kind::Internal)?;
         let queue = self.queue.clone();
         self.writer
             .submit_sized(ctx, payload.len(), move |tx| {
@@ -85,7 +90,7 @@ impl Store {
                     };
                     insert(tx, scope.org, app, &message)?;
                     fan_out(tx, &queue, scope.org, app, &message)?;
-                    Ok((202, MessageOut::new(message.clone(), new.with_content)))
+                    Ok((202, &reply))
                 })
             })
             .await

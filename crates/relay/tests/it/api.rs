@@ -62,7 +62,14 @@ impl Api {
         let stack = middleware::stack(api::router(state), &Context::root(), &options);
         let org = OrgId::at(Timestamp::now());
         let router = api::normalised(stack);
-        Self { router, database, org, token: org_token(org), _seed: Box::new(seed), _folder: folder }
+        Self {
+            router,
+            database,
+            org,
+            token: org_token(org),
+            _seed: Box::new(seed),
+            _folder: folder,
+        }
     }
 
     /// Sends whatever it is told to.
@@ -142,7 +149,8 @@ impl Api {
 
     /// One number out of the database.
     pub(crate) async fn number(&self, sql: &'static str) -> i64 {
-        let query = move |conn: &rusqlite::Connection| conn.query_row(sql, (), |row| row.get(0)).sql(sql);
+        let query =
+            move |conn: &rusqlite::Connection| conn.query_row(sql, (), |row| row.get(0)).sql(sql);
         self.database.reader().query(&Context::root(), query).await.unwrap()
     }
 
@@ -177,7 +185,8 @@ impl Api {
         back.extend(ids(&last, id));
         loop {
             let previous = last["prevIterator"].as_str().unwrap();
-            let page = self.get(&format!("{list}{with}limit={limit}&iterator={previous}")).await.ok(200);
+            let page =
+                self.get(&format!("{list}{with}limit={limit}&iterator={previous}")).await.ok(200);
             let mut ids = ids(&page, id);
             if ids.is_empty() {
                 assert_eq!(page, json!({ "data": [], "iterator": null, "done": true }));

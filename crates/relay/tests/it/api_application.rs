@@ -52,7 +52,10 @@ async fn a_taken_uid_is_a_conflict_unless_the_existing_one_is_wanted() {
 async fn put_replaces_or_creates_with_a_new_id() {
     let api = Api::new();
     let first = api
-        .put("/app/shop", json!({ "name": "Shop", "uid": "shop", "throttleRate": 3, "metadata": { "a": "b" } }))
+        .put(
+            "/app/shop",
+            json!({ "name": "Shop", "uid": "shop", "throttleRate": 3, "metadata": { "a": "b" } }),
+        )
         .await
         .ok(201);
     let second = api.put("/app/shop", json!({ "name": "Store" })).await.ok(200);
@@ -70,7 +73,8 @@ async fn put_replaces_or_creates_with_a_new_id() {
 #[tokio::test]
 async fn patch_tells_absent_from_null() {
     let api = Api::new();
-    let body = json!({ "name": "Shop", "uid": "shop", "throttleRate": 3, "metadata": { "a": "b" } });
+    let body =
+        json!({ "name": "Shop", "uid": "shop", "throttleRate": 3, "metadata": { "a": "b" } });
     let first = api.post("/app", body).await.ok(201);
     let path = format!("/app/{}", first["id"].as_str().unwrap());
     let same = api.patch(&path, json!({})).await.ok(200);
@@ -117,6 +121,7 @@ async fn all_faults_of_a_body_are_told_at_once() {
         let reply = api.put("/app/shop", json!({ "name": "n", "uid": uid })).await;
         assert_eq!(reply.faults("value_error"), ["body.uid.__all__"], "{uid}");
     }
-    let longest = json!({ "name": "n", "uid": "x".repeat(256), "metadata": { "m": "x".repeat(4088) } });
+    let longest =
+        json!({ "name": "n", "uid": "x".repeat(256), "metadata": { "m": "x".repeat(4088) } });
     api.post("/app", longest).await.ok(201);
 }

@@ -56,7 +56,8 @@ async fn sent(count: u32) -> Sent {
     let endpoint = api.post("/app/shop/endpoint", endpoint).await.ok(201)["id"].clone();
     let message = json!({ "eventType": "paid", "payload": {}, "eventId": "e1", "channels": ["x"] });
     let message = api.post("/app/shop/msg", message).await.ok(202)["id"].clone();
-    let (message, endpoint) = (message.as_str().unwrap().to_owned(), endpoint.as_str().unwrap().to_owned());
+    let (message, endpoint) =
+        (message.as_str().unwrap().to_owned(), endpoint.as_str().unwrap().to_owned());
     let attempts = insert(&api, app, &message, &endpoint, count).await;
     Sent { api, message, endpoint, attempts }
 }

@@ -122,7 +122,8 @@ async fn an_application_token_on_a_route_of_the_organisation_is_a_403() {
 async fn feature_flags_hide_event_types_from_application_tokens() {
     let api = Api::new();
     let own = api.app("own").await;
-    for (name, flag) in [("open", Value::Null), ("beta", json!("beta")), ("alpha", json!("alpha"))] {
+    for (name, flag) in [("open", Value::Null), ("beta", json!("beta")), ("alpha", json!("alpha"))]
+    {
         let body = json!({ "name": name, "description": "", "featureFlag": flag });
         api.post("/event-type", body).await.ok(201);
     }
@@ -161,13 +162,19 @@ async fn another_tenants_things_are_not_there() {
     for app in ["shop", &app.to_string()] {
         for (path, calls) in [
             (format!("/app/{app}"), vec![get.clone(), patch.clone(), delete.clone()]),
-            (format!("/app/{app}/endpoint"), vec![get.clone(), post(json!({ "url": "https://example.com/" }))]),
+            (
+                format!("/app/{app}/endpoint"),
+                vec![get.clone(), post(json!({ "url": "https://example.com/" }))],
+            ),
             (
                 format!("/app/{app}/endpoint/{endpoint}"),
                 vec![get.clone(), put.clone(), patch.clone(), delete.clone()],
             ),
             (format!("/app/{app}/endpoint/hook/secret"), vec![get.clone()]),
-            (format!("/app/{app}/msg"), vec![get.clone(), post(json!({ "eventType": "a", "payload": {} }))]),
+            (
+                format!("/app/{app}/msg"),
+                vec![get.clone(), post(json!({ "eventType": "a", "payload": {} }))],
+            ),
             (format!("/app/{app}/msg/{message}"), vec![get.clone()]),
             (format!("/app/{app}/msg/e1"), vec![get.clone()]),
             (format!("/app/{app}/attempt/endpoint/{endpoint}"), vec![get.clone()]),
@@ -194,7 +201,9 @@ async fn another_tenants_things_are_not_there() {
 
     // A second application of the same tenant does not see them either.
     api.app("stall").await;
-    for path in [format!("endpoint/{endpoint}"), format!("msg/{message}"), format!("attempt/msg/{message}")] {
+    for path in
+        [format!("endpoint/{endpoint}"), format!("msg/{message}"), format!("attempt/msg/{message}")]
+    {
         api.get(&format!("/app/stall/{path}")).await.not_found();
     }
 }

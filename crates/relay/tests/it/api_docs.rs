@@ -37,7 +37,9 @@ async fn the_document_lists_every_route() {
     let paths = document["paths"].as_object().unwrap();
     let listed: BTreeSet<_> = paths
         .iter()
-        .flat_map(|(path, item)| item.as_object().unwrap().keys().map(move |method| (path.clone(), method.clone())))
+        .flat_map(|(path, item)| {
+            item.as_object().unwrap().keys().map(move |method| (path.clone(), method.clone()))
+        })
         .collect();
     let owed = ROUTES.iter().flat_map(|(path, methods)| {
         methods.iter().map(move |method| (format!("/api/v1{path}"), (*method).to_owned()))
@@ -50,7 +52,7 @@ async fn every_listed_route_is_there_and_wants_a_token() {
     let api = Api::new();
     for (path, methods) in ROUTES {
         for method in *methods {
-            let path = path.replace('{', "").replace('}', "");
+            let path = path.replace(['{', '}'], "");
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             let reply = api.raw(method.clone(), &path, "", &[], "").await;
             let wanted: &[u16] = if path.starts_with("/health") { &[200, 204] } else { &[401] };

@@ -60,7 +60,8 @@ async fn put_keeps_the_secret_and_creates_when_absent() {
     let first = json!({ "url": URL, "uid": "hook", "channels": ["one"], "throttleRate": 2 });
     let first = api.put(path, first).await.ok(201);
     let secret = api.get(&format!("{path}/secret")).await.ok(200);
-    let second = api.put(path, json!({ "url": "https://example.com/new", "uid": "hook" })).await.ok(200);
+    let second =
+        api.put(path, json!({ "url": "https://example.com/new", "uid": "hook" })).await.ok(200);
     assert_eq!((&second["id"], &second["createdAt"]), (&first["id"], &first["createdAt"]));
     assert_eq!((&second["channels"], &second["throttleRate"]), (&Value::Null, &Value::Null));
     assert_eq!(second["url"], "https://example.com/new");
@@ -139,8 +140,14 @@ async fn all_faults_of_a_body_are_told_at_once() {
 async fn urls_that_may_not_be_called_are_refused() {
     let api = shop().await;
     for url in [
-        "ftp://example.com/", "https://", "nonsense", "https://user:pass@example.com/", "http://2130706433/",
-        "http://[::ffff:10.0.0.1]/", "http://169.254.169.254/latest", "https://example.com/#part",
+        "ftp://example.com/",
+        "https://",
+        "nonsense",
+        "https://user:pass@example.com/",
+        "http://2130706433/",
+        "http://[::ffff:10.0.0.1]/",
+        "http://169.254.169.254/latest",
+        "https://example.com/#part",
     ] {
         for reply in [
             api.post("/app/shop/endpoint", json!({ "url": url })).await,

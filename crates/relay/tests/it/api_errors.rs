@@ -115,7 +115,10 @@ async fn any_origin_may_ask() {
     assert_eq!(reply.headers["access-control-allow-headers"], "authorization,x-own");
     assert_eq!(reply.headers["access-control-max-age"], "600");
     let reply = api.raw(Method::GET, "/app", "", &[("origin", "https://portal.example")], "").await;
-    assert_eq!((reply.status, &reply.headers["access-control-allow-origin"]), (401, &"*".parse().unwrap()));
+    assert_eq!(
+        (reply.status, &reply.headers["access-control-allow-origin"]),
+        (401, &"*".parse().unwrap())
+    );
 }
 
 #[tokio::test]

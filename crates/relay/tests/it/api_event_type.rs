@@ -27,7 +27,10 @@ async fn a_live_one_conflicts_and_an_archived_one_is_revived() {
     let revived = json!({ "name": "invoice.paid", "description": "again" });
     let revived = api.post("/event-type", revived).await.ok(201);
     assert_eq!((&revived["archived"], &revived["schemas"]), (&json!(false), &json!(null)));
-    assert_eq!((&revived["description"], &revived["createdAt"]), (&json!("again"), &first["createdAt"]));
+    assert_eq!(
+        (&revived["description"], &revived["createdAt"]),
+        (&json!("again"), &first["createdAt"])
+    );
 }
 
 #[tokio::test]
@@ -64,7 +67,8 @@ async fn put_and_patch_change_it() {
     assert_eq!((&first["featureFlag"], &first["deprecated"]), (&json!("beta"), &json!(true)));
     let same = api.patch("/event-type/a", json!({})).await.ok(200);
     assert_eq!(same["featureFlag"], "beta");
-    let cleared = api.patch("/event-type/a", json!({ "featureFlag": null, "archived": true })).await.ok(200);
+    let cleared =
+        api.patch("/event-type/a", json!({ "featureFlag": null, "archived": true })).await.ok(200);
     assert_eq!((cleared.get("featureFlag"), &cleared["archived"]), (None, &json!(true)));
     let replaced = api.put("/event-type/a", json!({ "description": "new" })).await.ok(200);
     assert_eq!((&replaced["archived"], &replaced["deprecated"]), (&json!(false), &json!(false)));

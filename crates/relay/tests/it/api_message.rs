@@ -37,7 +37,8 @@ async fn the_payload_is_kept_byte_for_byte() {
 #[tokio::test]
 async fn what_is_created_is_shown_with_or_without_content() {
     let api = shop().await;
-    let body = json!({ "eventType": "paid", "data": { "a": 1 }, "eventId": "e1", "channels": ["b", "a"] });
+    let body =
+        json!({ "eventType": "paid", "data": { "a": 1 }, "eventId": "e1", "channels": ["b", "a"] });
     let created = api.post("/app/shop/msg", body).await.ok(202);
     assert_eq!(created["id"].as_str().unwrap().len(), 31);
     assert_eq!(
@@ -56,7 +57,10 @@ async fn what_is_created_is_shown_with_or_without_content() {
     assert_eq!(page["data"], json!([without]));
     let body = json!({ "eventType": "paid", "payload": { "a": 1 } });
     let created = api.post("/app/shop/msg?with_content=false", body).await.ok(202);
-    assert_eq!((&created["payload"], &created["eventId"], &created["channels"]), (&json!({}), &Value::Null, &Value::Null));
+    assert_eq!(
+        (&created["payload"], &created["eventId"], &created["channels"]),
+        (&json!({}), &Value::Null, &Value::Null)
+    );
 }
 
 #[tokio::test]
@@ -105,7 +109,10 @@ async fn only_live_endpoints_that_match_get_a_delivery() {
     for (message, wanted) in [
         (json!({ "eventType": "paid" }), &["all", "paid"][..]),
         (json!({ "eventType": "other" }), &["all"]),
-        (json!({ "eventType": "paid", "channels": ["room", "x"] }), &["all", "both", "paid", "room"]),
+        (
+            json!({ "eventType": "paid", "channels": ["room", "x"] }),
+            &["all", "both", "paid", "room"],
+        ),
         (json!({ "eventType": "sent", "channels": ["hall"] }), &["all", "room", "sent"]),
         (json!({ "eventType": "sent", "channels": ["elsewhere"] }), &["all", "sent"]),
     ] {
@@ -123,10 +130,15 @@ async fn only_live_endpoints_that_match_get_a_delivery() {
 async fn receivers(api: &Api, message: &str) -> Vec<String> {
     let message: relay::ids::MessageId = message.parse().unwrap();
     let query = move |conn: &rusqlite::Connection| {
-        let sql = "SELECT e.uid FROM delivery d JOIN endpoint e ON e.id = d.endpoint AND e.app = d.app
+        let sql =
+            "SELECT e.uid FROM delivery d JOIN endpoint e ON e.id = d.endpoint AND e.app = d.app
                    WHERE d.message = ?1 AND d.org = e.org AND d.attempt = 0 ORDER BY e.uid";
         let mut query = conn.prepare(sql).sql("prepare")?;
-        query.query_map([message], |row| row.get(0)).sql("query")?.collect::<Result<_, _>>().sql("read")
+        query
+            .query_map([message], |row| row.get(0))
+            .sql("query")?
+            .collect::<Result<_, _>>()
+            .sql("read")
     };
     api.database.reader().query(&Context::root(), query).await.unwrap()
 }

@@ -28,7 +28,9 @@ async fn every_list_is_walked_whole_both_ways() {
     let app = api.app("shop").await;
     for n in 0..6 {
         api.app(&format!("shop{n}")).await;
-        api.post("/event-type", json!({ "name": format!("type.{n}"), "description": "" })).await.ok(201);
+        api.post("/event-type", json!({ "name": format!("type.{n}"), "description": "" }))
+            .await
+            .ok(201);
         api.post("/app/shop/endpoint", json!({ "url": "https://example.com/" })).await.ok(201);
         api.post("/app/shop/msg", json!({ "eventType": "a", "payload": {} })).await.ok(202);
     }

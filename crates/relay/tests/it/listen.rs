@@ -7,23 +7,42 @@ async fn listen_shows_a_failure_and_the_retry_that_heals_it() {
     let home = Home::new();
     let mut relay = home.serve(&["--retry-schedule", "100ms,100ms"]).await;
     let api = relay.api.clone();
-    let mut listen =
-        home.start(&["listen", "--relay", &api, "--address", "127.0.0.1:0", "--answers", "fail,ok"]);
+    let mut listen = home.start(&[
+        "listen",
+        "--relay",
+        &api,
+        "--address",
+        "127.0.0.1:0",
+        "--answers",
+        "fail,ok",
+    ]);
     listen.printed("that it receives", |text| text.contains("receiving on").then_some(())).await;
 
     let Curl { url, headers, body } = relay.printed("a curl", curl).await;
     let path = url.strip_prefix(&format!("{api}/api/v1")).expect("a path of the API").to_owned();
-    let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let headers: Vec<_> =
+        headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let message = relay.call_with("POST", &path, &headers, &body).await.expect(202).text("id");
 
     let shown = listen
         .printed("two attempts", |text| {
-            let lines: Vec<_> = text.lines().filter(|line| line.contains(&message)).map(str::to_owned).collect();
+            let lines: Vec<_> =
+                text.lines().filter(|line| line.contains(&message)).map(str::to_owned).collect();
             (lines.len() >= 2).then_some(lines)
         })
         .await;
-    assert!(shown[0].contains("verified") && shown[0].contains("attempt 1") && shown[0].ends_with("500"), "{shown:?}");
-    assert!(shown[1].contains("verified") && shown[1].contains("attempt 2") && shown[1].ends_with("200"), "{shown:?}");
+    assert!(
+        shown[0].contains("verified")
+            && shown[0].contains("attempt 1")
+            && shown[0].ends_with("500"),
+        "{shown:?}"
+    );
+    assert!(
+        shown[1].contains("verified")
+            && shown[1].contains("attempt 2")
+            && shown[1].ends_with("200"),
+        "{shown:?}"
+    );
     assert_eq!(relay.attempts("demo", &message, 2).await, [500, 200]);
 
     listen.terminate().await;
@@ -33,8 +52,13 @@ async fn listen_shows_a_failure_and_the_retry_that_heals_it() {
 #[tokio::test]
 async fn listen_waits_for_a_relay_that_is_not_up_yet_and_says_so() {
     let home = Home::new();
-    let mut listen = home.start(&["listen", "--relay", "http://127.0.0.1:9", "--address", "127.0.0.1:0"]);
-    listen.printed("what it waits for", |text| text.contains("waiting for Relay at http://127.0.0.1:9").then_some(())).await;
+    let mut listen =
+        home.start(&["listen", "--relay", "http://127.0.0.1:9", "--address", "127.0.0.1:0"]);
+    listen
+        .printed("what it waits for", |text| {
+            text.contains("waiting for Relay at http://127.0.0.1:9").then_some(())
+        })
+        .await;
     listen.terminate().await;
     listen.wait(PATIENCE).await;
 }
@@ -43,7 +67,9 @@ async fn listen_waits_for_a_relay_that_is_not_up_yet_and_says_so() {
 async fn listen_with_a_token_of_nobody_says_what_to_give() {
     let home = Home::new();
     let relay = home.serve(&[]).await;
-    let refused = home.run(&["listen", "--relay", &relay.api, "--address", "127.0.0.1:0", "--token", "nobody"]).await;
+    let refused = home
+        .run(&["listen", "--relay", &relay.api, "--address", "127.0.0.1:0", "--token", "nobody"])
+        .await;
     let said = String::from_utf8_lossy(&refused.stderr);
     assert_eq!(refused.status.code(), Some(1), "{said}");
     assert!(said.contains("401") && said.contains("--token"), "{said}");

@@ -1,1 +1,18 @@
-//! Integration tests.
+//! What Relay promises: at its router, and as a running process.
+
+mod api;
+mod api_application;
+mod api_attempt;
+mod api_auth;
+mod api_docs;
+mod api_endpoint;
+mod api_errors;
+mod api_event_type;
+mod api_idempotency;
+mod api_message;
+mod api_pages;
+mod cli;
+mod e2e;
+mod listen;
+mod process;
+mod shutdown;

@@ -63,8 +63,9 @@ impl Home {
         self.0.path()
     }
 
+    /// In a folder that is not there yet.
     pub(crate) fn database(&self) -> PathBuf {
-        self.path().join("relay.db")
+        self.path().join("data/relay.db")
     }
 
     /// Rows of the database, read beside the service or after it.
@@ -83,7 +84,8 @@ impl Home {
     /// Starts `relay serve` with a shell command in front of it, such as `ulimit -f 100;`.
     pub(crate) async fn serve_under(&self, prelude: &str, flags: &[&str]) -> Relay {
         let mut bash = clean(Command::new("bash"), self);
-        bash.args(["-c", &format!("{prelude} exec \"$0\" \"$@\""), RELAY]).args(self.serving(flags));
+        bash.args(["-c", &format!("{prelude} exec \"$0\" \"$@\""), RELAY])
+            .args(self.serving(flags));
         Relay::ready(Process::start(bash)).await
     }
 
@@ -132,7 +134,8 @@ fn clean(mut command: Command, home: &Home) -> Command {
 
 impl Process {
     fn start(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("start");
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("start");
         let stdout = Kept::new(child.stdout.take().expect("piped"));
         let stderr = Kept::new(child.stderr.take().expect("piped"));
         Self { child, stdout, stderr }
@@ -158,7 +161,9 @@ impl Process {
     pub(crate) async fn wait(&mut self, limit: Duration) -> ExitStatus {
         match timeout(limit, self.child.wait()).await {
             Ok(status) => status.expect("wait for the process"),
-            Err(tokio::time::error::Elapsed { .. }) => panic!("did not end within {limit:?}\n{self}"),
+            Err(tokio::time::error::Elapsed { .. }) => {
+                panic!("did not end within {limit:?}\n{self}")
+            }
         }
     }
 
@@ -198,7 +203,8 @@ impl Relay {
 
     /// A call of the API below `/api/v1` with the printed token.
     pub(crate) async fn call(&self, method: &str, path: &str, body: &str) -> Answer {
-        self.call_with(method, path, &[("authorization", &format!("Bearer {}", self.token))], body).await
+        self.call_with(method, path, &[("authorization", &format!("Bearer {}", self.token))], body)
+            .await
     }
 
     /// A call of the API with these headers and no others.
@@ -239,7 +245,11 @@ impl Relay {
         eventually("recorded attempts", async || {
             let list = self.call("GET", &path, "").await.expect(200).json();
             let list = list["data"].as_array().expect("a list").clone();
-            codes = list.iter().rev().map(|one| one["responseStatusCode"].as_i64().expect("a code")).collect();
+            codes = list
+                .iter()
+                .rev()
+                .map(|one| one["responseStatusCode"].as_i64().expect("a code"))
+                .collect();
             codes.len() >= count
         })
         .await;

@@ -50,7 +50,10 @@ async fn a_delivery_that_outlasts_the_drain_is_given_back_and_made_after_the_res
     let status = relay.wait(PROMPTLY).await;
     assert_eq!(status.code(), Some(0), "{}", *relay);
     assert_eq!(home.query::<i64>("SELECT leased FROM delivery"), [0], "given back");
-    assert!(home.query::<i64>("SELECT status_code FROM attempt").is_empty(), "not an attempt of its own");
+    assert!(
+        home.query::<i64>("SELECT status_code FROM attempt").is_empty(),
+        "not an attempt of its own"
+    );
 
     let relay = home.serve(&[]).await;
     let received = receiver.wait("/hook", 2).await;
@@ -101,7 +104,10 @@ async fn a_request_under_way_is_answered_while_readiness_says_no() {
     refuses(&relay).await;
     stream.write_all(&body.as_bytes()[10..]).await.expect("send");
     let mut answer = String::new();
-    timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("in time").expect("an answer");
+    timeout(PATIENCE, stream.read_to_string(&mut answer))
+        .await
+        .expect("in time")
+        .expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
     assert!(answer.to_ascii_lowercase().contains("connection: close"), "{answer}");
     assert_eq!(relay.wait(PROMPTLY).await.code(), Some(0), "{}", *relay);

@@ -28,9 +28,27 @@ async fn only_a_token_with_the_right_signature_algorithm_and_age_is_taken() {
         parts.join(".")
     };
     let cases = [
-        ("expired", format!("Bearer {}", token(Algorithm::HS256, DEVELOPMENT_SECRET, now - 2 * hour, now - hour))),
-        ("not yet valid", format!("Bearer {}", token(Algorithm::HS256, DEVELOPMENT_SECRET, now + hour, now + 2 * hour))),
-        ("another secret", format!("Bearer {}", token(Algorithm::HS256, "another secret of thirty-two bytes!", now, now + hour))),
+        (
+            "expired",
+            format!(
+                "Bearer {}",
+                token(Algorithm::HS256, DEVELOPMENT_SECRET, now - 2 * hour, now - hour)
+            ),
+        ),
+        (
+            "not yet valid",
+            format!(
+                "Bearer {}",
+                token(Algorithm::HS256, DEVELOPMENT_SECRET, now + hour, now + 2 * hour)
+            ),
+        ),
+        (
+            "another secret",
+            format!(
+                "Bearer {}",
+                token(Algorithm::HS256, "another secret of thirty-two bytes!", now, now + hour)
+            ),
+        ),
         ("another algorithm", format!("Bearer {other_algorithm}")),
         ("alg none, no signature", format!("Bearer {NONE_HEADER}.{payload}.")),
         ("alg none, the signature kept", format!("Bearer {NONE_HEADER}.{payload}.{signature}")),
@@ -51,6 +69,8 @@ async fn only_a_token_with_the_right_signature_algorithm_and_age_is_taken() {
 }
 
 fn token(algorithm: Algorithm, secret: &str, from: i64, until: i64) -> String {
-    let claims = json!({ "sub": DEFAULT_ORG, "iss": "test", "iat": from, "nbf": from, "exp": until });
-    encode(&Header::new(algorithm), &claims, &EncodingKey::from_secret(secret.as_bytes())).expect("sign")
+    let claims =
+        json!({ "sub": DEFAULT_ORG, "iss": "test", "iat": from, "nbf": from, "exp": until });
+    encode(&Header::new(algorithm), &claims, &EncodingKey::from_secret(secret.as_bytes()))
+        .expect("sign")
 }

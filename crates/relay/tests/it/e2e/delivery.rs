@@ -39,7 +39,9 @@ async fn the_payload_arrives_byte_for_byte() {
 
 #[tokio::test]
 async fn the_names_of_the_headers_can_be_chosen() {
-    for (choice, sent, missing) in [("svix", "svix-id", "webhook-id"), ("webhook", "webhook-id", "svix-id")] {
+    for (choice, sent, missing) in
+        [("svix", "svix-id", "webhook-id"), ("webhook", "webhook-id", "svix-id")]
+    {
         let home = Home::new();
         let receiver = Receiver::start().await;
         let relay = home.serve(&["--webhook-headers", choice]).await;
@@ -96,7 +98,8 @@ async fn whatever_is_not_a_2xx_is_a_failure_and_no_redirect_is_followed() {
         receiver.reply("/hook", [reply]);
         let message = relay.message(&app, "{}").await;
         assert_eq!(relay.attempts(&app, &message, 1).await, [code]);
-        let list = relay.call("GET", &format!("/app/{app}/attempt/msg/{message}"), "").await.expect(200);
+        let list =
+            relay.call("GET", &format!("/app/{app}/attempt/msg/{message}"), "").await.expect(200);
         assert_eq!(list.json()["data"][0]["status"], status, "code {code}");
     }
     assert_eq!(receiver.received("/hook").len(), 6, "each once");
@@ -116,14 +119,20 @@ async fn a_slow_receiver_does_not_hold_up_the_others() {
     receiver.wait("/fast", 40).await;
 }
 
-async fn verify(relay: &Relay, app: &str, endpoint: &str, delivery: &crate::process::receiver::Delivery) {
+async fn verify(
+    relay: &Relay,
+    app: &str,
+    endpoint: &str,
+    delivery: &crate::process::receiver::Delivery,
+) {
     let secret = relay.call("GET", &format!("/app/{app}/endpoint/{endpoint}/secret"), "").await;
     let secret = Webhook::new(&secret.expect(200).text("key")).expect("a secret");
     // The library knows one family of names; the values are the same.
     let mut headers = delivery.headers.clone();
     for part in ["id", "timestamp", "signature"] {
         let name = ["svix", "webhook"].map(|family| format!("{family}-{part}"));
-        let value = name.iter().find_map(|name| delivery.headers.get(name)).expect("signed").clone();
+        let value =
+            name.iter().find_map(|name| delivery.headers.get(name)).expect("signed").clone();
         headers.insert(http::HeaderName::try_from(&name[1]).expect("a name"), value);
     }
     secret.verify(&delivery.body, &headers).expect("verified by standardwebhooks");

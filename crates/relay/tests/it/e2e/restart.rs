@@ -93,7 +93,15 @@ async fn a_second_process_on_the_same_database_is_refused() {
     let home = Home::new();
     let relay = home.serve(&[]).await;
     let database = home.database().display().to_string();
-    let flags = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--database", &database];
+    let flags = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin-listen",
+        "127.0.0.1:0",
+        "--database",
+        &database,
+    ];
     let second = home.run(&flags).await;
     let said = String::from_utf8_lossy(&second.stderr);
     assert_eq!(second.status.code(), Some(1), "{said}");
@@ -104,16 +112,15 @@ async fn a_second_process_on_the_same_database_is_refused() {
 #[tokio::test]
 async fn migrate_makes_a_database_that_serve_can_use() {
     let home = Home::new();
-    let path = home.path().join("new/folder/relay.db");
-    let database = path.display().to_string();
+    let database = home.database().display().to_string();
     let migrated = home.run(&["migrate", "--database", &database]).await;
     assert_eq!(migrated.status.code(), Some(0), "{migrated:?}");
     let said = String::from_utf8_lossy(&migrated.stdout).into_owned();
     assert!(said.contains(&database) && said.contains("schema"), "{said}");
-    assert!(path.is_file());
+    assert!(home.database().is_file());
     let again = home.run(&["migrate", "--database", &database]).await;
     assert_eq!(again.stdout, migrated.stdout, "a second time changes nothing");
-    home.serve(&["--database", &database]).await.call("GET", "/app", "").await.expect(200);
+    home.serve(&[]).await.call("GET", "/app", "").await.expect(200);
 }
 
 #[tokio::test]

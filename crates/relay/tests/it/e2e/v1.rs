@@ -1,10 +1,8 @@
 //! The suite with version 1 of the client.
 
-use svix1::api::{
-    ApplicationIn, EndpointOut, EndpointUpdate, EventTypeOut, EventTypeUpdate, Svix,
-};
+use svix1::api::{ApplicationIn, EndpointOut, EndpointUpdate, EventTypeOut, EventTypeUpdate, Svix};
 use svix1::error::Result;
-use svix1::{api as models, self as sdk};
+use svix1::{self as sdk, api as models};
 
 use super::super::process;
 

@@ -2,10 +2,8 @@
 
 use svix::api::Svix;
 use svix::error::Result;
-use svix::models::{
-    ApplicationIn, EndpointOut, EndpointUpsertIn, EventTypeOut, EventTypeUpsertIn,
-};
-use svix::{models, self as sdk};
+use svix::models::{ApplicationIn, EndpointOut, EndpointUpsertIn, EventTypeOut, EventTypeUpsertIn};
+use svix::{self as sdk, models};
 
 use super::super::process;
 

@@ -37,9 +37,11 @@ impl Http {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::from(body.to_owned())).map_err(|fault| fault.to_string())?;
+        let request =
+            request.body(Full::from(body.to_owned())).map_err(|fault| fault.to_string())?;
         let exchange = async {
-            let (head, body) = self.0.request(request).await.map_err(|fault| format!("{fault:?}"))?.into_parts();
+            let (head, body) =
+                self.0.request(request).await.map_err(|fault| format!("{fault:?}"))?.into_parts();
             let body = body.collect().await.map_err(|fault| format!("{fault:?}"))?.to_bytes();
             Ok(Answer { status: head.status.as_u16(), headers: head.headers, body })
         };

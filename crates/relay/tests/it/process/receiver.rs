@@ -80,10 +80,15 @@ impl Receiver {
     /// Waits until `count` requests came to `path` and returns all.
     pub(crate) async fn wait(&self, path: &str, count: usize) -> Vec<Delivery> {
         let mut told = self.shared.count.subscribe();
-        let enough = async { told.wait_for(|_| self.received(path).len() >= count).await.map(|_| ()) };
+        let enough =
+            async { told.wait_for(|_| self.received(path).len() >= count).await.map(|_| ()) };
         let came = timeout(PATIENCE, enough).await;
         let received = self.received(path);
-        assert!(came.is_ok(), "{count} requests to {path} expected, {} came: {received:?}", received.len());
+        assert!(
+            came.is_ok(),
+            "{count} requests to {path} expected, {} came: {received:?}",
+            received.len()
+        );
         received
     }
 }
@@ -91,7 +96,8 @@ impl Receiver {
 impl Delivery {
     #[track_caller]
     pub(crate) fn header(&self, name: &str) -> &str {
-        let value = self.headers.get(name).unwrap_or_else(|| panic!("no {name} in {:?}", self.headers));
+        let value =
+            self.headers.get(name).unwrap_or_else(|| panic!("no {name} in {:?}", self.headers));
         value.to_str().expect("visible ASCII")
     }
 
@@ -113,7 +119,8 @@ async fn receive(
     shared.count.send_modify(|count| *count += 1);
     match reply.unwrap_or(Reply::Status(200)) {
         Reply::Status(status) => {
-            (StatusCode::from_u16(status).expect("a status"), format!("answer {status}")).into_response()
+            (StatusCode::from_u16(status).expect("a status"), format!("answer {status}"))
+                .into_response()
         }
         Reply::Redirect(to) => (StatusCode::FOUND, [("location", to)]).into_response(),
         Reply::Hang => std::future::pending().await,

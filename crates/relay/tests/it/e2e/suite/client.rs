@@ -31,7 +31,12 @@ impl Bench {
 
     /// The id of a new application.
     pub(super) async fn application(&self) -> String {
-        self.svix.application().create(input(json!({ "name": "App" })), None).await.expect("create").id
+        self.svix
+            .application()
+            .create(input(json!({ "name": "App" })), None)
+            .await
+            .expect("create")
+            .id
     }
 
     /// The id of a new endpoint for `path` of the receiver, with what else `more` says.
@@ -48,18 +53,26 @@ impl Bench {
 
     /// Waits until no delivery is left to be made. What has not arrived then never will.
     pub(super) async fn settled(&self) {
-        eventually("settled", async || self.home.query::<i64>("SELECT count(*) FROM delivery") == [0]).await;
+        eventually("settled", async || {
+            self.home.query::<i64>("SELECT count(*) FROM delivery") == [0]
+        })
+        .await;
     }
 
     /// Has two independent libraries verify a delivery with the endpoint's secret.
     pub(super) async fn verify(&self, app: &str, endpoint: &str, delivery: &Delivery) {
-        let secret = self.svix.endpoint().get_secret(app.into(), endpoint.into()).await.expect("secret").key;
+        let secret =
+            self.svix.endpoint().get_secret(app.into(), endpoint.into()).await.expect("secret").key;
         let independent = Webhook::new(&secret).expect("a secret");
-        independent.verify(&delivery.body, &delivery.headers).expect("verified by standardwebhooks");
+        independent
+            .verify(&delivery.body, &delivery.headers)
+            .expect("verified by standardwebhooks");
         let official = super::super::sdk::webhooks::Webhook::new(&secret).expect("a secret");
         official.verify(&delivery.body, &delivery.headers).expect("verified by the client");
         let other = Webhook::from_bytes(vec![7; 24]).expect("a secret");
-        other.verify(&delivery.body, &delivery.headers).expect_err("another secret must not verify");
+        other
+            .verify(&delivery.body, &delivery.headers)
+            .expect_err("another secret must not verify");
     }
 }
 
@@ -77,7 +90,9 @@ pub(super) fn view(value: &impl Serialize) -> Value {
 #[track_caller]
 pub(super) fn http_error<T: std::fmt::Debug>(result: Result<T, Error>) -> (u16, String) {
     match result {
-        Err(Error::Http(error)) => (error.status.as_u16(), error.payload.expect("a body it can read").code),
+        Err(Error::Http(error)) => {
+            (error.status.as_u16(), error.payload.expect("a body it can read").code)
+        }
         other => panic!("expected an HTTP error: {other:?}"),
     }
 }

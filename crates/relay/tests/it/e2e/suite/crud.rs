@@ -23,19 +23,28 @@ async fn an_application_is_made_found_changed_and_deleted() {
     let other = apps.get_or_create(input(json!({ "name": "Two", "uid": "two" })), None).await;
     assert_ne!(other.expect("get or create").id, made.id);
 
-    let upserted = upsert_application(&bench.svix, "one", input(json!({ "name": "Uno", "uid": "one" })));
+    let upserted =
+        upsert_application(&bench.svix, "one", input(json!({ "name": "Uno", "uid": "one" })));
     assert_eq!(upserted.await.expect("upsert"), made.id);
     let replaced = apps.get(made.id.clone()).await.expect("get");
     assert_eq!(replaced.name, "Uno");
     assert!(replaced.metadata.is_empty(), "an upsert replaces everything");
-    let fresh = upsert_application(&bench.svix, "three", input(json!({ "name": "3", "uid": "three" })));
+    let fresh =
+        upsert_application(&bench.svix, "three", input(json!({ "name": "3", "uid": "three" })));
     assert_eq!(fresh.await.expect("upsert"), apps.get("three".into()).await.expect("get").id);
 
     let patch = json!({ "name": "Eins", "uid": null, "throttleRate": 7 });
     let patched = apps.patch("one".into(), input(patch)).await.expect("patch");
-    assert_eq!((patched.name.as_str(), patched.uid, patched.throttle_rate), ("Eins", None, Some(7)));
+    assert_eq!(
+        (patched.name.as_str(), patched.uid, patched.throttle_rate),
+        ("Eins", None, Some(7))
+    );
     let patched = apps.patch(made.id.clone(), input(json!({ "uid": "one" }))).await.expect("patch");
-    assert_eq!((patched.name.as_str(), patched.throttle_rate), ("Eins", Some(7)), "absent is left alone");
+    assert_eq!(
+        (patched.name.as_str(), patched.throttle_rate),
+        ("Eins", Some(7)),
+        "absent is left alone"
+    );
 
     apps.delete("one".into()).await.expect("delete");
     assert_eq!(http_error(apps.get(made.id.clone()).await), (404, "not_found".into()));
@@ -50,7 +59,10 @@ async fn an_event_type_is_made_found_changed_archived_revived_and_expunged() {
     let body = json!({ "name": "invoice.paid", "description": "first" });
     let made = types.create(input(body.clone()), None).await.expect("create");
     assert_eq!((made.name.as_str(), made.archived), ("invoice.paid", Some(false)));
-    assert_eq!(http_error(types.create(input(body.clone()), None).await), (409, "event_type_exists".into()));
+    assert_eq!(
+        http_error(types.create(input(body.clone()), None).await),
+        (409, "event_type_exists".into())
+    );
 
     let upserted = upsert_event_type(&bench.svix, "invoice.paid", "second").await.expect("upsert");
     assert_eq!(upserted.description, "second");
@@ -106,9 +118,14 @@ async fn an_endpoint_is_made_found_changed_and_deleted() {
     assert!(view(&patched)[EVENT_TYPES].is_null(), "null clears");
 
     let other = bench.receiver.url("/y");
-    let upserted = upsert_endpoint(&bench.svix, &app, &made.id, other.clone()).await.expect("upsert");
+    let upserted =
+        upsert_endpoint(&bench.svix, &app, &made.id, other.clone()).await.expect("upsert");
     assert_eq!((upserted.id.as_str(), upserted.url.as_str()), (made.id.as_str(), other.as_str()));
-    assert_eq!((upserted.uid, upserted.disabled), (None, Some(false)), "an upsert replaces everything");
+    assert_eq!(
+        (upserted.uid, upserted.disabled),
+        (None, Some(false)),
+        "an upsert replaces everything"
+    );
     let kept = endpoints.get_secret(app.clone(), made.id.clone()).await.expect("secret");
     assert_eq!(kept.key, secret.key, "except the secret");
     let fresh = upsert_endpoint(&bench.svix, &app, "ep_new", url).await.expect("upsert");

@@ -18,7 +18,8 @@ async fn what_is_unknown_or_another_tenants_is_not_found() {
     let token = bench.home.run(&["token", "--org", org]).await;
     let token = String::from_utf8(token.stdout).expect("UTF-8").trim().to_owned();
     let other = bench.svix.with_token(token);
-    let own = other.application().create(input(json!({ "name": "Mine" })), None).await.expect("create");
+    let own =
+        other.application().create(input(json!({ "name": "Mine" })), None).await.expect("create");
     let list = other.application().list(None).await.expect("list");
     assert_eq!(list.data.iter().map(|one| &one.id).collect::<Vec<_>>(), [&own.id]);
 
@@ -26,10 +27,19 @@ async fn what_is_unknown_or_another_tenants_is_not_found() {
     assert_eq!(http_error(other.application().delete(app.clone()).await), not_found);
     assert_eq!(http_error(other.endpoint().list(app.clone(), None).await), not_found);
     assert_eq!(http_error(other.endpoint().get(app.clone(), endpoint.clone()).await), not_found);
-    assert_eq!(http_error(other.endpoint().get_secret(app.clone(), endpoint.clone()).await), not_found);
+    assert_eq!(
+        http_error(other.endpoint().get_secret(app.clone(), endpoint.clone()).await),
+        not_found
+    );
     assert_eq!(http_error(other.endpoint().get(own.id.clone(), endpoint.clone()).await), not_found);
-    assert_eq!(http_error(other.message().get(app.clone(), message.clone(), None).await), not_found);
-    assert_eq!(http_error(other.message().get(own.id.clone(), message.clone(), None).await), not_found);
+    assert_eq!(
+        http_error(other.message().get(app.clone(), message.clone(), None).await),
+        not_found
+    );
+    assert_eq!(
+        http_error(other.message().get(own.id.clone(), message.clone(), None).await),
+        not_found
+    );
     let input = input(json!({ "eventType": "a", "payload": {} }));
     assert_eq!(http_error(other.message().create(app.clone(), input, None).await), not_found);
     let attempts = other.message_attempt().list_by_msg(app.clone(), message, None).await;
@@ -48,7 +58,8 @@ async fn a_body_that_breaks_the_rules_is_a_validation_error_that_says_where() {
     assert!(invalid(named)[0].starts_with("body.name"));
     let prefixed = apps.create(input(json!({ "name": "x", "uid": "app_x" })), None).await;
     assert!(invalid(prefixed)[0].starts_with("body.uid"));
-    let plain = bench.svix.endpoint().create(app.clone(), input(json!({ "url": "ftp://x" })), None).await;
+    let plain =
+        bench.svix.endpoint().create(app.clone(), input(json!({ "url": "ftp://x" })), None).await;
     assert!(invalid(plain)[0].starts_with("body.url"));
     let private = json!({ "url": "http://169.254.169.254/latest" });
     let private = bench.svix.endpoint().create(app.clone(), input(private), None).await;

@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 
 use super::super::EVENT_TYPES;
-use super::super::process::receiver::Reply;
 use super::super::models::{MessageAttemptOut, MessageStatus};
-use super::super::sdk::api::MessageCreateOptions;
+use super::super::process::receiver::Reply;
+use super::super::sdk::api::{
+    MessageAttemptListByEndpointOptions, MessageAttemptListByMsgOptions, MessageCreateOptions,
+};
 use super::client::{Bench, http_error, input, view};
 
 #[tokio::test]
@@ -26,9 +28,7 @@ async fn a_message_fans_out_to_the_endpoints_whose_filters_it_passes() {
     let both = bench.endpoint(&app, "/both", paid(json!({ "channels": ["eu"] }))).await;
     let off = bench.endpoint(&app, "/off", json!({ "disabled": true })).await;
 
-    let message = |event_type: &str, channels: Value| {
-        json!({ "eventType": event_type, "channels": channels, "payload": { "type": event_type } })
-    };
+    let message = |event_type: &str, channels: Value| json!({ "eventType": event_type, "channels": channels, "payload": { "type": event_type } });
     let cases = [
         (message("invoice.paid", Value::Null), vec![&all, &typed]),
         (message("user.signup", json!(["eu"])), vec![&all, &channel]),
@@ -43,7 +43,8 @@ async fn a_message_fans_out_to_the_endpoints_whose_filters_it_passes() {
     bench.settled().await;
 
     for (message, mut expected) in sent {
-        let mut reached: Vec<_> = attempts(&bench, &app, &message).await.into_iter().map(|one| one.endpoint_id).collect();
+        let mut reached: Vec<_> =
+            attempts(&bench, &app, &message).await.into_iter().map(|one| one.endpoint_id).collect();
         reached.sort_unstable();
         expected.sort_unstable();
         assert_eq!(reached.iter().collect::<Vec<_>>(), expected, "message {message}");
@@ -58,7 +59,12 @@ async fn a_message_fans_out_to_the_endpoints_whose_filters_it_passes() {
         }
     }
 
-    bench.svix.endpoint().patch(app.clone(), off.clone(), input(json!({ "disabled": false }))).await.expect("patch");
+    bench
+        .svix
+        .endpoint()
+        .patch(app.clone(), off.clone(), input(json!({ "disabled": false })))
+        .await
+        .expect("patch");
     let late = bench.message(&app, message("user.signup", Value::Null)).await;
     let received = bench.receiver.wait("/off", 1).await;
     assert_eq!(received[0].header("webhook-id"), late, "nothing came while it was disabled");
@@ -93,7 +99,10 @@ async fn a_failed_delivery_is_made_again_under_the_same_id_with_a_fresh_timestam
     assert_eq!(outcomes(&attempts), [(200, MessageStatus::Success), (500, MessageStatus::Fail)]);
     assert_eq!(attempts[1].response, "answer 500");
     assert_eq!(attempts[0].url, bench.receiver.url("/hook"));
-    let by_endpoint = bench.svix.message_attempt().list_by_endpoint(app.clone(), endpoint, None).await;
+    let options =
+        MessageAttemptListByEndpointOptions { with_content: Some(true), ..Default::default() };
+    let list = bench.svix.message_attempt();
+    let by_endpoint = list.list_by_endpoint(app.clone(), endpoint, Some(options)).await;
     assert_eq!(view(&by_endpoint.expect("list").data), view(&attempts));
     let one = bench.svix.message_attempt().get(app, message, attempts[0].id.clone(), None).await;
     assert_eq!(one.expect("get").response_status_code, 200);
@@ -123,7 +132,8 @@ async fn a_repeated_key_makes_one_message_and_one_delivery() {
     let app = bench.application().await;
     bench.endpoint(&app, "/hook", json!({})).await;
     let send = async |key: &str, body: Value| {
-        let options = MessageCreateOptions { idempotency_key: Some(key.into()), ..Default::default() };
+        let options =
+            MessageCreateOptions { idempotency_key: Some(key.into()), ..Default::default() };
         bench.svix.message().create(app.clone(), input(body), Some(options)).await
     };
     let body = |n: u32| json!({ "eventType": "a", "payload": { "n": n } });
@@ -137,8 +147,12 @@ async fn a_repeated_key_makes_one_message_and_one_delivery() {
     let other = send("other", body(1)).await.expect("another key");
     assert_ne!(other.id, first.id);
     bench.settled().await;
-    let mut received: Vec<_> =
-        bench.receiver.received("/hook").iter().map(|one| one.header("svix-id").to_owned()).collect();
+    let mut received: Vec<_> = bench
+        .receiver
+        .received("/hook")
+        .iter()
+        .map(|one| one.header("svix-id").to_owned())
+        .collect();
     received.sort_unstable();
     let mut expected = [first.id, other.id];
     expected.sort_unstable();
@@ -160,8 +174,11 @@ async fn an_event_id_is_taken_once() {
 }
 
 async fn attempts(bench: &Bench, app: &str, message: &str) -> Vec<MessageAttemptOut> {
-    let list = bench.svix.message_attempt().list_by_msg(app.into(), message.into(), None).await;
-    list.expect("list").data
+    // Version 2 leaves responses out by default.
+    let options = MessageAttemptListByMsgOptions { with_content: Some(true), ..Default::default() };
+    let list = bench.svix.message_attempt();
+    let page = list.list_by_msg(app.into(), message.into(), Some(options)).await;
+    page.expect("list").data
 }
 
 /// Newest first, as listed.

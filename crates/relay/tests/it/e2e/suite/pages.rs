@@ -24,7 +24,8 @@ async fn lists_are_walked_forward_to_done_and_back_to_the_beginning() {
         endpoints.push(bench.endpoint(&app, &format!("/{n}"), json!({})).await);
     }
     for n in 0..5 {
-        messages.push(bench.message(&app, json!({ "eventType": "a", "payload": { "n": n } })).await);
+        messages
+            .push(bench.message(&app, json!({ "eventType": "a", "payload": { "n": n } })).await);
     }
     bench.settled().await;
 
@@ -59,15 +60,23 @@ async fn lists_are_walked_forward_to_done_and_back_to_the_beginning() {
 
     let attempts = svix.message_attempt();
     let listed = walk(async |iterator| {
-        let options = MessageAttemptListByMsgOptions { limit: Some(2), iterator, ..Default::default() };
-        view(&attempts.list_by_msg(app.clone(), messages[0].clone(), Some(options)).await.expect("list"))
+        let options =
+            MessageAttemptListByMsgOptions { limit: Some(2), iterator, ..Default::default() };
+        view(
+            &attempts
+                .list_by_msg(app.clone(), messages[0].clone(), Some(options))
+                .await
+                .expect("list"),
+        )
     })
     .await;
     assert_eq!((listed.len(), &listed), (5, &descending(listed.clone())));
 
     let listed = walk(async |iterator| {
-        let options = MessageAttemptListByEndpointOptions { limit: Some(2), iterator, ..Default::default() };
-        let page = attempts.list_by_endpoint(app.clone(), endpoints[0].clone(), Some(options)).await;
+        let options =
+            MessageAttemptListByEndpointOptions { limit: Some(2), iterator, ..Default::default() };
+        let page =
+            attempts.list_by_endpoint(app.clone(), endpoints[0].clone(), Some(options)).await;
         view(&page.expect("list"))
     })
     .await;
@@ -88,7 +97,10 @@ async fn walk(list: impl AsyncFn(Option<String>) -> Value) -> Vec<String> {
         }
         page = list(page["iterator"].as_str().map(str::to_owned)).await;
     }
-    assert!(list(page["iterator"].as_str().map(str::to_owned)).await["data"] == json!([]), "past the end");
+    assert!(
+        list(page["iterator"].as_str().map(str::to_owned)).await["data"] == json!([]),
+        "past the end"
+    );
 
     let mut back = names(&page);
     loop {
@@ -107,7 +119,9 @@ async fn walk(list: impl AsyncFn(Option<String>) -> Value) -> Vec<String> {
 /// Ids, or names for those that have no id.
 fn names(page: &Value) -> Vec<String> {
     let data = page["data"].as_array().expect("a list");
-    let name = |one: &Value| one.get("id").or(one.get("name")).and_then(Value::as_str).expect("a name").to_owned();
+    let name = |one: &Value| {
+        one.get("id").or(one.get("name")).and_then(Value::as_str).expect("a name").to_owned()
+    };
     data.iter().map(name).collect()
 }
 

@@ -1,0 +1,121 @@
+//! Area `relay`: the release binary as a child process, a cheap receiver and a cheap load generator.
+//!
+//! Everything shares the machine, so the figures hold for service, load and receiver together.
+//! Latencies are counted from the moment a message was *scheduled* to be sent to its arrival at the
+//! receiver: a service that stalls cannot hide it by stalling the generator too.
+
+mod http;
+mod load;
+mod phases;
+mod receiver;
+mod recorded;
+mod service;
+mod single;
+
+use std::path::Path;
+
+use linchpin::error::ResultExt as _;
+use linchpin::{Kind, Result};
+
+use self::phases::{Bench, Size};
+use crate::area::Report;
+use crate::row::{Role, Row, figure};
+use crate::stats::Summary;
+
+/// What Relay must reach, all in one run on two processors.
+const ACCEPTED_AT_64: f64 = 5_000.0;
+const CPU_PER_1000: f64 = 0.49;
+const END_TO_END_P99: f64 = 20.0;
+
+/// Measures the service; a short run proves that everything is delivered and little else.
+///
+/// # Errors
+///
+/// If the service cannot be started or fails, and if anything it accepted is not delivered.
+pub fn run(short: bool) -> Result<Report> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .kind(Kind::ResourceExhausted)
+        .context("start the load generator")?;
+    let folder = tempfile::Builder::new()
+        .prefix("bench-relay-")
+        .tempdir_in(Path::new("target"))
+        .kind(Kind::Unavailable)
+        .context("make a folder in the target folder")?;
+    let size = if short { Size::SHORT } else { Size::FULL };
+    let mut rows = runtime.block_on(measure(folder.path(), size))?;
+    let mut verdict = verdict(&rows);
+    if short {
+        verdict += " [a short run: no figures to quote]";
+    }
+    for record in recorded::rows() {
+        // Beside what it is compared with.
+        let after = rows.iter().rposition(|row| row.operation == record.operation);
+        if let Some(index) = after {
+            rows.insert(index + 1, record);
+        }
+    }
+    Ok(Report { rows, verdict: Some(verdict) })
+}
+
+async fn measure(folder: &Path, size: Size) -> Result<Vec<Row>> {
+    let mut bench = Bench::start(&folder.join("load"), size).await?;
+    bench.steady().await?;
+    for connections in [1, 16, 64] {
+        bench.accept(connections).await?;
+    }
+    bench.deliver().await?;
+    bench.fan_out().await?;
+    bench.single_commit(&folder.join("single")).await?;
+    let mut rows = bench.finish().await?;
+    if let Some(messages) = size.memory {
+        let mut fresh = Bench::start(&folder.join("memory"), size).await?;
+        fresh.memory(messages).await?;
+        rows.extend(fresh.finish().await?);
+    }
+    Ok(rows)
+}
+
+/// A row of ours.
+fn row(operation: impl Into<String>, unit: &'static str, summary: Summary) -> Row {
+    Row::new("relay", operation, ("relay", Role::Ours), unit, summary)
+}
+
+/// The figures against the aims, in one line.
+fn verdict(rows: &[Row]) -> String {
+    let median = |operation: &str| {
+        let found = rows.iter().find(|row| row.operation == operation);
+        found.map_or(f64::NAN, |row| row.median)
+    };
+    let (rate, cpu, p99) =
+        (median("relay-accept-64"), median("relay-cpu"), median("relay-e2e-p99"));
+    let word = |met: bool| if met { "met" } else { "MISSED" };
+    format!(
+        "relay: {}/s accepted at 64 connections (aim >= {ACCEPTED_AT_64}: {}); {} CPU s per 1,000 \
+         at 200/s (aim <= {CPU_PER_1000}: {}); end-to-end p99 {} ms at 200/s (aim < {END_TO_END_P99}: {})",
+        figure(rate),
+        word(rate >= ACCEPTED_AT_64),
+        figure(cpu),
+        word(cpu <= CPU_PER_1000),
+        figure(p99),
+        word(p99 < END_TO_END_P99),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Summary, row, verdict};
+
+    #[test]
+    fn the_verdict_tells_met_from_missed_and_calls_nothing_met_that_was_not_measured() {
+        let rows = [
+            row("relay-accept-64", "/s", Summary::of_one(5_000.0)),
+            row("relay-cpu", "s/1000", Summary::of_one(0.5)),
+        ];
+        let line = verdict(&rows);
+        assert!(line.contains("5000/s accepted at 64 connections (aim >= 5000: met)"), "{line}");
+        assert!(line.contains("0.500 CPU s per 1,000 at 200/s (aim <= 0.49: MISSED)"), "{line}");
+        assert!(line.ends_with("(aim < 20: MISSED)"), "{line}");
+    }
+}

@@ -1,0 +1,226 @@
+//! The server's bounds: whom it closes, whom it refuses, and that nobody else notices.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::routing::{get, post};
+use http_body::Frame;
+use linchpin::{Kind, task};
+use linchpin_http::lifecycle::{self, Lifecycle};
+use linchpin_http::server::{Options, Server};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+
+use crate::support::{Raw, Running, any_port, ms, soon};
+
+fn router() -> Router {
+    Router::new()
+        .route("/", get(|| async { "hello" }))
+        .route("/echo", post(|body: Bytes| async { body }))
+        .route("/panic", get(|| async { panic!("boom") as &'static str }))
+}
+
+async fn impatient() -> Running {
+    let options = Options::default().header_read(ms(60)).body_read(ms(60)).write(ms(60));
+    Running::start(router(), options, lifecycle::Options::default()).await
+}
+
+#[tokio::test]
+async fn a_client_that_says_nothing_is_closed() {
+    let server = impatient().await;
+    assert_eq!(server.connect().await.rest().await, "");
+}
+
+#[tokio::test]
+async fn a_header_in_small_pieces_has_no_more_time_than_one_in_a_piece() {
+    let server = impatient().await;
+    let (mut reader, mut writer) = server.connect().await.0.into_split();
+    // Bytes for ever: only the server can end this.
+    let _drip = task::spawn("drip", async move {
+        use tokio::io::AsyncWriteExt as _;
+        let mut bytes = b"GET / HTTP/1.1\r\nx: ".iter().chain(std::iter::repeat(&b'a'));
+        while let Some(byte) = bytes.next()
+            && writer.write_all(&[*byte]).await.is_ok()
+        {
+            tokio::time::sleep(ms(5)).await;
+        }
+    });
+    let closed = async {
+        use tokio::io::AsyncReadExt as _;
+        let mut rest = Vec::new();
+        // A reset is a close as well.
+        drop(reader.read_to_end(&mut rest).await);
+    };
+    soon("the slow header is closed", closed).await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed() {
+    let server = impatient().await;
+    let mut client = server.connect().await;
+    assert!(client.get("/").await.ends_with("hello"));
+    assert_eq!(client.rest().await, "");
+}
+
+#[tokio::test]
+async fn a_body_that_stops_is_given_up_and_the_connection_closed() {
+    let server = impatient().await;
+    let mut client = server.connect().await;
+    client.send("POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 10\r\n\r\nfive!").await;
+    let answer = client.rest().await;
+    assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_that_keeps_coming_may_take_longer_than_the_bound_on_a_piece() {
+    let server = impatient().await;
+    let mut client = server.connect().await;
+    client.send("POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 12\r\n\r\n").await;
+    for _ in 0..12 {
+        client.send("x").await;
+        tokio::time::sleep(ms(10)).await;
+    }
+    assert!(client.answer().await.ends_with("xxxxxxxxxxxx"));
+}
+
+/// A body that always has more.
+struct Endless;
+
+impl http_body::Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'.'; 64 << 10])))))
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_closed() {
+    let router = Router::new().route("/", get(|| async { Body::new(Endless) }));
+    let options = Options::default().write(ms(60));
+    let server = Running::start(router, options, lifecycle::Options::default()).await;
+    let mut client = server.connect().await;
+    client.send("GET / HTTP/1.1\r\nhost: test\r\n\r\n").await;
+    client.0.readable().await.unwrap();
+    soon("the connection is given up", server.idle()).await;
+}
+
+#[tokio::test]
+async fn a_request_without_a_host_is_refused_and_closed() {
+    let server = Running::plain(router()).await;
+    let mut client = server.connect().await;
+    client.send("GET / HTTP/1.1\r\n\r\n").await;
+    let answer = client.rest().await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
+}
+
+#[tokio::test]
+async fn http_1_0_needs_no_host() {
+    let server = Running::plain(router()).await;
+    let mut client = server.connect().await;
+    client.send("GET / HTTP/1.0\r\n\r\n").await;
+    let answer = client.rest().await;
+    assert!(answer.starts_with("HTTP/1.0 200 ") && answer.ends_with("hello"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_request_with_two_hosts_is_refused_and_closed() {
+    let server = Running::plain(router()).await;
+    for second in ["host: a", "Host: b"] {
+        let mut client = server.connect().await;
+        client.send(&format!("GET / HTTP/1.1\r\nhost: a\r\n{second}\r\n\r\n")).await;
+        let answer = client.rest().await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_outside_the_middleware_costs_its_own_connection_only() {
+    let server = Running::plain(router()).await;
+    let mut neighbour = server.connect().await;
+    neighbour.get("/").await;
+    let mut client = server.connect().await;
+    client.send("GET /panic HTTP/1.1\r\nhost: test\r\n\r\n").await;
+    assert_eq!(client.rest().await, "");
+    assert!(neighbour.get("/").await.ends_with("hello"));
+    assert!(server.connect().await.get("/").await.ends_with("hello"));
+}
+
+#[tokio::test]
+async fn requests_sent_ahead_are_answered_in_order() {
+    let server = Running::plain(router()).await;
+    let mut client = server.connect().await;
+    client
+        .send(
+            "POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 5\r\n\r\nfirst\
+             POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 6\r\n\r\nsecond",
+        )
+        .await;
+    assert!(client.answer().await.ends_with("first"));
+    assert!(client.answer().await.ends_with("second"));
+}
+
+#[tokio::test]
+async fn beyond_the_most_connections_the_next_waits_for_a_place() {
+    let options = Options::default().max_connections(1);
+    let server = Running::start(router(), options, lifecycle::Options::default()).await;
+    let mut first = server.connect().await;
+    first.get("/").await;
+    // The kernel takes it; the server does not.
+    let mut second = server.connect().await;
+    second.send("GET / HTTP/1.1\r\nhost: test\r\n\r\n").await;
+    let early = tokio::time::timeout(ms(50), second.0.readable()).await;
+    assert!(early.is_err(), "the second connection was served beside the first");
+
+    drop(first);
+    assert!(second.answer().await.ends_with("hello"));
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_named_with_a_hint() {
+    let server = Server::bind(any_port()).await.unwrap();
+    let fault = Server::bind(server.local_addr()).await.unwrap_err();
+    assert_eq!(fault.kind(), Kind::Unavailable);
+    let text = fault.to_string();
+    assert!(text.contains(&server.local_addr().to_string()), "{text}");
+    assert!(text.contains("another process"), "{text}");
+}
+
+#[tokio::test]
+async fn dropping_the_server_closes_the_listener_and_its_connections() {
+    let life = Lifecycle::new(lifecycle::Options::default()).unwrap();
+    let (come, came) = oneshot::channel::<()>();
+    let come = Arc::new(Mutex::new(Some(come)));
+    let hang = move || async move {
+        if let Some(come) = come.lock().unwrap().take() {
+            come.send(()).unwrap();
+        }
+        std::future::pending::<&'static str>().await
+    };
+    let server = Server::bind(any_port()).await.unwrap();
+    let addr = server.local_addr();
+    let serving = task::spawn("dropped server", async move {
+        server.serve(Router::new().route("/", get(hang))).run(&life).await
+    });
+    let mut client = Raw(TcpStream::connect(addr).await.unwrap());
+    client.send("GET / HTTP/1.1\r\nhost: test\r\n\r\n").await;
+    soon("the handler runs", came).await.unwrap();
+
+    drop(serving);
+    assert_eq!(client.rest().await, "");
+    let refused = async {
+        while TcpStream::connect(addr).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("the listener is closed", refused).await;
+}

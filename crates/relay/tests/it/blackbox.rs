@@ -1,0 +1,6 @@
+//! temporary
+mod cli;
+mod e2e;
+mod listen;
+mod process;
+mod shutdown;
