@@ -12,11 +12,14 @@
 
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::{Either, select};
 use linchpin::context::{Cause, Child, Context};
 use linchpin::error::ResultExt as _;
 use linchpin::task::{self, Task};
@@ -56,9 +59,9 @@ pub struct Report {
     pub cause: Cause,
     /// From the signal to the end.
     pub took: Duration,
-    /// What was under way when the signal came.
+    /// What was under way when the signal came. A server's connections count, idle ones too.
     pub in_flight: usize,
-    /// What was still under way at the hard stop, and hooks that did not end in time.
+    /// What was still under way at the hard stop, and hooks that panicked or did not end in time.
     pub aborted: usize,
     /// Whether a second signal cut it short.
     pub forced: bool,
@@ -239,16 +242,18 @@ impl Lifecycle {
             let Some((name, hook)) = next else { return (said, late) };
             let bounded = stop.with_timeout(HOOK);
             // Each hook gets a turn even after the hard stop: closing a database may take no time at all.
-            let hook = std::pin::pin!(hook(Context::clone(&bounded)));
-            let outcome =
-                match futures_util::future::select(hook, std::pin::pin!(bounded.cancelled())).await
-                {
-                    futures_util::future::Either::Left((text, _)) => text,
-                    futures_util::future::Either::Right((cause, _)) => {
-                        late += 1;
-                        format!("given up: {cause}")
-                    }
-                };
+            let hook = AssertUnwindSafe(hook(Context::clone(&bounded))).catch_unwind();
+            let outcome = match select(pin!(hook), pin!(bounded.cancelled())).await {
+                Either::Left((Ok(text), _)) => text,
+                Either::Left((Err(payload), _)) => {
+                    late += 1;
+                    format!("panicked: {}", task::panic_text(payload.as_ref()))
+                }
+                Either::Right((cause, _)) => {
+                    late += 1;
+                    format!("given up: {cause}")
+                }
+            };
             said.push((name, outcome));
         }
     }

@@ -119,8 +119,10 @@ fn judge_v6(address: Ipv6Addr) -> Result<(), &'static str> {
         Ipv4Addr::new(a, b, c, d)
     };
     match segments {
-        // NAT64, well-known and local: dialled through a translator, so the embedded address counts.
-        [0x64, 0xff9b, 0, 0, 0, 0, _, _] | [0x64, 0xff9b, 1, _, _, _, _, _] => judge_v4(v4_at(6)),
+        // NAT64: dialled through a translator, so the embedded address counts.
+        [0x64, 0xff9b, 0, 0, 0, 0, _, _] => judge_v4(v4_at(6)),
+        // A local translator may find the address in one of several places.
+        [0x64, 0xff9b, 1, _, _, _, _, _] => Err("local translation"),
         // 6to4.
         [0x2002, ..] => judge_v4(v4_at(1)),
         [first, ..] if first & 0xe000 == 0x2000 => {

@@ -120,13 +120,19 @@ where
     ///
     /// # Errors
     ///
-    /// None after a successful bind, today; a failed accept is logged and tried again.
+    /// [`Kind::InvalidArgument`] at once if `max_connections` is zero or too many to count. A failed accept is logged
+    /// and tried again.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future closes the listener and aborts the connections.
     pub async fn run(self, life: &Lifecycle) -> linchpin::Result<()> {
         let Self { server, service, options } = self;
+        if !(1..=Semaphore::MAX_PERMITS).contains(&options.max_connections) {
+            let most = Semaphore::MAX_PERMITS;
+            let why = format!("max_connections is {}, not 1 to {most}", options.max_connections);
+            return Err(Error::new(Kind::InvalidArgument, why).context("bad options for Server"));
+        }
         let tracker = Tracker::new("http");
         let places = Arc::new(Semaphore::new(options.max_connections));
         let connections = metrics::gauge!("linchpin_http_connections");

@@ -108,8 +108,8 @@ fn every_v6_range_is_refused_from_its_first_to_its_last_address_and_no_further()
         for outside in [first.checked_sub(1), last.checked_add(1)].into_iter().flatten() {
             let address = Ipv6Addr::from(outside);
             // Outside of global unicast all is refused; what is inside and not listed passes.
-            let refused = !(global_unicast.0..=global_unicast.1).contains(&outside)
-                || listed(V6, outside);
+            let refused =
+                !(global_unicast.0..=global_unicast.1).contains(&outside) || listed(V6, outside);
             assert_eq!(policy.judge(address.into()).is_err(), refused, "{address} beside {range}");
         }
     }
@@ -117,14 +117,16 @@ fn every_v6_range_is_refused_from_its_first_to_its_last_address_and_no_further()
 
 #[test]
 fn ordinary_addresses_pass() {
-    for address in ["1.1.1.1", "8.8.8.8", "168.63.129.15", "2606:4700::1111", "2a00:1450:4001::8b"] {
+    for address in ["1.1.1.1", "8.8.8.8", "168.63.129.15", "2606:4700::1111", "2a00:1450:4001::8b"]
+    {
         assert_eq!(judge(address), Ok(()), "{address}");
     }
 }
 
 #[test]
 fn an_address_that_carries_an_ipv4_address_is_judged_by_it() {
-    for private in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(169, 254, 169, 254)]
+    for private in
+        [Ipv4Addr::LOCALHOST, Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(169, 254, 169, 254)]
     {
         let [a, b, c, d] = private.octets();
         let (high, low) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));

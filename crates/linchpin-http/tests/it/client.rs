@@ -93,7 +93,10 @@ async fn a_request_arrives_as_it_was_sent() {
     assert!(!exchange.truncated);
 
     let received = &server.received()[0];
-    assert_eq!((received.uri.to_string().as_str(), &received.body[..]), ("/hook?a=1", &b"payload"[..]));
+    assert_eq!(
+        (received.uri.to_string().as_str(), &received.body[..]),
+        ("/hook?a=1", &b"payload"[..])
+    );
     assert_eq!(received.header("webhook-id"), Some("msg_1"));
     assert_eq!(received.header("host"), Some(server.addr().to_string().as_str()));
     assert_eq!(received.header("accept-encoding"), None);
@@ -104,7 +107,8 @@ async fn a_literal_that_is_not_public_is_refused_before_it_is_dialled() {
     let server = TestServer::spawn().await;
     let port = server.addr().port();
     for host in ["127.0.0.1", "[::ffff:127.0.0.1]", "[::1]", "10.0.0.1", "169.254.169.254"] {
-        let fault = call(&client(ClientOptions::default()), &format!("http://{host}:{port}/")).await;
+        let fault =
+            call(&client(ClientOptions::default()), &format!("http://{host}:{port}/")).await;
         let Err(SendError::Blocked(blocked)) = fault else { panic!("{host}: {fault:?}") };
         assert_eq!(blocked.host, host.trim_matches(['[', ']']));
     }
@@ -281,7 +285,8 @@ async fn what_is_not_http_broke_the_protocol() {
 
 #[tokio::test]
 async fn a_body_that_breaks_off_is_an_error() {
-    let (url, _peer) = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf".to_vec()).await;
+    let (url, _peer) =
+        answering(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf".to_vec()).await;
     let fault = call(&client(local()), &url).await;
     assert!(matches!(fault, Err(SendError::Body(_))), "{fault:?}");
 }

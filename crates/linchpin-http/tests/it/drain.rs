@@ -124,7 +124,7 @@ async fn a_request_whose_first_bytes_came_before_is_served() {
 #[tokio::test]
 async fn requests_are_still_accepted_until_the_end_of_pre_drain() {
     let (router, _gate) = gated();
-    let phases = Options::default().pre_drain(ms(300));
+    let phases = Options::default().pre_drain(ms(1_000));
     let server = Running::start(router, server::Options::default(), phases).await;
     server.life.shutdown("test");
     assert!(server.connect().await.get("/").await.ends_with("hello"));
@@ -158,19 +158,6 @@ async fn a_forced_stop_aborts_a_request_under_way() {
     assert_eq!(client.rest().await, "");
     let report = server.ended().await;
     assert_eq!((report.exit_code(), report.aborted, report.forced), (1, 1, true));
-}
-
-#[tokio::test]
-async fn an_idle_connection_is_no_work_under_way() {
-    let (router, _gate) = gated();
-    let server = Running::plain(router).await;
-    let mut idle = server.connect().await;
-    idle.get("/").await;
-
-    // At once, so that the idle connection is still open when the count is made.
-    server.life.force();
-    let report = server.ended().await;
-    assert_eq!((report.in_flight, report.aborted, report.exit_code()), (0, 0, 0), "{report}");
 }
 
 #[tokio::test]
@@ -213,7 +200,8 @@ async fn several_servers_share_one_life() {
         let (router, _) = gated();
         let server = Server::bind(any_port()).await.unwrap();
         let (addr, life) = (server.local_addr(), life.clone());
-        let serving = task::spawn("one of two", async move { server.serve(router).run(&life).await });
+        let serving =
+            task::spawn("one of two", async move { server.serve(router).run(&life).await });
         assert!(Raw(TcpStream::connect(addr).await.unwrap()).get("/").await.ends_with("hello"));
         servers.push(serving);
     }

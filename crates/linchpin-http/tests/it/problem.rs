@@ -21,7 +21,10 @@ async fn an_error_shows_its_kind_and_public_text_and_no_internals() {
         .with_public("no such invoice")
         .context("load invoice");
     let (status, content_type, body) = answered(Problem::from(&error)).await;
-    assert_eq!((status, content_type.as_str()), (StatusCode::NOT_FOUND, "application/problem+json"));
+    assert_eq!(
+        (status, content_type.as_str()),
+        (StatusCode::NOT_FOUND, "application/problem+json")
+    );
     let expected = json!({
         "type": "about:blank", "title": "Not Found", "status": 404,
         "code": "not_found", "detail": "no such invoice",

@@ -18,10 +18,8 @@ pub(crate) const fn ms(millis: u64) -> Duration {
 }
 
 pub(crate) async fn soon<F: Future>(what: &str, work: F) -> F::Output {
-    match tokio::time::timeout(PATIENCE, work).await {
-        Ok(output) => output,
-        Err(_) => panic!("waited too long: {what}"),
-    }
+    let outcome = tokio::time::timeout(PATIENCE, work).await;
+    outcome.unwrap_or_else(|_| panic!("waited too long: {what}"))
 }
 
 pub(crate) fn any_port() -> SocketAddr {
@@ -50,9 +48,11 @@ impl Running {
         let server = Server::bind(any_port()).await.unwrap();
         let addr = server.local_addr();
         let (one, other) = (life.clone(), life.clone());
-        let serving = task::spawn("served", async move {
-            server.serve(router).options(options).run(&one).await
-        });
+        let serving =
+            task::spawn(
+                "served",
+                async move { server.serve(router).options(options).run(&one).await },
+            );
         let finished = task::spawn("finished", async move { other.finished().await });
         Self { addr, life, serving, finished }
     }
