@@ -1,7 +1,7 @@
 //! The clients: they send until the service is killed, and remember what it acknowledged.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use linchpin::task::{self, Task};
 use serde_json::json;
@@ -9,7 +9,10 @@ use serde_json::json;
 use crate::Failure;
 use crate::service::Service;
 
-const CLIENTS: u32 = 16;
+/// Clients that send at once.
+pub(crate) const CLIENTS: u32 = 16;
+/// Bytes of a large message.
+const LARGE: usize = 128 * 1024;
 
 /// Where messages are sent.
 pub(crate) struct Target {
@@ -47,33 +50,61 @@ async fn created(
 /// The clients of one round.
 pub(crate) struct Load {
     service: Arc<Service>,
-    armed: Arc<AtomicBool>,
+    strike: Arc<Strike>,
     clients: Vec<Task<Told>>,
+}
+
+/// A kill right behind an acknowledgement.
+struct Strike {
+    /// Acknowledgements of large messages until it comes, or that it is not armed.
+    left: AtomicUsize,
+}
+
+impl Strike {
+    const UNARMED: usize = usize::MAX;
+
+    fn is_armed(&self) -> bool {
+        self.left.load(Ordering::Acquire) != Self::UNARMED
+    }
+
+    /// Counts an acknowledgement; whether it is the one to strike at.
+    fn is_now(&self) -> bool {
+        let counted = |left: usize| left.checked_sub(1);
+        self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, counted) == Ok(1)
+    }
 }
 
 impl Load {
     /// Starts the clients.
     pub(crate) fn begin(service: Arc<Service>, target: &Target, round: u32) -> Self {
-        let armed = Arc::new(AtomicBool::new(false));
+        let strike = Arc::new(Strike { left: AtomicUsize::new(Strike::UNARMED) });
         let client = |client| {
-            let (service, armed, path) = (service.clone(), armed.clone(), target.messages.clone());
+            let (service, strike) = (service.clone(), strike.clone());
+            let path = format!("{}?with_content=false", target.messages);
             let name = format!("{round}.{client}");
-            task::spawn("client", async move { send(&service, &armed, &path, &name).await })
+            task::spawn("client", async move { send(&service, &strike, &path, &name).await })
         };
         let clients = (0..CLIENTS).map(client).collect();
-        Self { service, armed, clients }
+        Self { service, strike, clients }
     }
 
-    /// Kills the service, and returns all that the clients were told.
+    /// Kills the service at once, and returns all that the clients were told.
+    pub(crate) async fn kill(self) -> Told {
+        self.service.kill().await?;
+        self.told().await
+    }
+
+    /// Has the clients kill the service, and returns all that they were told.
     ///
-    /// `struck` leaves the kill to the client that is told next, so that it comes right behind an
-    /// acknowledgement: the moment at which one that was given too early shows.
-    pub(crate) async fn end(self, struck: bool) -> Told {
-        if struck {
-            self.armed.store(true, Ordering::Release);
-        } else {
-            self.service.kill().await?;
-        }
+    /// From here on they send large messages, so that a commit takes longer, and one of them strikes when it is told of
+    /// the one numbered `at`, most likely in the midst of the acknowledgements of a group. One that was given too early
+    /// shows at that moment; a kill at a random one seldom finds it.
+    pub(crate) async fn strike(self, at: usize) -> Told {
+        self.strike.left.store(at, Ordering::Release);
+        self.told().await
+    }
+
+    async fn told(self) -> Told {
         let mut all = Vec::new();
         for client in self.clients {
             all.extend(client.join().await?);
@@ -84,23 +115,23 @@ impl Load {
 }
 
 /// Sends one message after the other until nobody answers.
-async fn send(service: &Service, armed: &AtomicBool, path: &str, name: &str) -> Told {
+async fn send(service: &Service, strike: &Strike, path: &str, name: &str) -> Told {
     let mut acknowledged = Vec::new();
     for number in 0_u64.. {
+        let armed = strike.is_armed();
+        let fill = "x".repeat(if armed { LARGE } else { 0 });
         let body = json!({
             "eventType": "drill.sent",
             "eventId": format!("{name}.{number}"),
-            "payload": { "client": name, "number": number },
+            "payload": { "client": name, "number": number, "fill": fill },
         });
         // No answer: the kill. Whether that message was stored is open, and either is right.
         let Ok((status, reply)) = service.call("POST", path, body.to_string()).await else { break };
+        if armed && strike.is_now() {
+            service.strike();
+        }
         match (status, reply["id"].as_str()) {
-            (202, Some(id)) => {
-                if armed.load(Ordering::Acquire) {
-                    service.strike();
-                }
-                acknowledged.push(id.to_owned());
-            }
+            (202, Some(id)) => acknowledged.push(id.to_owned()),
             _ => return Err(format!("a message was answered with {status} {reply}").into()),
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use linchpin::task::{self, Task};
@@ -46,7 +47,12 @@ impl Receiver {
     }
 }
 
-async fn receive(State(shared): State<Arc<Mutex<Shared>>>, headers: HeaderMap) -> StatusCode {
+async fn receive(
+    State(shared): State<Arc<Mutex<Shared>>>,
+    headers: HeaderMap,
+    // Read to its end, or the connection would be cut under the sender.
+    _body: Bytes,
+) -> StatusCode {
     let id = headers.get("svix-id").and_then(|id| id.to_str().ok()).unwrap_or("without an id");
     let mut shared = locked(&shared);
     *shared.received.entry(id.to_owned()).or_default() += 1;

@@ -13,12 +13,17 @@ use crate::service::{LOOK_AGAIN, PATIENCE, Service};
 /// Stands in the payload, so that the writes that carry the message are known.
 const MARKER: &str = "kill-drill-marker";
 const CALLS: &str = "trace=fsync,fdatasync,pwrite64,write,writev,sendto";
+/// Makes every sync take 50 ms, as on a slow disk, so that an answer that does not wait for it is always ahead.
+const SLOW: &str = "inject=fsync,fdatasync:delay_enter=50000";
 
 /// Sends one message under strace and checks the trace. `Ok(false)` if the answer came too early.
 pub(crate) async fn run(relay: &Path, database: &Path, file: &Path) -> Result<bool, Failure> {
     // -D makes strace a grandchild: the process that is started, signalled and waited for is Relay.
     let mut strace = Command::new("strace");
-    strace.args(["-D", "-f", "-y", "-s", "5000", "-e", CALLS, "-o"]).arg(file).arg(relay);
+    strace
+        .args(["-D", "-f", "-y", "-s", "5000", "-e", CALLS, "-e", SLOW, "-o"])
+        .arg(file)
+        .arg(relay);
     let service = Service::start_as(strace, database).await?;
     // Nobody needs to receive: the answer must not depend on it.
     let target = Target::create(&service, "http://127.0.0.1:9/").await?;
