@@ -242,7 +242,9 @@ impl Lifecycle {
             let Some((name, hook)) = next else { return (said, late) };
             let bounded = stop.with_timeout(HOOK);
             // Each hook gets a turn even after the hard stop: closing a database may take no time at all.
-            let hook = AssertUnwindSafe(hook(Context::clone(&bounded))).catch_unwind();
+            let ctx = Context::clone(&bounded);
+            // Called inside: a hook may panic before it has a future to return, too.
+            let hook = AssertUnwindSafe(async move { hook(ctx).await }).catch_unwind();
             let outcome = match select(pin!(hook), pin!(bounded.cancelled())).await {
                 Either::Left((Ok(text), _)) => text,
                 Either::Left((Err(payload), _)) => {

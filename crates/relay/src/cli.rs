@@ -19,8 +19,8 @@ use crate::{api, logging, serve, store};
 
 const AFTER: &str = "\
 Exit codes:
-  0  done; for `serve`: everything under way was finished
-  1  failed; for `serve` also: work under way had to be aborted at shutdown
+  0  done; for `serve`: everything under way was finished, or given back to be sent after the next start
+  1  failed; for `serve` also: something was aborted at the hard stop or by a second signal
   2  wrong usage or settings
 
 Every setting is a flag, a variable (RELAY_RETRY_SCHEDULE) and a key of the TOML file
@@ -96,6 +96,7 @@ fn command() -> Command {
             .after_help(AFTER)
             .styles(Styles::styled())
             .args_conflicts_with_subcommands(true)
+            .args_override_self(true)
             .subcommands([
                 with_settings(Command::new("serve").about("Run the service (the default)")),
                 listen,

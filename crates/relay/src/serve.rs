@@ -69,13 +69,21 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
     announce(&config, api.local_addr(), operators.local_addr())?;
     let mut servers = Group::new(&Context::root());
     let routes = routes(&config, &life, Store::new(&database, queue.clone()));
-    let (one, other) = (life.clone(), life.clone());
+    // Operators are answered until the very end: that is how they see that the service is not ready any more.
+    let watched = Lifecycle::new(lifecycle::Options::default())?;
+    let (one, other) = (life.clone(), watched.clone());
     servers.spawn("api", |_| async move { api.serve(routes).run(&one).await });
     let admin = admin::router(AdminState { life: life.clone(), database, queue, metrics });
     servers.spawn("operators", |_| async move { operators.serve(admin).run(&other).await });
     life.ready();
     tracing::info!(mode = ?config.mode, database = %config.database.display(), "ready");
-    let (report, served) = tokio::join!(life.finished(), servers.join());
+    let ended = async {
+        let report = life.finished().await;
+        watched.force();
+        watched.finished().await;
+        report
+    };
+    let (report, served) = tokio::join!(ended, servers.join());
     served?;
     Ok(report)
 }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use linchpin::context::Ended;
+use linchpin::{Error, Kind};
 
 /// A call that was not answered. `Display` is for the operator who looks at it.
 #[derive(Debug)]
@@ -78,7 +79,30 @@ impl fmt::Display for SendError {
     }
 }
 
-impl StdError for SendError {}
+impl StdError for SendError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Blocked(blocked) => Some(blocked),
+            Self::Ended(ended) => Some(ended),
+            // Their innermost cause is what `Display` shows already.
+            Self::Body(_) | Self::Connect(_) | Self::Protocol(_) | Self::TimedOut { .. } => None,
+        }
+    }
+}
+
+impl From<SendError> for Error {
+    fn from(error: SendError) -> Self {
+        let kind = match &error {
+            SendError::Blocked(_) => Kind::PermissionDenied,
+            SendError::Ended(ended) => return ended.clone().into(),
+            SendError::TimedOut { .. } => Kind::DeadlineExceeded,
+            SendError::Body(_) | SendError::Connect(_) | SendError::Protocol(_) => {
+                Kind::Unavailable
+            }
+        };
+        Self::new(kind, error)
+    }
+}
 
 /// The last cause of a chain, which is the one that says something.
 struct Innermost<'a>(&'a (dyn StdError + 'static));

@@ -20,8 +20,9 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Pooled;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use linchpin::context::Context;
+use linchpin::task::Tracker;
 use linchpin::time::Instant;
 use linchpin::{Error, Kind};
 
@@ -36,6 +37,19 @@ pub use self::url::{Url, UrlFault, validate_url};
 pub struct Client {
     pooled: Pooled<HttpsConnector<Connector>, Full<Bytes>>,
 }
+
+/// Runs the client's connections as tasks that end with it.
+#[derive(Clone)]
+struct Owned(Tracker);
+
+impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Owned {
+    fn execute(&self, connection: F) {
+        self.0.spawn("client connection", connection);
+    }
+}
+
+/// The longest head of a response, in bytes.
+const HEAD: usize = 32 << 10;
 
 /// How a client connects.
 #[derive(Clone)]
@@ -98,7 +112,8 @@ impl Client {
             .https_or_http()
             .enable_http1()
             .wrap_connector(connector);
-        let pooled = Pooled::builder(TokioExecutor::new())
+        let pooled = Pooled::builder(Owned(Tracker::new("http client")))
+            .http1_max_buf_size(HEAD)
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(options.idle)
             .pool_max_idle_per_host(options.idle_per_host)

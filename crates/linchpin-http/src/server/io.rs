@@ -2,8 +2,6 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -11,33 +9,17 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// A stream whose writes must make progress within a bound, and that knows whether anything was ever read.
+/// A stream whose writes must make progress within a bound.
 pub(super) struct BoundedIo {
     stream: TcpStream,
     limit: Duration,
     /// Armed while a write is pending.
     stuck: Option<Pin<Box<Sleep>>>,
-    seen: Seen,
-}
-
-/// Whether anything was ever read.
-#[derive(Clone)]
-pub(super) struct Seen(Arc<AtomicBool>);
-
-impl Seen {
-    pub(super) fn any(&self) -> bool {
-        // Read and written on the connection's own task.
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 impl BoundedIo {
     pub(super) fn new(stream: TcpStream, limit: Duration) -> Self {
-        Self { stream, limit, stuck: None, seen: Seen(Arc::new(AtomicBool::new(false))) }
-    }
-
-    pub(super) fn seen(&self) -> Seen {
-        self.seen.clone()
+        Self { stream, limit, stuck: None }
     }
 
     /// Passes progress on, and turns a wait that is too long into an error.
@@ -64,11 +46,7 @@ impl AsyncRead for BoundedIo {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if !buffer.filled().is_empty() {
-            self.seen.0.store(true, Ordering::Relaxed);
-        }
-        polled
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 

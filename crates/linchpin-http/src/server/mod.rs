@@ -59,6 +59,8 @@ pub struct Options {
     max_connections: usize,
 }
 
+/// The longest head of a request, in bytes; hyper allows a hundred headers.
+const HEAD: usize = 32 << 10;
 /// Between two tries to accept when the system has no descriptor or memory left.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
@@ -152,10 +154,9 @@ where
             let (life, service, options) = (life.clone(), service.clone(), options.clone());
             let connections = connections.clone();
             tracker.spawn("connection", async move {
-                connections.increment(1.0);
+                let open = Open::new(connections);
                 connection(stream, service, &life, &options).await;
-                connections.decrement(1.0);
-                drop((guard, place));
+                drop((open, guard, place));
             });
         }
         drop(server.listener);
@@ -165,6 +166,22 @@ where
             tracker.wait().await;
         }
         Ok(())
+    }
+}
+
+/// A connection in the gauge, until it is dropped.
+struct Open(metrics::Gauge);
+
+impl Open {
+    fn new(gauge: metrics::Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
     }
 }
 
@@ -190,17 +207,16 @@ where
         }
     });
     let io = BoundedIo::new(stream, options.write);
-    let seen = io.seen();
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(options.header_read)
+        .max_buf_size(HEAD)
         .serve_connection(TokioIo::new(io), service);
     let mut connection = pin!(connection);
     let ended = match life.accepting().run(connection.as_mut()).await {
         Ok(ended) => ended,
-        // Nothing was asked yet, so nothing is owed.
-        Err(_) if !seen.any() => return,
         Err(_) => {
+            // Closes an idle connection, and a silent one, at once.
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -176,17 +176,19 @@ impl Shared {
     }
 
     async fn claim_due(&self) -> linchpin::Result<()> {
+        let accepting = self.life.accepting();
         loop {
-            // Room first: what is claimed must have somewhere to go.
-            let mut rooms = vec![self.life.accepting().run(self.queue.room(0)).await?];
-            rooms.extend(std::iter::from_fn(|| self.queue.try_room(0)).take(CLAIM - 1));
-            let limit = rooms.len();
+            // Places first: what is claimed must have somewhere to go.
+            let mut places = vec![accepting.run(self.queue.place()).await?];
+            places.extend(std::iter::from_fn(|| self.queue.try_place()).take(CLAIM - 1));
+            let limit = places.len();
             let claimed = self
                 .writer
-                .submit(self.life.accepting(), move |tx| claim::claim(tx, Timestamp::now(), limit))
+                .submit(accepting, move |tx| claim::claim(tx, Timestamp::now(), limit))
                 .await?;
             self.meters.dropped.increment(claimed.dropped as u64);
-            for (ready, room) in claimed.ready.into_iter().zip(rooms) {
+            for (ready, place) in claimed.ready.into_iter().zip(places) {
+                let room = accepting.run(self.queue.weigh(place, ready.payload.len())).await?;
                 self.queue.hand_over(ready, room);
             }
             let Some(next) = claimed.next else { return Ok(()) };

@@ -65,9 +65,13 @@ pub(super) struct Held {
 /// Room in memory for one delivery.
 #[derive(Debug)]
 pub(super) struct Room {
-    _place: OwnedSemaphorePermit,
+    _place: Place,
     _bytes: OwnedSemaphorePermit,
 }
+
+/// A place in memory for one delivery, whatever its size.
+#[derive(Debug)]
+pub(super) struct Place(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
 
 const INSERT: &str = "INSERT INTO delivery (org, app, message, endpoint, attempt, due, leased)
                       VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6)";
@@ -130,17 +134,24 @@ impl Queue {
         self.shared.places.available_permits()
     }
 
-    /// Waits for room for one delivery of the largest size.
-    pub(super) async fn room(&self, bytes: usize) -> Room {
-        let places = self.shared.places.clone();
+    /// Waits for a place; its payload is [weighed](Self::weigh) when it is known.
+    pub(super) async fn place(&self) -> Place {
+        Place(self.shared.places.clone().acquire_owned().await.expect("never closed"))
+    }
+
+    pub(super) fn try_place(&self) -> Option<Place> {
+        self.shared.places.clone().try_acquire_owned().ok().map(Place)
+    }
+
+    /// Waits until a payload of so many bytes fits, too. Those in memory make room as they are delivered.
+    pub(super) async fn weigh(&self, place: Place, bytes: usize) -> Room {
         let kibibytes = self.shared.kibibytes.clone();
-        let place = places.acquire_owned().await.expect("never closed");
         let bytes = kibibytes.acquire_many_owned(weight(bytes)).await.expect("never closed");
         Room { _place: place, _bytes: bytes }
     }
 
-    pub(super) fn try_room(&self, bytes: usize) -> Option<Room> {
-        let place = self.shared.places.clone().try_acquire_owned().ok()?;
+    fn try_room(&self, bytes: usize) -> Option<Room> {
+        let place = self.try_place()?;
         let bytes = self.shared.kibibytes.clone().try_acquire_many_owned(weight(bytes)).ok()?;
         Some(Room { _place: place, _bytes: bytes })
     }
