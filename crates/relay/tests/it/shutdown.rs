@@ -102,6 +102,7 @@ async fn a_request_under_way_is_answered_while_readiness_says_no() {
     eventually("unready", async || relay.ready_status().await == Some(503)).await;
     relay.call("GET", "/app", "").await.expect(200);
     refuses(&relay).await;
+    assert_eq!(relay.ready_status().await, Some(503), "operators are answered to the end");
     stream.write_all(&body.as_bytes()[10..]).await.expect("send");
     let mut answer = String::new();
     timeout(PATIENCE, stream.read_to_string(&mut answer))
