@@ -89,6 +89,14 @@ fn dependencies_point_one_way() {
 }
 
 #[test]
+fn plain_cargo_run_starts_relay() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).expect("a manifest");
+    assert!(read("Cargo.toml").contains("default-members = [\"crates/relay\"]"));
+    // Relay has a second binary, for a drill: without this line cargo would ask which one is meant.
+    assert!(read("crates/relay/Cargo.toml").contains("default-run = \"relay\""));
+}
+
+#[test]
 fn every_file_says_what_it_is() {
     let silent: Vec<String> = sources()
         .iter()
