@@ -196,8 +196,10 @@ impl Input for EventTypePatch {
 
 fn check(faults: &mut Faults, schemas: Option<&Schemas>, flag: Option<&str>) {
     for (version, schema) in schemas.into_iter().flatten() {
-        if !(schema.is_object() || schema.is_boolean()) {
-            faults.add(["schemas".to_owned(), version.clone()], "must be a JSON Schema: an object");
+        // Kept and shown, not used to judge payloads; a reference to another document cannot be followed from here.
+        if let Err(fault) = jsonschema::draft7::new(schema) {
+            let why = format!("must be a JSON Schema, draft 7: {fault}");
+            faults.add(["schemas".to_owned(), version.clone()], why);
         }
     }
     if let Some(flag) = flag {

@@ -88,6 +88,11 @@ async fn names_are_checked_and_a_leading_minus_is_refused() {
     assert_eq!(reply.faults("value_error"), ["path.event_type_name.__all__"]);
     let reply = api.post("/event-type", json!({ "name": "a" })).await;
     assert_eq!(reply.faults("value_error.jsondecode"), ["body.."]);
-    let schemas = json!({ "name": "a", "description": "", "schemas": { "1": 7 } });
-    assert_eq!(api.post("/event-type", schemas).await.faults("value_error"), ["body.schemas.1"]);
+    for schema in [json!(7), json!({ "type": "banana" }), json!({ "$ref": "#/definitions/none" })] {
+        let schemas = json!({ "name": "a", "description": "", "schemas": { "1": schema } });
+        assert_eq!(
+            api.post("/event-type", schemas).await.faults("value_error"),
+            ["body.schemas.1"]
+        );
+    }
 }
