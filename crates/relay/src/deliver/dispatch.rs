@@ -87,12 +87,6 @@ impl Dispatcher {
         self.shared.tracker.wait().await;
         self.shared.returned.load(Ordering::Relaxed)
     }
-
-    /// How many attempts are under way.
-    #[must_use]
-    pub fn in_flight(&self) -> usize {
-        self.shared.tracker.len()
-    }
 }
 
 /// A dispatcher that does not run yet: the store needs its queue before it can.

@@ -19,4 +19,4 @@ mod wake;
 
 pub use self::dispatch::{Dispatcher, Seed, Settings};
 pub use self::queue::{Queue, Ready};
-pub use self::send::{Headers, Sender};
+pub use self::send::Sender;

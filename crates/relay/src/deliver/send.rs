@@ -13,9 +13,6 @@ use super::queue::Ready;
 use super::record::Attempt;
 use crate::ids::AttemptId;
 
-/// Which header names carry the signature.
-pub type Headers = Family;
-
 /// Sends attempts with one client.
 #[derive(Debug)]
 pub struct Sender {
