@@ -18,7 +18,10 @@
 
 pub mod context;
 pub mod error;
+#[cfg(all(test, linchpin_loom))]
+mod model;
 pub mod resilience;
+mod shim;
 pub mod task;
 pub mod time;
 

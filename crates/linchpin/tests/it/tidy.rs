@@ -8,13 +8,24 @@ use std::process::Command;
 use crate::catalogue::root;
 
 /// Which of our crates each crate may depend on in its ordinary dependencies.
-const DIRECTION: [(&str, &[&str]); 7] = [
+const DIRECTION: [(&str, &[&str]); 8] = [
     ("linchpin", &[]),
     ("linchpin-http", &["linchpin"]),
     ("linchpin-data", &["linchpin"]),
     ("linchpin-security", &["linchpin"]),
     ("linchpin-testing", &["linchpin", "linchpin-http", "linchpin-data"]),
     ("relay", &["linchpin", "linchpin-http", "linchpin-data", "linchpin-security"]),
+    (
+        "guide",
+        &[
+            "linchpin",
+            "linchpin-http",
+            "linchpin-data",
+            "linchpin-security",
+            "linchpin-testing",
+            "relay",
+        ],
+    ),
     (
         "bench",
         &["linchpin", "linchpin-http", "linchpin-data", "linchpin-security", "linchpin-testing"],

@@ -1,0 +1,54 @@
+//! Models of our protocols: loom runs each in every interleaving up to a bound on preemptions.
+//!
+//! `scripts/model-check` runs them. Each model is run twice: as it is, when it must hold, and with a fault planted in
+//! the code under test, when it must fail.
+
+mod context;
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::shim::Fault;
+
+thread_local! {
+    // Loom's threads are coroutines of one thread of the system, so all of them see it.
+    static PLANTED: Cell<Option<Fault>> = const { Cell::new(None) };
+}
+
+/// Whether the running model has planted `fault`.
+pub(crate) fn planted(fault: Fault) -> bool {
+    PLANTED.get() == Some(fault)
+}
+
+/// Runs `model` in every interleaving with at most as many preemptions as `LINCHPIN_MODEL_BOUND` says (2 if unset).
+fn holds(name: &str, model: impl Fn() + Send + Sync + 'static) {
+    let schedules = explore(model);
+    println!("model {name}: holds in {schedules} schedules, preemptions <= {}", bound());
+}
+
+/// Proves that the model can fail: with `fault` in the code it must.
+fn catches(fault: Fault, model: impl Fn() + Send + Sync + 'static) {
+    PLANTED.set(Some(fault));
+    let caught = catch_unwind(AssertUnwindSafe(|| explore(model))).is_err();
+    PLANTED.set(None);
+    assert!(caught, "the model did not notice {fault:?}");
+    println!("model fault {fault:?}: caught");
+}
+
+fn explore(model: impl Fn() + Send + Sync + 'static) -> usize {
+    let schedules = Arc::new(AtomicUsize::new(0));
+    let count = schedules.clone();
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(bound());
+    builder.check(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        model();
+    });
+    schedules.load(Ordering::Relaxed)
+}
+
+fn bound() -> usize {
+    std::env::var("LINCHPIN_MODEL_BOUND").ok().and_then(|bound| bound.parse().ok()).unwrap_or(2)
+}

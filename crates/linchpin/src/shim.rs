@@ -1,0 +1,34 @@
+//! The locks and atomics that our own protocols are made of: std's, or loom's under `--cfg linchpin_loom`.
+//!
+//! A protocol imports them from here, so that `scripts/model-check` explores its interleavings, weak memory included.
+//! Reference counts stay std's `Arc` everywhere: no protocol of ours depends on their ordering.
+
+#[cfg(linchpin_loom)]
+pub(crate) use loom::sync::{Mutex, MutexGuard, atomic};
+#[cfg(not(linchpin_loom))]
+pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
+
+use std::sync::PoisonError;
+
+/// Locks; a poisoned lock is taken all the same.
+///
+/// Only for state that is whole between any two statements under the lock, so that a panic leaves nothing half done.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A mistake that a model must catch, or it proves nothing: compiled in for models alone.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Fault {
+    /// A waiter looks whether its context has ended before it leaves its waker, and not after.
+    ContextLooksBeforeItRegisters,
+}
+
+/// Whether the running model has planted `fault`.
+#[cfg(not(all(test, linchpin_loom)))]
+pub(crate) const fn planted(_fault: Fault) -> bool {
+    false
+}
+
+#[cfg(all(test, linchpin_loom))]
+pub(crate) use crate::model::planted;
