@@ -22,6 +22,10 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) enum Fault {
     /// A waiter looks whether its context has ended before it leaves its waker, and not after.
     ContextLooksBeforeItRegisters,
+    /// A task takes its number in the list and enters under another hold of the lock.
+    RegistryCountsOutsideItsLock,
+    /// The watch does not look again whether the thread still polls the task whose name it found.
+    WatchLooksOnce,
 }
 
 /// Whether the running model has planted `fault`.
