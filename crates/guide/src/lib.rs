@@ -14,4 +14,6 @@ macro_rules! chapters {
     )*};
 }
 
-chapters! {}
+chapters! {
+    p2_task_leaks "P2-task-leaks";
+}
