@@ -56,6 +56,10 @@ impl Check {
     /// # Panics
     ///
     /// With the names and spawn sites of the tasks that are left.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: it only looks.
     pub async fn assert_none(&self) {
         // A level and not an event: a task leaves the list by being dropped, which tells nobody.
         let deadline = tokio::time::Instant::now() + GRACE;

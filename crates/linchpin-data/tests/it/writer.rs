@@ -8,7 +8,7 @@ use linchpin::{Error, Kind, Result};
 use linchpin_data::sqlite::{Options, Sql};
 
 use crate::support::{
-    Bomb, Started, conflict, fixture, fixture_with, insert, insert_part, panic_quietly, queued,
+    Started, conflict, fixture, fixture_with, insert, insert_part, panic_quietly, queued,
 };
 
 #[tokio::test]
@@ -167,65 +167,6 @@ async fn hooks_run_once_in_order_and_only_for_what_was_committed() {
     assert_eq!(*log.lock().unwrap(), [0, 5]);
     assert_eq!(f.keys(), [(0, 1), (5, 1)]);
     assert!(runs.load(Ordering::Relaxed) > 6, "the dead transaction was run again");
-}
-
-#[tokio::test]
-async fn a_panicking_hook_harms_nobody() {
-    let f = fixture();
-    f.submit(|tx| {
-        tx.after_commit(|| panic_quietly());
-        insert(tx, 1)
-    })
-    .await
-    .unwrap();
-    f.submit(|tx| insert(tx, 2)).await.unwrap();
-}
-
-#[tokio::test]
-async fn what_panics_when_it_is_dropped_harms_nobody() {
-    let f = fixture();
-    // In the closure, and in its hook.
-    let (captured, mut hooked) = (Bomb, Some(Bomb));
-    f.submit(move |tx| {
-        let (_captured, bomb) = (&captured, hooked.take());
-        tx.after_commit(move || drop(bomb));
-        insert(tx, 1)
-    })
-    .await
-    .unwrap();
-    // In a hook that does not run.
-    let refused = f.submit(|tx| {
-        let bomb = Bomb;
-        tx.after_commit(move || drop(bomb));
-        Err::<(), _>(Error::new(Kind::PermissionDenied, "no"))
-    });
-    assert_eq!(refused.await.unwrap_err().kind(), Kind::PermissionDenied);
-    // In a submission that is withdrawn, and in its context, of which it has the last clone.
-    let blocker = f.block().await;
-    let ctx = f.ctx.with_value(Bomb);
-    let captured = Bomb;
-    let mut withdrawn = f.submit_in(&ctx, move |tx| {
-        let _captured = &captured;
-        insert(tx, 2)
-    });
-    queued(&mut withdrawn).await;
-    drop((ctx, withdrawn));
-    blocker.release().await;
-    // As a result that nobody waits for any more.
-    let (release, released) = std::sync::mpsc::channel::<()>();
-    let (started, start) = std::sync::mpsc::channel();
-    let mut left = f.submit(move |_| {
-        started.send(()).unwrap();
-        assert!(released.recv().is_err());
-        Ok(Bomb)
-    });
-    queued(&mut left).await;
-    start.recv().unwrap();
-    drop(left);
-    drop(release);
-
-    f.submit(|tx| insert(tx, 3)).await.unwrap();
-    assert_eq!(f.keys(), [(1, 1), (3, 1)]);
 }
 
 #[tokio::test]

@@ -12,6 +12,10 @@ use super::{ErrorPage, RequestId, Stack};
 
 /// Turns a panic into a 500 that names the request. It is logged with its text and place, and counted in
 /// `linchpin_http_panics_total`.
+///
+/// # Cancel safety
+///
+/// Dropping the future drops the handler; a panic of that drop is the connection's.
 pub async fn catch_panic(
     State(stack): State<Arc<Stack>>,
     request: Request,

@@ -20,6 +20,10 @@ const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST: usize = 128;
 
 /// Takes a well-formed `x-request-id` (1 to 128 visible ASCII characters), or makes one; the response carries it.
+///
+/// # Cancel safety
+///
+/// Dropping the future drops the handler.
 pub async fn request_id(mut request: Request, next: Next) -> Response {
     let id =
         request.headers().get(HEADER).and_then(RequestId::given).unwrap_or_else(RequestId::new);

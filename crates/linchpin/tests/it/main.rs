@@ -1,5 +1,6 @@
 //! What the toolkit's vocabulary promises.
 
+mod auto_traits;
 mod bulkhead;
 mod catalogue;
 mod context;
@@ -8,10 +9,15 @@ mod error_join;
 mod error_parity;
 mod error_support;
 mod group;
+mod guide;
+mod options;
 mod panic;
 mod panic_policy;
 mod retry;
 mod sentinel;
+mod source;
 mod task;
 mod tidy;
+mod tidy_docs;
+mod tidy_options;
 mod time;
