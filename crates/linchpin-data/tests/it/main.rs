@@ -10,5 +10,6 @@ mod opening;
 mod options;
 mod panic;
 mod reader;
+mod record;
 mod support;
 mod writer;
