@@ -7,6 +7,7 @@ mod drain;
 mod lifecycle;
 mod middleware;
 mod options;
+mod panic;
 mod problem;
 mod server;
 mod signals;

@@ -21,7 +21,7 @@ const DEFAULTS: [(&str, Build); 4] = [
     }),
     ("middleware::StackOptions", || {
         async {
-            stack(Router::new(), &Context::root(), &StackOptions::default());
+            drop(stack(Router::new(), &Context::root(), &StackOptions::default()));
             Ok(())
         }
         .boxed()
