@@ -1,21 +1,73 @@
 //! Panics of what a database is given to run, to keep and to drop.
 
+use std::io::{self, Write};
+use std::sync::{LazyLock, Mutex};
+
 use linchpin::error::Panicked;
 use linchpin::{Error, Kind, Result};
 use linchpin_data::sqlite::Options;
 
 use crate::support::{Bomb, Started, fixture, fixture_with, insert, panic_quietly, queued};
 
+/// All that is logged in this process from the first look on, on whatever thread.
+static LOG: LazyLock<&'static Mutex<Vec<u8>>> = LazyLock::new(|| {
+    struct Lines(&'static Mutex<Vec<u8>>);
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let log: &'static Mutex<Vec<u8>> = Box::leak(Box::default());
+    tracing_subscriber::fmt().with_writer(move || Lines(log)).with_ansi(false).init();
+    log
+});
+
+/// The lines of the log that have `text` in them.
+fn logged(text: &str) -> Vec<String> {
+    let log = String::from_utf8(LOG.lock().unwrap().clone()).unwrap();
+    log.lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
+}
+
 #[tokio::test]
 async fn a_panicking_hook_harms_nobody() {
+    assert_eq!(logged("the hook of this test").len(), 0);
     let f = fixture();
     f.submit(|tx| {
-        tx.after_commit(|| panic_quietly());
+        tx.after_commit(|| std::panic::resume_unwind(Box::new("the hook of this test")));
         insert(tx, 1)
     })
     .await
     .unwrap();
     f.submit(|tx| insert(tx, 2)).await.unwrap();
+    assert_eq!(logged("the hook of this test").len(), 1, "nobody else hears of it");
+}
+
+#[tokio::test]
+async fn a_panic_is_logged_if_its_submitter_is_gone_and_not_if_it_waits() {
+    assert_eq!(logged("of this submission").len(), 0);
+    let f = fixture();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let (started, start) = std::sync::mpsc::channel();
+    let mut left = f.submit(move |_| -> Result<()> {
+        started.send(()).unwrap();
+        assert!(released.recv().is_err());
+        std::panic::resume_unwind(Box::new("left: of this submission"))
+    });
+    queued(&mut left).await;
+    start.recv().unwrap();
+    drop(left);
+    drop(release);
+    let waits = f.submit(|_| -> Result<()> {
+        std::panic::resume_unwind(Box::new("kept: of this submission"))
+    });
+    waits.await.unwrap_err();
+    let [only] = &logged("of this submission")[..] else { panic!("not once") };
+    assert!(only.contains("left: "), "{only}");
 }
 
 #[tokio::test]

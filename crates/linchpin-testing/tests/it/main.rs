@@ -1,3 +1,4 @@
 //! The test kit is tested too: a check that cannot fail proves nothing.
 
+mod auto_traits;
 mod leak;

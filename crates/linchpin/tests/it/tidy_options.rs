@@ -45,8 +45,12 @@ impl<'ast> Visit<'ast> for Named {
 fn declared(segments: &[String], text: &str) -> Vec<String> {
     let mut declared = Declared::default();
     declared.visit_file(&syn::parse_file(text).expect("Rust"));
-    let path: String = segments.iter().map(|segment| format!("{segment}::")).collect();
-    declared.0.iter().map(|name| format!("{path}{name}")).collect()
+    let full = |name: String| {
+        let mut path = segments.to_vec();
+        path.push(name);
+        path.join("::")
+    };
+    declared.0.into_iter().map(full).collect()
 }
 
 /// What is declared and not in the list, or the other way round.
