@@ -68,6 +68,10 @@ pub struct Options {
 ///
 /// With the point and the reason: when `left` panics, when `work` does, when the future is not woken within a minute
 /// of tokio's clock (a lost wake-up), or is not done after a hundred steps. [`Options`] moves both bounds.
+///
+/// # Cancel safety
+///
+/// Dropping the future drops the world and the work.
 #[track_caller]
 pub fn drop_at_each<S, T>(
     world: impl AsyncFnMut() -> S,
@@ -78,6 +82,10 @@ pub fn drop_at_each<S, T>(
 }
 
 /// Lets every task that can run do so, and those that they wake, some dozens deep. Lets no time pass.
+///
+/// # Cancel safety
+///
+/// Safe.
 pub async fn settle() {
     // An aborted task goes when it is next run, and what it owned when that is run, and so on.
     for _ in 0..SETTLED {
@@ -132,6 +140,10 @@ impl Options {
     /// As [`drop_at_each`](drop_at_each()), with these bounds.
     ///
     /// # Panics
+    ///
+    /// As there.
+    ///
+    /// # Cancel safety
     ///
     /// As there.
     #[track_caller]
