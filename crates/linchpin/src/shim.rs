@@ -24,6 +24,8 @@ pub(crate) enum Fault {
     ContextLooksBeforeItEnters,
     /// An end is told to those who wait before it can be seen, and not after.
     ContextTellsBeforeItEnds,
+    /// A joiner looks whether anybody is left and leaves its waker under two holds of the lock, not one.
+    GroupLooksBeforeItRegisters,
     /// A task takes its number in the list and enters under another hold of the lock.
     RegistryCountsOutsideItsLock,
     /// The watch does not look again whether the thread still polls the task whose name it found.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | one task whose result you want | [`spawn`] and [`Task::join`] |
 //! | several that succeed or fail together (Go's errgroup) | [`Group`] |
+//! | the same for futures that borrow, on the caller's task | [`Scope`] |
 //! | many that come and go: connections, deliveries | [`Tracker`] |
 //! | something to do every so often | [`Ticker`] |
 //! | code that blocks | [`blocking`], or [`thread`] where it blocks for good |
@@ -20,6 +21,7 @@ mod group;
 mod home;
 mod listed;
 mod registry;
+mod scope;
 mod slab;
 mod ticker;
 mod tracker;
@@ -32,7 +34,9 @@ use std::thread::JoinHandle;
 
 use tokio::task::JoinError;
 
-pub use self::group::Group;
+pub use self::group::{Group, NotSpawned};
+#[cfg(all(test, linchpin_loom))]
+pub(crate) use self::group::{Outcome, Shared};
 #[cfg(feature = "testing")]
 pub use self::home::Home;
 use self::listed::Listed;
@@ -40,6 +44,7 @@ use self::registry::Place;
 #[cfg(all(test, linchpin_loom))]
 pub(crate) use self::registry::{Key, Registry};
 pub use self::registry::{Kind, Live, count, live, live_older_than};
+pub use self::scope::Scope;
 pub use self::ticker::Ticker;
 pub use self::tracker::Tracker;
 #[cfg(all(test, linchpin_loom))]

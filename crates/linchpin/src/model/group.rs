@@ -1,0 +1,68 @@
+//! A group's ledger: the joiner is woken by the last to go, and the first failure is the one that counts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context as Poller, Wake, Waker};
+
+use loom::thread;
+
+use super::{catches, holds};
+use crate::shim::Fault;
+use crate::task::{Outcome, Shared};
+use crate::{Context, Error, Kind};
+
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Two tasks go while a joiner looks: it sees an empty group or is woken once it is empty.
+fn the_last_to_go_wakes_the_joiner() {
+    let shared = Shared::<u8>::new(Context::root().child());
+    let tasks = [1, 2].map(|value| {
+        let ticket = shared.enter(true);
+        thread::spawn(move || ticket.settle(Outcome::Returned(Ok(value))))
+    });
+    let woken = Arc::new(Woken(AtomicUsize::new(0)));
+    let waker = Waker::from(woken.clone());
+    let first = shared.poll_empty(&mut Poller::from_waker(&waker));
+    for task in tasks {
+        task.join().unwrap();
+    }
+    if first.is_pending() {
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1, "a wake-up was lost, or came twice");
+    }
+    assert_eq!(shared.verdict().join().unwrap(), [1, 2]);
+}
+
+/// One task fails, another then only passes on the end of the context: the failure is what the group comes to.
+fn a_failure_is_never_hidden_by_its_echo() {
+    let shared = Shared::<u8>::new(Context::root().child());
+    let failing = shared.enter(true);
+    let echoing = shared.enter(true);
+    let echo = thread::spawn(move || {
+        let result = match echoing.context().check() {
+            Err(ended) => Err(ended.into()),
+            Ok(()) => Ok(1),
+        };
+        echoing.settle(Outcome::Returned(result));
+    });
+    failing.settle(Outcome::Returned(Err(Error::new(Kind::NotFound, "real"))));
+    echo.join().unwrap();
+    assert_eq!(shared.verdict().join().unwrap_err().to_string(), "real");
+    assert!(shared.context().is_cancelled());
+}
+
+#[test]
+fn group_join() {
+    holds("group_join", the_last_to_go_wakes_the_joiner);
+    catches(Fault::GroupLooksBeforeItRegisters, the_last_to_go_wakes_the_joiner);
+}
+
+#[test]
+fn group_failure() {
+    holds("group_failure", a_failure_is_never_hidden_by_its_echo);
+}
