@@ -14,4 +14,6 @@ macro_rules! chapters {
     )*};
 }
 
-chapters! {}
+chapters! {
+    u2 "U2-large-configurations";
+}
