@@ -15,5 +15,6 @@ macro_rules! chapters {
 }
 
 chapters! {
+    u1 "U1-context-keys";
     u2 "U2-large-configurations";
 }
