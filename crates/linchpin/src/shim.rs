@@ -20,8 +20,10 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// A mistake that a model must catch, or it proves nothing: compiled in for models alone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Fault {
-    /// A waiter looks whether its context has ended before it leaves its waker, and not after.
-    ContextLooksBeforeItRegisters,
+    /// A waiter looks whether its context has ended before it enters the lists, and not after.
+    ContextLooksBeforeItEnters,
+    /// An end is told to those who wait before it can be seen, and not after.
+    ContextTellsBeforeItEnds,
 }
 
 /// Whether the running model has planted `fault`.

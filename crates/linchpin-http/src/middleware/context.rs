@@ -1,12 +1,12 @@
 //! The context of a request.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::request::Parts;
+use linchpin::context::carrier::Carrier;
 use linchpin::{Context, Kind};
 
 use super::{RequestId, Stack};
@@ -21,21 +21,23 @@ pub struct Ctx(pub Context);
 
 /// Gives the request its context: a child of the service's, ended when the handler is done or dropped.
 pub async fn ctx(State(stack): State<Arc<Stack>>, mut request: Request, next: Next) -> Response {
-    let asked = request
-        .headers()
-        .get("x-request-timeout-ms")
-        .and_then(|value| value.to_str().ok()?.parse().ok().map(Duration::from_millis));
-    // The shorter of what is asked and what is allowed.
-    let timeout = asked.into_iter().chain(stack.timeout).min();
-    let context = match timeout {
-        Some(timeout) => stack.work.with_timeout(timeout),
-        None => stack.work.child(),
+    let carrier = match stack.timeout {
+        // The shorter of what is asked and what is allowed.
+        Some(timeout) => Carrier::default().longest(timeout),
+        None => Carrier::default(),
     };
-    let context_with_id = match request.extensions().get::<RequestId>() {
-        Some(id) => context.with_value(id.clone()),
-        None => Context::clone(&context),
+    // One id, whether it came or was made: the one that `request_id` left.
+    let parent = match request.extensions().get::<RequestId>() {
+        Some(id) => stack.work.with_value(id.clone()),
+        None => stack.work.clone(),
     };
-    request.extensions_mut().insert(Ctx(context_with_id));
+    let headers = request.headers();
+    let context = carrier.extract(&parent, |name| match name {
+        "x-request-id" => None,
+        name => headers.get(name)?.to_str().ok(),
+    });
+    let owned = Ctx(Context::clone(&context));
+    request.extensions_mut().insert(owned);
     next.run(request).await
 }
 

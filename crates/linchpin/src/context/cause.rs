@@ -1,7 +1,7 @@
 //! Why a context ended.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::error::Error;
 
@@ -65,11 +65,25 @@ impl From<Error> for Cause {
 
 // ===== impl Ended =====
 
-impl Ended {
-    pub(crate) fn new(cause: Cause) -> Self {
-        Self { cause: Arc::new(cause) }
+impl From<Cause> for Ended {
+    /// Allocates only for a cause that carries something.
+    fn from(cause: Cause) -> Self {
+        static CANCELLED: LazyLock<Arc<Cause>> = LazyLock::new(|| Arc::new(Cause::Cancelled));
+        static DEADLINE: LazyLock<Arc<Cause>> = LazyLock::new(|| Arc::new(Cause::Deadline));
+        static DROPPED: LazyLock<Arc<Cause>> = LazyLock::new(|| Arc::new(Cause::Dropped));
+        static SHUTDOWN: LazyLock<Arc<Cause>> = LazyLock::new(|| Arc::new(Cause::Shutdown));
+        let cause = match cause {
+            Cause::Cancelled => Arc::clone(&CANCELLED),
+            Cause::Deadline => Arc::clone(&DEADLINE),
+            Cause::Dropped => Arc::clone(&DROPPED),
+            Cause::Shutdown => Arc::clone(&SHUTDOWN),
+            cause @ (Cause::Because(_) | Cause::Failed(_)) => Arc::new(cause),
+        };
+        Self { cause }
     }
+}
 
+impl Ended {
     /// Why the context ended.
     #[must_use]
     pub fn cause(&self) -> &Cause {

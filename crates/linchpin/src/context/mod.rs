@@ -18,20 +18,30 @@
 //! # }
 //! ```
 
+mod after;
+mod blocking;
+mod budget;
+pub mod carrier;
 mod cause;
+mod child;
+mod node;
+mod token;
 mod wait;
+mod watch;
 
-use std::any::Any;
 use std::fmt;
-use std::ops::Deref;
 use std::pin::pin;
-use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
+pub use self::after::After;
+pub use self::blocking::Blocking;
+pub use self::budget::Budget;
 pub use self::cause::{Cause, Ended};
+pub use self::child::Child;
+use self::node::{Link, Node, Role};
+pub use self::token::Token;
 pub use self::wait::Cancelled;
-use self::wait::Waiters;
 use crate::time::Instant;
 
 /// A place in a tree of work: when it must end, why it ended, and what travels with it.
@@ -42,45 +52,36 @@ use crate::time::Instant;
 /// Creating and dropping a child is one allocation and leaves nothing behind in its parent: a parent does not know
 /// its children. Ending a context is therefore the same work for ten children and for ten thousand, and it wakes
 /// exactly those who wait.
-#[derive(Clone)]
-pub struct Context(Arc<Node>);
-
-/// A [`Context`] with an owner: whoever holds the `Child` decides when it ends.
 ///
-/// Dropping it ends the context with [`Cause::Dropped`], by cancellation and by panic too. Use
-/// [`disarm`](Child::disarm) when the context must live on without an owner.
-#[must_use = "dropping the child ends its context at once"]
-pub struct Child {
-    context: Context,
-    armed: bool,
-}
-
-struct Node {
-    parent: Option<Context>,
-    /// Set once; its being set *is* the end of this node. Readers pair with the release in `OnceLock::set`.
-    cause: OnceLock<Cause>,
-    /// The earliest deadline from here to the root.
-    deadline: Option<Instant>,
-    value: Option<Box<dyn Any + Send + Sync>>,
-    /// `None` where nobody can end this very node (a value, or the root of everything).
-    waiters: Option<Waiters>,
-}
+/// | you want | use |
+/// |---|---|
+/// | to end work yourself, or by a deadline | [`child`](Self::child), [`with_timeout`](Self::with_timeout), [`with_deadline`](Self::with_deadline) |
+/// | to end with any of several | [`merge`](Self::merge) |
+/// | work that outlives the request | [`detached`](Self::detached) |
+/// | to hand something down | [`with_value`](Self::with_value), [`get`](Self::get) |
+/// | to stop waiting | [`run`](Self::run), [`sleep`](Self::sleep), [`cancelled`](Self::cancelled) |
+/// | to stop computing | [`checkpoint`](Self::checkpoint), [`check`](Self::check), [`is_cancelled`](Self::is_cancelled) |
+/// | to stop what blocks | [`blocking`](Self::blocking), [`after`](Self::after) |
+/// | several attempts within the time left | [`budget`](Self::budget) |
+/// | to cross a process | [`carrier`] |
+#[derive(Clone)]
+pub struct Context(Link);
 
 // ===== impl Context =====
 
 impl Context {
-    /// A context with no parent, no deadline and no values, which ends only through its children's owners: never.
+    /// A context with no parent, no deadline and no values, which never ends. Costs nothing.
     ///
     /// It is where a program's tree begins; Go's `context.Background()`. To end it later, derive a
     /// [`child`](Self::child) and keep that.
     #[must_use]
-    pub fn root() -> Self {
-        Self::node(None, None, None, false)
+    pub const fn root() -> Self {
+        Self(None)
     }
 
     /// A child that its owner can end.
     pub fn child(&self) -> Child {
-        Child::new(Self::node(Some(self), self.0.deadline, None, true))
+        Child::new(self.derive(Role::Owned, self.deadline()))
     }
 
     /// A child that also ends `timeout` from now, or with its parent's deadline if that is earlier.
@@ -92,20 +93,48 @@ impl Context {
 
     /// A child that also ends at `deadline`, or with its parent's deadline if that is earlier.
     pub fn with_deadline(&self, deadline: Instant) -> Child {
-        let deadline = self.0.deadline.map_or(deadline, |parent| parent.min(deadline));
-        Child::new(Self::node(Some(self), Some(deadline), None, true))
+        let deadline = self.deadline().map_or(deadline, |parent| parent.min(deadline));
+        Child::new(self.derive(Role::Owned, Some(deadline)))
     }
 
     /// This context with `value` found by its type from here on down; an inner value of the same type wins.
     #[must_use]
     pub fn with_value<T: Send + Sync + 'static>(&self, value: T) -> Self {
-        Self::node(Some(self), self.0.deadline, Some(Box::new(value)), false)
+        self.derive(Role::Value(Box::new(value)), self.deadline())
+    }
+
+    /// A child of all of `parents`: it ends when the first of them does, and has the earliest of their deadlines.
+    ///
+    /// Values are looked for in the order of the parents. Without any parent it is a child of the root.
+    ///
+    /// ```
+    /// # use linchpin::Context;
+    /// let (request, service) = (Context::root().child(), Context::root().child());
+    /// let both = Context::merge([&*request, &*service]);
+    /// service.cancel("shutting down");
+    /// assert!(both.is_cancelled() && !request.is_cancelled());
+    /// ```
+    pub fn merge<'a>(parents: impl IntoIterator<Item = &'a Self>) -> Child {
+        let mut parents = parents.into_iter();
+        let first = parents.next().cloned().unwrap_or_default();
+        let others: Box<[Link]> = parents.map(|parent| parent.0.clone()).collect();
+        let deadlines = others.iter().flatten().filter_map(|parent| parent.deadline());
+        let deadline = first.deadline().into_iter().chain(deadlines).min();
+        Child::new(first.derive(Role::Merged(others), deadline))
+    }
+
+    /// The values of this context without its end and its deadline, for work that must outlive a request.
+    ///
+    /// Go's `context.WithoutCancel`. Give it an end of its own with [`with_timeout`](Self::with_timeout).
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        self.derive(Role::Detached, None)
     }
 
     /// The nearest value of type `T`, from here towards the root.
     #[must_use]
     pub fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
-        self.levels().find_map(|node| node.value.as_deref()?.downcast_ref())
+        self.0.as_deref()?.find_value(&|value| value.downcast_ref())
     }
 
     /// Whether this context has ended, as far as anybody noticed.
@@ -114,45 +143,85 @@ impl Context {
     /// not overrun use [`check`](Self::check).
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.levels().any(|node| node.cause.get().is_some())
+        self.0.as_deref().is_some_and(Node::is_ended)
     }
 
-    /// Refuses if the context has ended; reads the clock if there is a deadline.
+    /// Refuses if the context has ended; reads the clock if there is a deadline. Allocates nothing.
     ///
     /// # Errors
     ///
     /// [`Ended`] with the cause.
     pub fn check(&self) -> Result<(), Ended> {
-        match self.cause() {
-            Some(cause) => Err(Ended::new(cause)),
-            None => Ok(()),
+        match &self.0 {
+            Some(node) if node.deadline().is_some() || node.is_ended() => {
+                node.end().map_or(Ok(()), |end| Err(end.ended))
+            }
+            _ => Ok(()),
         }
     }
 
     /// Why the context ended; `None` while it is live. Reads the clock if there is a deadline.
     #[must_use]
     pub fn cause(&self) -> Option<Cause> {
-        if let Some(cause) = self.noticed() {
-            return Some(cause.clone());
-        }
-        let deadline = self.0.deadline?;
-        if Instant::now() < deadline {
-            return None;
-        }
-        self.end(Cause::Deadline);
-        self.noticed().cloned()
+        self.check().err().map(|ended| ended.cause().clone())
     }
 
     /// When the context ends at the latest.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.0.deadline
+        self.0.as_deref()?.deadline()
     }
 
     /// What is left until the deadline; zero once it has passed, `None` without one.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
-        self.0.deadline.map(|deadline| deadline - Instant::now())
+        self.deadline().map(|deadline| deadline - Instant::now())
+    }
+
+    /// Runs `work` once when the context ends, or at once if it has.
+    ///
+    /// Go's `context.AfterFunc`, with one difference on purpose: `work` runs on the thread that ends the context (or
+    /// that notices its deadline), so it must be short and must not block; to do more, have it wake a task. A panic
+    /// in it is caught, logged and counted. Dropping the returned [`After`] withdraws `work`.
+    ///
+    /// A deadline is waited for by a timer of the current runtime, and if that goes away first, until somebody looks.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime if the context has a deadline.
+    pub fn after(&self, work: impl FnOnce() + Send + 'static) -> After {
+        After::new(self, work)
+    }
+
+    /// This context for code that blocks its thread.
+    #[must_use]
+    pub fn blocking(&self) -> Blocking {
+        Blocking::new(self)
+    }
+
+    /// Contexts for at most so many attempts, each with an equal share of the time that is left.
+    ///
+    /// ```
+    /// # use linchpin::Context;
+    /// # use std::time::Duration;
+    /// let request = Context::root().with_timeout(Duration::from_secs(3));
+    /// for attempt in request.budget(3).at_least(Duration::from_millis(100)) {
+    ///     assert!(attempt.remaining() <= Some(Duration::from_secs(1)));
+    /// #   break;
+    ///     // answer = attempt.run(call()).await ...
+    /// }
+    /// ```
+    pub fn budget(&self, attempts: u32) -> Budget<'_> {
+        Budget::new(self, attempts)
+    }
+
+    /// A token of tokio-util that is cancelled when this context ends, for code that knows no other.
+    ///
+    /// # Panics
+    ///
+    /// As [`after`](Self::after).
+    pub fn token(&self) -> Token {
+        Token::new(self)
     }
 
     /// Waits for the end.
@@ -181,7 +250,7 @@ impl Context {
             if let Poll::Ready(output) = work.as_mut().poll(cx) {
                 return Poll::Ready(Ok(output));
             }
-            ended.as_mut().poll(cx).map(|cause| Err(Ended::new(cause)))
+            ended.as_mut().poll(cx).map(|cause| Err(cause.into()))
         })
         .await
     }
@@ -198,43 +267,36 @@ impl Context {
     pub async fn sleep(&self, duration: Duration) -> Result<(), Ended> {
         if self.remaining().is_some_and(|left| left < duration) {
             self.check()?;
-            return Err(Ended::new(Cause::Deadline));
+            return Err(Cause::Deadline.into());
         }
         self.run(tokio::time::sleep(duration)).await
     }
 
-    fn node(
-        parent: Option<&Self>,
-        deadline: Option<Instant>,
-        value: Option<Box<dyn Any + Send + Sync>>,
-        owned: bool,
-    ) -> Self {
-        Self(Arc::new(Node {
-            parent: parent.cloned(),
-            cause: OnceLock::new(),
-            deadline,
-            value,
-            // A node with a deadline is ended by whoever notices, so it needs a place for waiters too.
-            waiters: (owned || deadline.is_some()).then(Waiters::default),
-        }))
+    /// Refuses if the context has ended, and lets other tasks run from time to time: for loops that compute.
+    ///
+    /// It counts against the budget that tokio gives a task for one turn, and yields when that is used up.
+    ///
+    /// # Errors
+    ///
+    /// [`Ended`] with the cause.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe.
+    pub async fn checkpoint(&self) -> Result<(), Ended> {
+        self.check()?;
+        tokio::task::coop::consume_budget().await;
+        Ok(())
     }
 
-    fn levels(&self) -> impl Iterator<Item = &Node> {
-        std::iter::successors(Some(&*self.0), |node| node.parent.as_ref().map(|parent| &*parent.0))
+    fn derive(&self, role: Role, deadline: Option<Instant>) -> Self {
+        Self(Some(Node::new(&self.0, role, deadline)))
     }
 
-    fn noticed(&self) -> Option<&Cause> {
-        self.levels().find_map(|node| node.cause.get())
-    }
-
-    /// Ends this very node, unless it or an ancestor ended before: the first cause stays.
-    fn end(&self, cause: Cause) {
-        let cause = self.noticed().cloned().unwrap_or(cause);
-        if self.0.cause.set(cause).is_ok()
-            && let Some(waiters) = &self.0.waiters
-        {
-            waiters.wake_all();
-        }
+    /// Why the context ended, as far as somebody noticed.
+    fn noticed(&self) -> Option<Cause> {
+        let node = self.0.as_ref().filter(|node| node.is_ended())?;
+        node.noticed().map(|end| end.ended.cause().clone())
     }
 }
 
@@ -251,56 +313,5 @@ impl fmt::Debug for Context {
             .field("cause", &self.noticed())
             .field("remaining", &self.remaining())
             .finish_non_exhaustive()
-    }
-}
-
-impl Drop for Node {
-    /// Unlinks a long chain of ancestors one by one, where the compiler's own drop would recurse.
-    fn drop(&mut self) {
-        let mut parent = self.parent.take();
-        while let Some(Context(node)) = parent {
-            parent = Arc::into_inner(node).and_then(|mut node| node.parent.take());
-        }
-    }
-}
-
-// ===== impl Child =====
-
-impl Child {
-    fn new(context: Context) -> Self {
-        Self { context, armed: true }
-    }
-
-    /// Ends the context with `cause`. The first cause stays; ending twice is harmless.
-    pub fn cancel(&self, cause: impl Into<Cause>) {
-        self.end(cause.into());
-    }
-
-    /// Gives the context free: it then ends only with its parent or its deadline.
-    pub fn disarm(mut self) -> Context {
-        self.armed = false;
-        self.context.clone()
-    }
-}
-
-impl Deref for Child {
-    type Target = Context;
-
-    fn deref(&self) -> &Context {
-        &self.context
-    }
-}
-
-impl Drop for Child {
-    fn drop(&mut self) {
-        if self.armed {
-            self.context.end(Cause::Dropped);
-        }
-    }
-}
-
-impl fmt::Debug for Child {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Child").field(&self.context).finish()
     }
 }
