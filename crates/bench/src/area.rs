@@ -4,7 +4,7 @@ use linchpin::Result;
 
 use crate::harness::Operation;
 use crate::row::Row;
-use crate::{context, floor, relay};
+use crate::{context, floor, registry, relay};
 
 /// Something to measure in one run.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +40,12 @@ pub const AREAS: &[Area] = &[
         name: "context",
         about: "linchpin::Context beside tokio-util's CancellationToken",
         operations: context::operations,
+        rest: |_| Ok(Report::default()),
+    },
+    Area {
+        name: "registry",
+        about: "what it costs to have every task listed and watched, beside bare tokio",
+        operations: registry::operations,
         rest: |_| Ok(Report::default()),
     },
     Area {

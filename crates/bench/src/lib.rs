@@ -9,7 +9,7 @@
 //! | [`area`] | the areas there are |
 //! | [`harness`] | samples taken in turn, calibrated, after a warm-up |
 //! | [`row`], [`stats`] | what comes out, and how samples become three figures |
-//! | [`floor`], [`context`], [`relay`] | an area each |
+//! | [`floor`], [`context`], [`registry`], [`relay`] | an area each |
 //!
 //! A new row is one entry in the list that its area's `operations` returns.
 
@@ -19,6 +19,7 @@ pub mod area;
 pub mod context;
 pub mod floor;
 pub mod harness;
+pub mod registry;
 pub mod relay;
 pub mod row;
 pub mod stats;

@@ -15,6 +15,19 @@ macro_rules! chapters {
 }
 
 chapters! {
-    u1 "U1-context-keys";
-    u2 "U2-large-configurations";
+    e1_wrapping "E1-wrapping";
+    e2_sentinels "E2-sentinels";
+    e3_inspection "E3-inspection";
+    e4_error_types "E4-error-types";
+    e5_panics "E5-panics";
+    l1_values_and_handles "L1-values-and-handles";
+    l2_interfaces "L2-interfaces";
+    l3_any "L3-any";
+    l4_embedding "L4-embedding";
+    l5_tags "L5-tags";
+    l6_options "L6-options";
+    l7_zero_values "L7-zero-values";
+    p2_task_leaks "P2-task-leaks";
+    u1_context_keys "U1-context-keys";
+    u2_large_configurations "U2-large-configurations";
 }

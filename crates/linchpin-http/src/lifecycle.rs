@@ -12,16 +12,14 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use futures_util::future::{Either, select};
 use linchpin::context::{Cause, Child, Context};
-use linchpin::error::ResultExt as _;
+use linchpin::error::{ResultExt as _, catch_async};
 use linchpin::task::{self, Task};
 use linchpin::time::Instant;
 use linchpin::{Error, Kind};
@@ -243,17 +241,19 @@ impl Lifecycle {
             let bounded = stop.with_timeout(HOOK);
             // Each hook gets a turn even after the hard stop: closing a database may take no time at all.
             let ctx = Context::clone(&bounded);
-            // Called inside: a hook may panic before it has a future to return, too.
-            let hook = AssertUnwindSafe(async move { hook(ctx).await }).catch_unwind();
-            let outcome = match select(pin!(hook), pin!(bounded.cancelled())).await {
-                Either::Left((Ok(text), _)) => text,
-                Either::Left((Err(payload), _)) => {
-                    late += 1;
-                    format!("panicked: {}", task::panic_text(payload.as_ref()))
+            // All of it inside: a hook may panic before it has a future to return, and when that is given up, too.
+            let turn = catch_async(async move {
+                let hook = pin!(async { hook(ctx).await });
+                match select(hook, pin!(bounded.cancelled())).await {
+                    Either::Left((text, _)) => Ok(text),
+                    Either::Right((cause, _)) => Err(format!("given up: {cause}")),
                 }
-                Either::Right((cause, _)) => {
+            });
+            let outcome = match turn.await.map_err(|error| error.to_string()).flatten() {
+                Ok(text) => text,
+                Err(text) => {
                     late += 1;
-                    format!("given up: {cause}")
+                    text
                 }
             };
             said.push((name, outcome));

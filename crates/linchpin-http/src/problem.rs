@@ -6,6 +6,9 @@ use linchpin::{Error, Kind};
 use serde::Serialize;
 
 /// What a client reads when a request failed: never internals, always the same shape.
+///
+/// Made from an [`Error`] it has the status of the error's [`Kind`] and its public text. Log the error before, if it is
+/// our fault: the rest of it is not in the problem.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Problem {
     /// Identifies the kind of problem; `about:blank` as long as there is no page to point at.
@@ -60,6 +63,13 @@ impl From<&Error> for Problem {
     /// The error's kind and public text; what it wraps stays in the log.
     fn from(error: &Error) -> Self {
         Self::new(error.kind(), error.public())
+    }
+}
+
+impl From<Error> for Problem {
+    /// The same, for the `?` of a handler.
+    fn from(error: Error) -> Self {
+        Self::from(&error)
     }
 }
 

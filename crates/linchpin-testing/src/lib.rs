@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `server` (feature `http`) | a real server on a free port | `httptest.Server` |
 //! | [`leak`] | fails a test that leaves a task behind | goleak |
+//! | [`steps`] | drops a future at each await point, and polls one by hand | - |
 //!
 //! A dev-dependency: it turns on the feature `testing` of `linchpin`, so clocks follow tokio's.
 
@@ -12,3 +13,4 @@
 pub mod leak;
 #[cfg(feature = "http")]
 pub mod server;
+pub mod steps;

@@ -74,6 +74,10 @@ impl TestServer {
     /// # Panics
     ///
     /// If no loopback port is free.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: nothing was started.
     pub async fn spawn() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let addr = listener.local_addr().expect("a bound address");
@@ -120,6 +124,10 @@ impl TestServer {
     /// # Panics
     ///
     /// If they do not come within 30 seconds.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: it only looks.
     pub async fn wait_for(&self, count: usize) -> Vec<Received> {
         let mut seen = self.shared.count.subscribe();
         let came = tokio::time::timeout(PATIENCE, seen.wait_for(|seen| *seen >= count)).await;

@@ -3,7 +3,7 @@
 //! | module | what it gives | what a Go engineer knows it as |
 //! |---|---|---|
 //! | [`context`] | deadline, cancellation with a cause, typed values | `context` |
-//! | [`error`] | one error with a [`Kind`], a searchable chain, a public text | `errors`, gRPC codes |
+//! | [`error`] | one error with a [`Kind`], a searchable chain, a public text; panics caught | `errors`, `recover`, gRPC codes |
 //! | [`time`] | a movable monotonic clock, wall-clock timestamps | `time` |
 //! | [`task`] | owned tasks, groups, trackers, tickers, a live registry | `go`, `errgroup`, `time.Ticker` |
 //! | [`resilience`] | retry schedules, bulkheads, and the words all policies share | failsafe-go |

@@ -24,6 +24,10 @@ pub(crate) enum Fault {
     ContextLooksBeforeItEnters,
     /// An end is told to those who wait before it can be seen, and not after.
     ContextTellsBeforeItEnds,
+    /// A task takes its number in the list and enters under another hold of the lock.
+    RegistryCountsOutsideItsLock,
+    /// The watch does not look again whether the thread still polls the task whose name it found.
+    WatchLooksOnce,
 }
 
 /// Whether the running model has planted `fault`.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use linchpin::context::Context;
+use linchpin::error::panic_hook;
 use linchpin::task::{self, Group, Ticker};
 use linchpin::time::Timestamp;
 use linchpin_data::idempotency;
@@ -38,6 +39,7 @@ const PRUNE_BATCH: u32 = 1_000;
 pub async fn run(config: Config) -> linchpin::Result<Report> {
     // First, because components resolve their metrics when they are built.
     let metrics = admin::install_metrics()?;
+    panic_hook::install();
     let life = Lifecycle::new(
         lifecycle::Options::default()
             .pre_drain(config.pre_drain)

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use linchpin::error::ResultExt;
-use linchpin::{Context, Kind, Result, task};
+use linchpin::{Context, Error, Kind, Result, task};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
@@ -132,8 +132,9 @@ impl Database {
         };
         for thread in threads {
             // They have nothing left to do but return.
-            if thread.join().is_err() {
-                tracing::error!("a thread of the database panicked");
+            if let Err(payload) = thread.join() {
+                let error = Error::from(task::Fault::Panicked(payload));
+                tracing::error!(error = %error.report(), "a thread of the database panicked");
             }
         }
         Ok(())

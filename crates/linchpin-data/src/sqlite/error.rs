@@ -35,6 +35,10 @@ pub fn error(cause: rusqlite::Error) -> Error {
 /// Adds [`sql`](Sql::sql) to SQLite's results.
 pub trait Sql<T> {
     /// Maps the error as [`error`] does, under a text that says what was tried: `"load message"`.
+    ///
+    /// # Errors
+    ///
+    /// The same, mapped.
     fn sql(self, doing: impl Into<Cow<'static, str>>) -> linchpin::Result<T>;
 }
 

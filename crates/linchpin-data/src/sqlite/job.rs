@@ -1,13 +1,13 @@
 //! One submission, from its queueing to its answer.
 
-use std::any::Any;
 use std::fmt;
+use std::mem;
 use std::ops::Deref;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use linchpin::{Context, Error, Kind, Result, task};
+use linchpin::error::{Panicked, catch};
+use linchpin::{Context, Error, Kind, Result};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
@@ -132,11 +132,12 @@ impl Claim {
 }
 
 /// A closure with all that is needed to run it once or more and to answer once.
+///
+/// It is left empty by its answer: what is the user's may panic when it is dropped, and must not do so elsewhere.
 pub(super) struct Submission<F, T> {
-    ctx: Context,
+    work: Option<(Context, F)>,
     claim: Arc<Claim>,
     bytes: usize,
-    closure: F,
     hooks: Vec<Hook>,
     result: Option<Result<T>>,
     answer: Option<oneshot::Sender<Result<T>>>,
@@ -152,10 +153,9 @@ impl<F, T> Submission<F, T> {
         let (answer, answered) = oneshot::channel();
         let claim = Arc::new(Claim::default());
         let submission = Self {
-            ctx,
+            work: Some((ctx, closure)),
             claim: Arc::clone(&claim),
             bytes,
-            closure,
             hooks: Vec::new(),
             result: None,
             answer: Some(answer),
@@ -165,11 +165,10 @@ impl<F, T> Submission<F, T> {
     }
 
     fn set(&mut self, outcome: Outcome, result: Result<T>) {
-        if outcome != Outcome::Done {
-            self.hooks.clear();
-        }
+        let hooks = if outcome == Outcome::Done { Vec::new() } else { mem::take(&mut self.hooks) };
         self.outcome = outcome;
-        self.result = Some(result);
+        let earlier = self.result.replace(result);
+        contained("a dropped result", || drop((hooks, earlier)));
     }
 }
 
@@ -186,7 +185,7 @@ where
         if self.outcome != Outcome::Skipped {
             return true; // it runs again, whatever has become of its context since
         }
-        if let Err(ended) = self.ctx.check() {
+        if let Some(Err(ended)) = self.work.as_ref().map(|(ctx, _)| ctx.check()) {
             self.result = Some(Err(ended.into()));
             return false;
         }
@@ -194,13 +193,16 @@ where
     }
 
     fn run(&mut self, conn: &Connection) -> bool {
-        self.hooks.clear();
-        let mut tx = Tx { conn, hooks: &mut self.hooks };
+        let Some((_, closure)) = &mut self.work else { return false };
         // The closure's own state after a panic is its own affair; the database is rolled back.
-        match catch_unwind(AssertUnwindSafe(|| (self.closure)(&mut tx))) {
+        let ran = catch(|| {
+            self.hooks.clear();
+            closure(&mut Tx { conn, hooks: &mut self.hooks })
+        });
+        match ran {
             Ok(Ok(value)) => self.set(Outcome::Done, Ok(value)),
             Ok(Err(refusal)) => self.set(Outcome::Refused, Err(refusal)),
-            Err(payload) => self.set(Outcome::Panicked, Err(panicked("submission", &*payload))),
+            Err(panicked) => self.set(Outcome::Panicked, Err(panicked.context("run a submission"))),
         }
         self.outcome == Outcome::Done
     }
@@ -223,22 +225,32 @@ where
     }
 
     fn answer(&mut self) {
-        for hook in self.hooks.drain(..) {
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(hook)) {
-                // Logged inside; there is nobody to answer.
-                drop(panicked("after-commit hook", &*payload));
-            }
+        for hook in mem::take(&mut self.hooks) {
+            contained("an after-commit hook", hook);
         }
         if let (Some(answer), Some(result)) = (self.answer.take(), self.result.take()) {
             // A submitter that left does not undo what was committed.
-            drop(answer.send(result));
+            send(answer, result);
         }
+        let work = self.work.take();
+        contained("a dropped submission", || drop(work));
     }
 }
 
-/// Logs a panic and makes it an error.
-pub(super) fn panicked(who: &str, payload: &(dyn Any + Send)) -> Error {
-    let text = task::panic_text(payload);
-    tracing::error!(panic = text, "{who} panicked");
-    Error::new(Kind::Internal, format!("{who} panicked: {text}"))
+/// Gives the answer to whoever waits for it. A panic that nobody hears of is logged.
+pub(super) fn send<T>(answer: oneshot::Sender<Result<T>>, result: Result<T>) {
+    contained("a dropped result", || {
+        if let Err(Err(error)) = answer.send(result)
+            && error.find::<Panicked>().is_some()
+        {
+            tracing::error!(error = %error.report(), "nobody waited for a panic");
+        }
+    });
+}
+
+/// Runs user code that has nobody to tell of its panic: it is logged, and the thread goes on.
+pub(super) fn contained(who: &'static str, work: impl FnOnce()) {
+    if let Err(error) = catch(work) {
+        tracing::error!(who, error = %error.report(), "a thread of the database caught a panic");
+    }
 }

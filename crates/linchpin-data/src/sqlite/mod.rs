@@ -40,6 +40,7 @@ mod job;
 mod lock;
 mod options;
 mod reader;
+pub mod record;
 mod writer;
 
 pub use database::Database;

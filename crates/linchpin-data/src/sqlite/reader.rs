@@ -1,15 +1,15 @@
 //! The readers: a queue, and a few threads with a connection each.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use linchpin::error::catch;
 use linchpin::{Context, Result};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::job::panicked;
+use super::job::{contained, send};
 use super::writer::closed;
 
 /// Runs queries on a few threads that cannot write. Cheap to clone.
@@ -51,11 +51,9 @@ impl Reader {
             if !ticket.start(flag) {
                 return;
             }
-            let result = catch_unwind(AssertUnwindSafe(|| closure(conn)))
-                .unwrap_or_else(|payload| Err(panicked("query", &*payload)));
+            let result = catch(|| closure(conn)).map_err(|error| error.context("run a query"));
             ticket.finish();
-            // Whoever left does not want it.
-            drop(answer.send(result));
+            send(answer, result.flatten());
         })));
         let result = ctx.run(answered).await?.map_err(|_| closed())?;
         drop(stop);
@@ -155,7 +153,8 @@ impl Worker {
     /// Runs queries until the queue is closed and empty, or nobody is left to fill it.
     pub(super) fn work(&self, conn: &Connection, flag: &Arc<AtomicBool>) {
         while let Some(query) = self.next() {
-            query(conn, flag);
+            // It catches its own panics, but not those of what it drops.
+            contained("a dropped query", || query(conn, flag));
             // A transaction left open would show the next query an old state and hold up the log.
             if !conn.is_autocommit()
                 && let Err(cause) = conn.execute_batch("ROLLBACK")

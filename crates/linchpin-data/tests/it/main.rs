@@ -1,11 +1,15 @@
 //! Integration tests.
 
+mod auto_traits;
 mod failing_disk;
 mod id;
 mod idempotency;
 mod migrate;
 mod model;
 mod opening;
+mod options;
+mod panic;
 mod reader;
+mod record;
 mod support;
 mod writer;

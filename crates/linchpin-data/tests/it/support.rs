@@ -134,3 +134,14 @@ pub(crate) fn conflict(conn: &Connection, key: i64) -> Result<usize> {
 pub(crate) fn panic_quietly() -> ! {
     std::panic::resume_unwind(Box::new("planned"))
 }
+
+/// A value whose drop panics, unless it happens in a panic already.
+pub(crate) struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            panic_quietly();
+        }
+    }
+}

@@ -170,18 +170,6 @@ async fn hooks_run_once_in_order_and_only_for_what_was_committed() {
 }
 
 #[tokio::test]
-async fn a_panicking_hook_harms_nobody() {
-    let f = fixture();
-    f.submit(|tx| {
-        tx.after_commit(|| panic_quietly());
-        insert(tx, 1)
-    })
-    .await
-    .unwrap();
-    f.submit(|tx| insert(tx, 2)).await.unwrap();
-}
-
-#[tokio::test]
 async fn a_conflict_that_destroys_the_group_leaves_its_neighbours_whole() {
     let f = fixture();
     let blocker = f.block().await;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use linchpin::context::Ended;
-use linchpin::{Error, Kind};
+use linchpin::error::{self, Error, Kind};
 
 /// A call that was not answered. `Display` is for the operator who looks at it.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub struct Blocked {
 
 impl SendError {
     pub(super) fn from_client(error: hyper_util::client::legacy::Error) -> Self {
-        if let Some(blocked) = find::<Blocked>(&error) {
+        if let Some(blocked) = error::find::<Blocked>(&error) {
             return Self::Blocked(blocked.clone());
         }
         if error.is_connect() { Self::Connect(error.into()) } else { Self::Protocol(error.into()) }
@@ -51,19 +51,6 @@ impl SendError {
     pub(super) fn body(error: hyper::Error) -> Self {
         Self::Body(error.into())
     }
-}
-
-fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
-    chain(error).find_map(|error| error.downcast_ref())
-}
-
-fn chain<'a>(
-    error: &'a (dyn StdError + 'static),
-) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| {
-        let error: &'a (dyn StdError + 'static) = *error;
-        error.source()
-    })
 }
 
 impl fmt::Display for SendError {
@@ -109,7 +96,11 @@ struct Innermost<'a>(&'a (dyn StdError + 'static));
 
 impl fmt::Display for Innermost<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        chain(self.0).last().map_or(Ok(()), |last| fmt::Display::fmt(last, f))
+        let mut last = self.0;
+        while let Some(cause) = last.source() {
+            last = cause;
+        }
+        fmt::Display::fmt(last, f)
     }
 }
 

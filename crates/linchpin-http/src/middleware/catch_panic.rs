@@ -1,19 +1,21 @@
 //! A panic in a handler is a 500, and the service goes on.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use futures_util::FutureExt as _;
 use http::StatusCode;
-use linchpin::task::panic_text;
+use linchpin::error::catch_async;
 
 use super::{ErrorPage, RequestId, Stack};
 
-/// Turns a panic into a 500 that names the request. It is logged with its text, and counted in
+/// Turns a panic into a 500 that names the request. It is logged with its text and place, and counted in
 /// `linchpin_http_panics_total`.
+///
+/// # Cancel safety
+///
+/// Dropping the future drops the handler; a panic of that drop is the connection's.
 pub async fn catch_panic(
     State(stack): State<Arc<Stack>>,
     request: Request,
@@ -21,12 +23,12 @@ pub async fn catch_panic(
 ) -> Response {
     let id = request.extensions().get::<RequestId>().cloned();
     // The handler's own state after a panic is dropped with it; nothing of it is seen again.
-    let payload = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+    let error = match catch_async(next.run(request)).await {
         Ok(response) => return response,
-        Err(payload) => payload,
+        Err(error) => error,
     };
     let request_id = id.as_ref().map_or("", RequestId::as_str);
-    tracing::error!(request_id, panic = panic_text(payload.as_ref()), "a handler panicked");
+    tracing::error!(request_id, error = %error.report(), "a handler panicked");
     metrics::counter!("linchpin_http_panics_total").increment(1);
     let detail = format!("something went wrong on our side; the request is {request_id}");
     (stack.on_error)(ErrorPage {

@@ -20,6 +20,10 @@ use crate::problem::Problem;
 pub struct Ctx(pub Context);
 
 /// Gives the request its context: a child of the service's, ended when the handler is done or dropped.
+///
+/// # Cancel safety
+///
+/// Dropping the future drops the handler and ends the context.
 pub async fn ctx(State(stack): State<Arc<Stack>>, mut request: Request, next: Next) -> Response {
     let carrier = match stack.timeout {
         // The shorter of what is asked and what is allowed.

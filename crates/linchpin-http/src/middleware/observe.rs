@@ -30,6 +30,10 @@ struct Route {
 
 /// Puts a span around the handler, and logs and counts what became of the request. The label is the route as it was
 /// declared, never the path: labels stay bounded.
+///
+/// # Cancel safety
+///
+/// Dropping the future drops the handler. The request is then neither counted nor logged: nobody was answered.
 pub async fn observe(State(observer): State<Observer>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let method = request.method().clone();

@@ -9,6 +9,10 @@ pub use linchpin::context::carrier::RequestId;
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Takes a well-formed `x-request-id` (1 to 128 visible ASCII characters), or makes one; the response carries it.
+///
+/// # Cancel safety
+///
+/// Dropping the future drops the handler.
 pub async fn request_id(mut request: Request, next: Next) -> Response {
     let given = request.headers().get(HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
     let id = given.unwrap_or_else(RequestId::new);

@@ -72,6 +72,10 @@ impl Server {
     /// # Errors
     ///
     /// [`Kind::Unavailable`] with the address, if it is taken or not ours.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: the address is free again.
     pub async fn bind(addr: SocketAddr) -> linchpin::Result<Self> {
         let listener = TcpListener::bind(addr).await.map_err(|fault| {
             let hint = match fault.kind() {

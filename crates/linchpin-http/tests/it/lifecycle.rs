@@ -217,7 +217,32 @@ async fn a_hook_that_panics_takes_no_other_hook_with_it() {
 
     let report = lead(&life).outcome().await.expect("a panic in a hook stays in the hook");
     assert_eq!(report.exit_code(), 1);
+    assert!(report.hooks[0].1.contains("panicked") && report.hooks[0].1.ends_with("boom"));
     assert_eq!(report.hooks[1], ("database", "closed".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_that_panics_early_or_when_it_is_given_up_takes_no_other_hook_with_it() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("the bomb");
+        }
+    }
+    let life = life();
+    life.on_stop("database", |_| async { "closed".to_owned() });
+    life.on_stop("no future", |_| -> std::future::Ready<String> { panic!("boom") });
+    life.on_stop("stuck", |_| async {
+        let _bomb = Bomb;
+        std::future::pending().await
+    });
+    life.shutdown("test");
+
+    let report = lead(&life).outcome().await.expect("a panic in a hook stays in the hook");
+    assert_eq!((report.hooks.len(), report.aborted), (3, 2));
+    assert!(report.hooks[0].1.ends_with("the bomb"), "{}", report.hooks[0].1);
+    assert!(report.hooks[1].1.ends_with("boom"), "{}", report.hooks[1].1);
+    assert_eq!(report.hooks[2], ("database", "closed".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,10 +1,13 @@
 //! Integration tests.
 
 mod address;
+mod auto_traits;
 mod client;
 mod drain;
 mod lifecycle;
 mod middleware;
+mod options;
+mod panic;
 mod problem;
 mod server;
 mod signals;

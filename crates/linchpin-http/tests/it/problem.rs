@@ -42,6 +42,34 @@ async fn an_error_without_a_public_text_shows_the_text_of_its_kind() {
 }
 
 #[tokio::test]
+async fn a_handler_may_fail_with_an_error_of_ours_and_a_question_mark() {
+    fn load() -> Result<&'static str, Problem> {
+        Err(Error::new(Kind::Unavailable, "disk 3 is full").with_public("try again later"))?
+    }
+    let response = load().into_response();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let (.., body) = answered(load().unwrap_err()).await;
+    assert_eq!(
+        (&body["code"], &body["detail"]),
+        (&json!("unavailable"), &json!("try again later"))
+    );
+}
+
+#[tokio::test]
+async fn joined_errors_show_the_kind_of_the_whole_and_one_text() {
+    let errors = [
+        Error::new(Kind::InvalidArgument, "x").with_public("no name"),
+        Error::new(Kind::Internal, "password of the database is wrong"),
+        linchpin::error::catch(|| panic!("password")).map(|()| 0).unwrap_err(),
+    ];
+    let error = Error::join(errors).unwrap().context("create account");
+    let (status, _, body) = answered(Problem::from(&error)).await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(body["detail"], Kind::Internal.text());
+    assert!(!body.to_string().contains("password"));
+}
+
+#[tokio::test]
 async fn a_request_is_named_when_it_is_known() {
     let problem = Problem::from_status(StatusCode::PAYLOAD_TOO_LARGE, "too much").request_id("r-1");
     let (status, _, body) = answered(problem).await;

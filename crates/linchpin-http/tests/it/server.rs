@@ -11,6 +11,7 @@ use axum::routing::{get, post};
 use http_body::Frame;
 use linchpin::{Kind, task};
 use linchpin_http::lifecycle::{self, Lifecycle};
+use linchpin_http::middleware::{StackOptions, stack};
 use linchpin_http::server::{Options, Server};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -155,6 +156,30 @@ async fn a_panic_outside_the_middleware_costs_its_own_connection_only() {
     assert_eq!(client.rest().await, "");
     assert!(neighbour.get("/").await.ends_with("hello"));
     assert!(server.connect().await.get("/").await.ends_with("hello"));
+}
+
+#[tokio::test]
+async fn a_panic_in_a_response_body_costs_its_own_connection_only() {
+    struct Panicking;
+    impl http_body::Body for Panicking {
+        type Data = Bytes;
+        type Error = Infallible;
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            panic!("boom")
+        }
+    }
+    let routes = router().route("/body", get(|| async { Body::new(Panicking) }));
+    let work = linchpin::Context::root();
+    let server = Running::plain(stack(routes, &work, &StackOptions::default())).await;
+    let mut neighbour = server.connect().await;
+    neighbour.get("/").await;
+    let mut client = server.connect().await;
+    client.send("GET /body HTTP/1.1\r\nhost: test\r\n\r\n").await;
+    assert!(!client.rest().await.contains("boom"));
+    assert!(neighbour.get("/").await.ends_with("hello"));
 }
 
 #[tokio::test]

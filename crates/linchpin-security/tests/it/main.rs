@@ -1,5 +1,6 @@
 //! Integration tests.
 
+mod auto_traits;
 mod config;
 mod jwt;
 mod secret;

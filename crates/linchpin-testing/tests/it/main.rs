@@ -1,3 +1,6 @@
 //! The test kit is tested too: a check that cannot fail proves nothing.
 
+mod auto_traits;
 mod leak;
+mod options;
+mod steps;

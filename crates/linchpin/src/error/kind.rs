@@ -4,7 +4,7 @@ use std::fmt;
 
 /// What an error *is*, so that every layer can act on it: gRPC's canonical codes without `Ok`.
 ///
-/// The one mapping to HTTP is [`http_status`](Kind::http_status).
+/// The one mapping to HTTP is [`http_status`](Kind::http_status), the one to gRPC [`grpc_code`](Kind::grpc_code).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Kind {
@@ -59,6 +59,54 @@ impl Kind {
     #[must_use]
     pub fn text(self) -> &'static str {
         self.row().2
+    }
+
+    /// The number of gRPC's status code of this name; 0, which is gRPC's `OK`, is none of them.
+    #[must_use]
+    pub fn grpc_code(self) -> i32 {
+        match self {
+            Self::Cancelled => 1,
+            Self::Unknown => 2,
+            Self::InvalidArgument => 3,
+            Self::DeadlineExceeded => 4,
+            Self::NotFound => 5,
+            Self::AlreadyExists => 6,
+            Self::PermissionDenied => 7,
+            Self::ResourceExhausted => 8,
+            Self::FailedPrecondition => 9,
+            Self::Aborted => 10,
+            Self::OutOfRange => 11,
+            Self::Unimplemented => 12,
+            Self::Internal => 13,
+            Self::Unavailable => 14,
+            Self::DataLoss => 15,
+            Self::Unauthenticated => 16,
+        }
+    }
+
+    /// Which of several kinds stands for all: no two are equal.
+    pub(super) fn severity(self) -> u8 {
+        match self {
+            // On our side, the worst news last.
+            Self::DataLoss => 15,
+            Self::Internal => 14,
+            Self::Unknown => 13,
+            Self::Unimplemented => 12,
+            Self::Unavailable => 11,
+            Self::DeadlineExceeded => 10,
+            Self::ResourceExhausted => 9,
+            Self::Aborted => 8,
+            // On the caller's, in the order in which a request is judged.
+            Self::Unauthenticated => 7,
+            Self::PermissionDenied => 6,
+            Self::InvalidArgument => 5,
+            Self::OutOfRange => 4,
+            Self::NotFound => 3,
+            Self::AlreadyExists => 2,
+            Self::FailedPrecondition => 1,
+            // As a rule the echo of another failure.
+            Self::Cancelled => 0,
+        }
     }
 
     fn row(self) -> (u16, &'static str, &'static str) {

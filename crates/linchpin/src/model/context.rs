@@ -76,7 +76,9 @@ fn a_callback_runs_once() {
     let context = Context::clone(&owner);
     let ender = thread::spawn(move || owner.cancel("over"));
     let count = runs.clone();
-    let after = context.after(move || drop(count.fetch_add(1, Ordering::Relaxed)));
+    let after = context.after(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+    });
     ender.join().unwrap();
     assert_eq!(runs.load(Ordering::Relaxed), 1);
     assert!(!after.stop());
@@ -87,7 +89,9 @@ fn a_withdrawal_tells_the_truth() {
     let runs = Arc::new(AtomicUsize::new(0));
     let owner = Context::root().child();
     let count = runs.clone();
-    let after = owner.after(move || drop(count.fetch_add(1, Ordering::Relaxed)));
+    let after = owner.after(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+    });
     let ender = thread::spawn(move || owner.cancel("over"));
     let prevented = after.stop();
     ender.join().unwrap();

@@ -4,6 +4,7 @@
 //! the code under test, when it must fail.
 
 mod context;
+mod registry;
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -109,10 +109,14 @@ impl<E: fmt::Display> fmt::Display for Failed<E> {
 }
 
 impl<E: std::error::Error + 'static> std::error::Error for Failed<E> {
+    /// What happened, as the type it is, so that it is found in a chain. It has the same text, which
+    /// [`Error::report`] does not print twice.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.kind {
-            FailedKind::Callee(error) => error.source(),
-            _ => None,
+            FailedKind::Callee(error) => Some(error),
+            FailedKind::Ended(ended) => Some(ended),
+            FailedKind::Refused(refusal) => Some(refusal),
+            FailedKind::TimedOut => None,
         }
     }
 }

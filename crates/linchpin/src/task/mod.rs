@@ -12,12 +12,18 @@
 //! of its task and raised again where the result is awaited; where nobody awaits a result it is logged and counted.
 //!
 //! Every task is listed in [`live`] with its name, its age and the line that spawned it, and runs in the tracing
-//! span of its spawner. Go's `go` statement has none of the three.
+//! span of its spawner. Go's `go` statement has none of the three. In production a [`watch`] tells which task blocks
+//! its thread and which was forgotten; in tests `linchpin_testing::leak` tells what a test left behind.
 
 mod group;
+#[cfg(feature = "testing")]
+mod home;
+mod listed;
 mod registry;
+mod slab;
 mod ticker;
 mod tracker;
+pub mod watch;
 
 use std::any::Any;
 use std::fmt;
@@ -25,13 +31,19 @@ use std::panic::{Location, resume_unwind};
 use std::thread::JoinHandle;
 
 use tokio::task::JoinError;
-use tracing::Instrument as _;
 
 pub use self::group::Group;
-use self::registry::Listed;
-pub use self::registry::{Live, live};
+#[cfg(feature = "testing")]
+pub use self::home::Home;
+use self::listed::Listed;
+use self::registry::Place;
+#[cfg(all(test, linchpin_loom))]
+pub(crate) use self::registry::{Key, Registry};
+pub use self::registry::{Kind, Live, count, live, live_older_than};
 pub use self::ticker::Ticker;
 pub use self::tracker::Tracker;
+#[cfg(all(test, linchpin_loom))]
+pub(crate) use self::watch::Slot;
 
 /// A running task and the ownership of it: dropping it aborts the task at its next await.
 ///
@@ -73,14 +85,9 @@ pub fn blocking<T: Send + 'static>(
     name: &'static str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Task<T> {
-    let entry = Listed::new(name, Location::caller());
+    let place = Place::new(name, Location::caller(), Kind::Blocking);
     let span = tracing::Span::current();
-    Task {
-        handle: tokio::task::spawn_blocking(move || {
-            let _entry = entry;
-            span.in_scope(work)
-        }),
-    }
+    Task { handle: tokio::task::spawn_blocking(move || place.keep_while(|| span.in_scope(work))) }
 }
 
 /// Runs `work` on an operating-system thread of its own, named and listed, for work that blocks for the whole life
@@ -94,11 +101,8 @@ pub fn thread<T: Send + 'static>(
     name: &'static str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> std::io::Result<JoinHandle<T>> {
-    let entry = Listed::new(name, Location::caller());
-    std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-        let _entry = entry;
-        work()
-    })
+    let place = Place::new(name, Location::caller(), Kind::Thread);
+    std::thread::Builder::new().name(name.to_owned()).spawn(move || place.keep_while(work))
 }
 
 // ===== impl Task =====
@@ -191,13 +195,8 @@ pub fn panic_text(payload: &(dyn Any + Send)) -> &str {
 
 /// `work` as a listed task in the caller's span.
 #[track_caller]
-fn listed<F: Future>(name: &'static str, work: F) -> impl Future<Output = F::Output> {
-    let entry = Listed::new(name, Location::caller());
-    async move {
-        let _entry = entry;
-        work.await
-    }
-    .in_current_span()
+fn listed<F: Future>(name: &'static str, work: F) -> Listed<F> {
+    Listed::new(name, work)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that spawns")]

@@ -1,14 +1,13 @@
 //! Tasks that come and go.
 
 use std::fmt;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures_util::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{listed, panic_text, raw};
+use super::{listed, raw};
+use crate::error::catch_async;
 
 /// The owner of tasks that come and go and give no result: connections, deliveries.
 ///
@@ -55,11 +54,10 @@ impl Tracker {
         let abort = self.shared.abort.clone();
         let (owner, panics) = (self.shared.name, self.shared.panics.clone());
         let guarded = async move {
-            let work = AssertUnwindSafe(work).catch_unwind();
-            if let Some(Err(payload)) = abort.run_until_cancelled(work).await {
+            // The boundary is outermost: what an aborted task drops may panic, too.
+            if let Err(error) = catch_async(abort.run_until_cancelled(work)).await {
                 panics.increment(1);
-                let panic = panic_text(payload.as_ref());
-                tracing::error!(owner, task = name, panic, "a task panicked");
+                tracing::error!(owner, task = name, error = %error.report(), "a task panicked");
             }
         };
         drop(raw(self.shared.tasks.track_future(listed(name, guarded))));

@@ -15,7 +15,10 @@ const SECOND: Duration = Duration::from_secs(1);
 fn counted() -> (Arc<AtomicUsize>, impl FnOnce() + Send + 'static) {
     let count = Arc::new(AtomicUsize::new(0));
     let counting = count.clone();
-    (count, move || drop(counting.fetch_add(1, Ordering::SeqCst)))
+    let work = move || {
+        counting.fetch_add(1, Ordering::SeqCst);
+    };
+    (count, work)
 }
 
 fn runs(count: &AtomicUsize) -> usize {

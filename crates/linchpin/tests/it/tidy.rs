@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::catalogue::root;
+use crate::source::{relative, sources};
 
 /// Which of our crates each crate may depend on in its ordinary dependencies.
 const DIRECTION: [(&str, &[&str]); 8] = [
@@ -34,28 +34,6 @@ const DIRECTION: [(&str, &[&str]); 8] = [
 const LONGEST: usize = 400;
 /// Modules that may use `unsafe`: none yet.
 const UNSAFE: [&str; 0] = [];
-
-fn sources() -> Vec<(PathBuf, String)> {
-    let mut found = Vec::new();
-    let mut folders = vec![root().join("crates")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).expect("a folder of the repository") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(&path).expect("a source file");
-                found.push((path, text));
-            }
-        }
-    }
-    assert!(found.len() > 20, "the walk lost its way");
-    found
-}
-
-fn relative(path: &Path) -> String {
-    path.strip_prefix(root()).unwrap_or(path).display().to_string()
-}
 
 #[test]
 fn dependencies_point_one_way() {

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use linchpin::error;
 use linchpin_data::idempotency::{Fingerprint, Key};
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
@@ -70,19 +71,14 @@ impl IntoResponse for Answer {
 
 async fn read(body: Body) -> Result<Bytes, ApiError> {
     let collected = Limited::new(body, LIMIT).collect().await.map_err(|fault| {
-        if caused_by_length(&*fault) {
+        // A limit further out says the same, under wrappers.
+        if error::find::<LengthLimitError>(&*fault).is_some() {
             ApiError::of_status(StatusCode::PAYLOAD_TOO_LARGE)
         } else {
             ApiError::new(StatusCode::BAD_REQUEST, "generic_error", "The body did not arrive whole")
         }
     })?;
     Ok(collected.to_bytes())
-}
-
-/// A limit further out says the same, under wrappers.
-fn caused_by_length(fault: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(fault), |fault| fault.source())
-        .any(<dyn std::error::Error>::is::<LengthLimitError>)
 }
 
 fn parse<T: Input>(bytes: &[u8], state: &ApiState) -> Result<T, ApiError> {

@@ -14,7 +14,7 @@ use super::body::{Checked, Creation};
 use super::error::ApiError;
 use super::params::{self, At, EventTypePath, PageQuery, Params};
 use super::{ApiState, status_of};
-use crate::model::event_type::{EventTypeIn, EventTypeOut, EventTypePatch, EventTypeUpdate};
+use crate::model::event_type::{EventType, EventTypeIn, EventTypePatch, EventTypeUpdate};
 use crate::model::page::Page;
 use crate::store::Answer;
 use crate::store::page::Order;
@@ -46,28 +46,31 @@ struct DeleteQuery {
 
 /// List event types by name.
 #[utoipa::path(get, path = "/event-type", tag = TAG, operation_id = "event_type.list", params(PageQuery, ListQuery),
-    responses((status = 200, body = Page<EventTypeOut>)))]
+    responses((status = 200, body = Page<EventType>)))]
 async fn list(
     State(state): State<ApiState>,
     Ctx(ctx): Ctx,
     caller: Caller,
     Params(page): Params<PageQuery>,
     Params(query): Params<ListQuery>,
-) -> Result<Json<Page<EventTypeOut>>, ApiError> {
+) -> Result<Json<Page<EventType>>, ApiError> {
     let walk = page.walk(Order::Ascending)?;
     let ListQuery { include_archived, with_content } = query;
     let flags = caller.flags();
     let page =
         state.store.list_event_types(&ctx, caller.org(), walk, include_archived, flags).await?;
     Ok(Json(page.map(|kind| {
-        let shown = EventTypeOut::from(kind);
-        if with_content { shown } else { EventTypeOut { schemas: None, ..shown } }
+        let mut shown = kind;
+        if !with_content {
+            shown.definition.schemas = None;
+        }
+        shown
     })))
 }
 
 /// Create an event type, or revive an archived one.
 #[utoipa::path(post, path = "/event-type", tag = TAG, operation_id = "event_type.create",
-    request_body = EventTypeIn, responses((status = 201, body = EventTypeOut)))]
+    request_body = EventTypeIn, responses((status = 201, body = EventType)))]
 async fn create(
     State(state): State<ApiState>,
     Ctx(ctx): Ctx,
@@ -80,46 +83,46 @@ async fn create(
 
 /// Get an event type, archived or not.
 #[utoipa::path(get, path = "/event-type/{event_type_name}", tag = TAG, operation_id = "event_type.get",
-    params(EventTypePath), responses((status = 200, body = EventTypeOut)))]
+    params(EventTypePath), responses((status = 200, body = EventType)))]
 async fn get(
     State(state): State<ApiState>,
     Ctx(ctx): Ctx,
     caller: Caller,
     At(path): At<EventTypePath>,
-) -> Result<Json<EventTypeOut>, ApiError> {
+) -> Result<Json<EventType>, ApiError> {
     let (org, flags) = (caller.org(), caller.flags());
     let kind = state.store.event_type(&ctx, org, path.event_type_name, flags).await?;
-    Ok(Json(kind.into()))
+    Ok(Json(kind))
 }
 
 /// Replace an event type, or create it.
 #[utoipa::path(put, path = "/event-type/{event_type_name}", tag = TAG, operation_id = "event_type.update",
     params(EventTypePath), request_body = EventTypeUpdate,
-    responses((status = 200, body = EventTypeOut), (status = 201, body = EventTypeOut)))]
+    responses((status = 200, body = EventType), (status = 201, body = EventType)))]
 async fn put(
     State(state): State<ApiState>,
     Ctx(ctx): Ctx,
     OrgToken(org): OrgToken,
     At(path): At<EventTypePath>,
     Checked(input): Checked<EventTypeUpdate>,
-) -> Result<(StatusCode, Json<EventTypeOut>), ApiError> {
+) -> Result<(StatusCode, Json<EventType>), ApiError> {
     params::path_name(&path.event_type_name)?;
     let (put, kind) = state.store.put_event_type(&ctx, org, path.event_type_name, input).await?;
-    Ok((status_of(put), Json(kind.into())))
+    Ok((status_of(put), Json(kind)))
 }
 
 /// Change parts of an event type.
 #[utoipa::path(patch, path = "/event-type/{event_type_name}", tag = TAG, operation_id = "event_type.patch",
-    params(EventTypePath), request_body = EventTypePatch, responses((status = 200, body = EventTypeOut)))]
+    params(EventTypePath), request_body = EventTypePatch, responses((status = 200, body = EventType)))]
 async fn patch(
     State(state): State<ApiState>,
     Ctx(ctx): Ctx,
     OrgToken(org): OrgToken,
     At(path): At<EventTypePath>,
     Checked(patch): Checked<EventTypePatch>,
-) -> Result<Json<EventTypeOut>, ApiError> {
+) -> Result<Json<EventType>, ApiError> {
     let kind = state.store.patch_event_type(&ctx, org, path.event_type_name, patch).await?;
-    Ok(Json(kind.into()))
+    Ok(Json(kind))
 }
 
 /// Archive an event type, or remove it for good.

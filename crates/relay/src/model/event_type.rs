@@ -1,49 +1,46 @@
 //! Event types: what can be subscribed to.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use linchpin::time::Timestamp;
+use linchpin_data::record;
 use linchpin_http::client::AddressPolicy;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::openapi::{Object, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::patch::{present, set};
 use super::rules;
-use super::time::Time;
+use super::schema;
+use super::time::Times;
 use super::{Faults, Input};
 
 /// JSON Schemas by version.
 pub type Schemas = BTreeMap<String, Value>;
 
-/// An event type as it is kept.
-#[derive(Clone, Debug, PartialEq)]
+/// An event type as it is kept and as it is shown.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EventType {
     /// Its key, such as `invoice.paid`.
     pub name: String,
-    /// For people.
-    pub description: String,
-    /// Hidden from lists, and not to be subscribed to any more.
-    pub archived: bool,
-    /// On its way out.
-    pub deprecated: bool,
-    /// What its payloads look like.
-    pub schemas: Option<Schemas>,
-    /// Shown only to application tokens that hold this flag.
-    pub feature_flag: Option<String>,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it was last changed.
-    pub updated_at: Timestamp,
+    /// What a caller may put in its place.
+    #[serde(flatten)]
+    pub definition: EventTypeUpdate,
+    /// When it was made and changed.
+    #[serde(flatten)]
+    pub times: Times,
 }
 
-/// An event type to create.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+record!(EventType { name, definition: flatten, times: flatten });
+
+/// What to put in the place of an event type; the name is in the path.
+// One struct all the way: a PUT brings it, a row keeps it, a reply shows it. Each field says how it is called in JSON,
+// what the API's description promises of it, and, in the line below, how it is stored.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct EventTypeIn {
-    /// Its key, such as `invoice.paid`; full stops group.
-    #[schema(min_length = 1, max_length = 256, pattern = r"^[a-zA-Z0-9_.][a-zA-Z0-9\-_.]*$")]
-    pub name: String,
+pub struct EventTypeUpdate {
     /// For people; may be empty.
     pub description: String,
     /// Hidden from lists, and not to be subscribed to any more.
@@ -57,14 +54,21 @@ pub struct EventTypeIn {
     #[schema(value_type = Option<Object>)]
     pub schemas: Option<Schemas>,
     /// Shown only to application tokens that hold this flag.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feature_flag: Option<String>,
 }
 
-/// What to put in the place of an event type; the name is in the path.
+record!(EventTypeUpdate { description, archived, deprecated, schemas: json, feature_flag });
+
+/// An event type to create.
+// A name and an `EventTypeUpdate`, which is not flattened here: serde forgets the place of a fault in a flattened part,
+// and a reply must name it.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct EventTypeUpdate {
+pub struct EventTypeIn {
+    /// Its key, such as `invoice.paid`; full stops group.
+    #[schema(min_length = 1, max_length = 256, pattern = r"^[a-zA-Z0-9_.][a-zA-Z0-9\-_.]*$")]
+    pub name: String,
     /// For people; may be empty.
     pub description: String,
     /// Hidden from lists, and not to be subscribed to any more.
@@ -105,63 +109,45 @@ pub struct EventTypePatch {
     pub feature_flag: Option<Option<String>>,
 }
 
-/// An event type as it is shown.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct EventTypeOut {
-    /// Its key.
-    pub name: String,
-    /// For people.
-    pub description: String,
-    /// Whether it is hidden from lists.
-    pub archived: bool,
-    /// Whether it is on its way out.
-    pub deprecated: bool,
-    /// JSON Schemas of its payloads, by version.
-    #[schema(value_type = Option<Object>)]
-    pub schemas: Option<Schemas>,
-    /// Left out when unset.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub feature_flag: Option<String>,
-    /// When it was made.
-    #[schema(value_type = String, format = DateTime)]
-    pub created_at: Time,
-    /// When it was last changed.
-    #[schema(value_type = String, format = DateTime)]
-    pub updated_at: Time,
-}
-
 // ===== impl EventType =====
 
 impl EventType {
     /// A new one.
     #[must_use]
-    pub fn new(name: &str, input: &EventTypeUpdate, now: Timestamp) -> Self {
-        Self {
-            name: name.to_owned(),
-            description: input.description.clone(),
-            archived: input.archived,
-            deprecated: input.deprecated,
-            schemas: input.schemas.clone(),
-            feature_flag: input.feature_flag.clone(),
-            created_at: now,
-            updated_at: now,
-        }
+    pub fn new(name: &str, definition: EventTypeUpdate, now: Timestamp) -> Self {
+        Self { name: name.to_owned(), definition, times: Times::new(now) }
     }
 
-    /// Takes over everything from `input`; what it has not is cleared.
-    pub fn replace(&mut self, input: &EventTypeUpdate, now: Timestamp) {
-        *self = Self { created_at: self.created_at, ..Self::new(&self.name, input, now) };
+    /// Takes over everything from `definition`; what it has not is cleared.
+    pub fn replace(&mut self, definition: EventTypeUpdate, now: Timestamp) {
+        self.definition = definition;
+        self.times.touch(now);
     }
 
     /// Takes over what `patch` has.
     pub fn patch(&mut self, patch: &EventTypePatch, now: Timestamp) {
-        set(&mut self.description, patch.description.as_ref());
-        set(&mut self.archived, patch.archived.as_ref());
-        set(&mut self.deprecated, patch.deprecated.as_ref());
-        set(&mut self.schemas, patch.schemas.as_ref());
-        set(&mut self.feature_flag, patch.feature_flag.as_ref());
-        self.updated_at = now;
+        let Self { definition, times, .. } = self;
+        set(&mut definition.description, patch.description.as_ref());
+        set(&mut definition.archived, patch.archived.as_ref());
+        set(&mut definition.deprecated, patch.deprecated.as_ref());
+        set(&mut definition.schemas, patch.schemas.as_ref());
+        set(&mut definition.feature_flag, patch.feature_flag.as_ref());
+        times.touch(now);
+    }
+}
+
+impl PartialSchema for EventType {
+    fn schema() -> RefOr<Schema> {
+        let key = Object::builder().schema_type(Type::String).description(Some("Its key."));
+        let name = Object::builder().property("name", key).required("name");
+        let parts = [name.into(), EventTypeUpdate::schema(), Times::schema()];
+        schema::flattened("An event type as it is shown.", parts)
+    }
+}
+
+impl ToSchema for EventType {
+    fn name() -> Cow<'static, str> {
+        "EventTypeOut".into()
     }
 }
 
@@ -204,20 +190,5 @@ fn check(faults: &mut Faults, schemas: Option<&Schemas>, flag: Option<&str>) {
     }
     if let Some(flag) = flag {
         rules::name(faults, "featureFlag", flag);
-    }
-}
-
-impl From<EventType> for EventTypeOut {
-    fn from(kind: EventType) -> Self {
-        Self {
-            name: kind.name,
-            description: kind.description,
-            archived: kind.archived,
-            deprecated: kind.deprecated,
-            schemas: kind.schemas,
-            feature_flag: kind.feature_flag,
-            created_at: Time(kind.created_at),
-            updated_at: Time(kind.updated_at),
-        }
     }
 }

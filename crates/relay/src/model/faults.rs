@@ -89,6 +89,10 @@ impl Faults {
     }
 
     /// `Ok` if nothing is wrong.
+    ///
+    /// # Errors
+    ///
+    /// Itself, if something is.
     pub fn into_result(self) -> Result<(), Self> {
         if self.items.is_empty() { Ok(()) } else { Err(self) }
     }

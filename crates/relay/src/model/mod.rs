@@ -14,6 +14,7 @@ pub mod message;
 pub mod page;
 mod patch;
 pub mod rules;
+mod schema;
 pub mod time;
 
 use linchpin_http::client::AddressPolicy;

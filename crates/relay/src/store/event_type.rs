@@ -1,17 +1,19 @@
 //! The table `event_type`.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use linchpin::Result;
 use linchpin::context::Context;
 use linchpin::time::Timestamp;
 use linchpin_data::sqlite::Sql as _;
-use rusqlite::{Connection, OptionalExtension as _, Row};
+use linchpin_data::sqlite::record::{self, Record as _};
+use rusqlite::{Connection, OptionalExtension as _, ToSql as _, params_from_iter};
 
 use super::page::Walk;
-use super::{Answer, Once, Put, Refusal, Store, column, json, once};
+use super::{Answer, Once, Put, Refusal, Store, json, once};
 use crate::ids::OrgId;
-use crate::model::event_type::{EventType, EventTypeOut, EventTypePatch, EventTypeUpdate};
+use crate::model::event_type::{EventType, EventTypePatch, EventTypeUpdate};
 use crate::model::page::Page;
 
 impl Store {
@@ -49,8 +51,8 @@ impl Store {
             .submit(ctx, move |tx| {
                 once(tx, key.as_ref(), now, |tx| {
                     let kind = match find(tx, org, &name)? {
-                        Some(mut kind) if kind.archived => {
-                            kind.replace(&input, now);
+                        Some(mut kind) if kind.definition.archived => {
+                            kind.replace(input.clone(), now);
                             kind
                         }
                         Some(_) => {
@@ -59,10 +61,10 @@ impl Store {
                                 Refusal::Conflict { code: "event_type_exists", detail }.into()
                             );
                         }
-                        None => EventType::new(&name, &input, now),
+                        None => EventType::new(&name, input.clone(), now),
                     };
                     save(tx, org, &kind)?;
-                    Ok((201, EventTypeOut::from(kind)))
+                    Ok((201, kind))
                 })
             })
             .await
@@ -83,7 +85,7 @@ impl Store {
         self.reader
             .query(ctx, move |conn| {
                 let kind = find(conn, org, &name)?.ok_or(Refusal::NotFound)?;
-                match (&kind.feature_flag, &flags) {
+                match (&kind.definition.feature_flag, &flags) {
                     (Some(flag), Some(held)) if !held.contains(flag) => {
                         Err(Refusal::NotFound.into())
                     }
@@ -110,10 +112,10 @@ impl Store {
             .submit(ctx, move |tx| {
                 let (put, kind) = match find(tx, org, &name)? {
                     Some(mut kind) => {
-                        kind.replace(&input, now);
+                        kind.replace(input.clone(), now);
                         (Put::Replaced, kind)
                     }
-                    None => (Put::Created, EventType::new(&name, &input, now)),
+                    None => (Put::Created, EventType::new(&name, input.clone(), now)),
                 };
                 save(tx, org, &kind)?;
                 Ok((put, kind))
@@ -172,12 +174,6 @@ impl Store {
     }
 }
 
-const COLUMNS: &str =
-    "name, description, archived, deprecated, schemas, feature_flag, created_at, updated_at";
-const SAVE: &str = "
-    INSERT OR REPLACE INTO event_type (org, name, description, archived, deprecated, schemas,
-                                       feature_flag, created_at, updated_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 const ARCHIVE: &str = "
     UPDATE event_type SET archived = 1, updated_at = ?3 WHERE org = ?1 AND name = ?2";
 const EXPUNGE: &str = "
@@ -204,31 +200,29 @@ pub(super) fn unknown<'a>(
         .sql("look event types up")
 }
 
+/// The columns of an event type, after those that say whose it is.
+static COLUMNS: LazyLock<String> = LazyLock::new(record::columns::<EventType>);
+static SAVE: LazyLock<String> = LazyLock::new(|| {
+    let parameters = record::parameters::<EventType>(2);
+    format!("INSERT OR REPLACE INTO event_type (org, {}) VALUES (?1, {parameters})", *COLUMNS)
+});
+static FIND: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {} FROM event_type WHERE org = ?1 AND name = ?2", *COLUMNS));
+
 fn save(conn: &Connection, org: OrgId, kind: &EventType) -> Result<()> {
-    let schemas = kind.schemas.as_ref().map(json).transpose()?;
-    let (created, updated) = (kind.created_at.as_micros(), kind.updated_at.as_micros());
-    conn.prepare_cached(SAVE)
+    conn.prepare_cached(&SAVE)
         .and_then(|mut save| {
-            save.execute((
-                org,
-                &kind.name,
-                &kind.description,
-                kind.archived,
-                kind.deprecated,
-                schemas,
-                &kind.feature_flag,
-                created,
-                updated,
-            ))
+            let mut values = vec![org.to_sql()?];
+            kind.values(&mut values)?;
+            save.execute(params_from_iter(values))
         })
         .sql("save an event type")?;
     Ok(())
 }
 
 fn find(conn: &Connection, org: OrgId, name: &str) -> Result<Option<EventType>> {
-    let sql = format!("SELECT {COLUMNS} FROM event_type WHERE org = ?1 AND name = ?2");
-    conn.prepare_cached(&sql)
-        .and_then(|mut query| query.query_row((org, name), event_type).optional())
+    conn.prepare_cached(&FIND)
+        .and_then(|mut query| query.query_row((org, name), record::read).optional())
         .sql("load an event type")
 }
 
@@ -239,27 +233,14 @@ fn list(
     archived: bool,
     flags: Option<&BTreeSet<String>>,
 ) -> Result<Page<EventType>> {
-    let direction = walk.direction();
+    let (columns, direction) = (&*COLUMNS, walk.direction());
     let sql = format!(
-        "SELECT {COLUMNS} FROM event_type
+        "SELECT {columns} FROM event_type
          WHERE org = ?1 AND name > ?2 AND name < ?3 AND archived <= ?4
            AND (feature_flag IS NULL OR ?5 IS NULL OR feature_flag IN (SELECT value FROM json_each(?5)))
          ORDER BY name {direction} LIMIT ?6"
     );
     let flags = flags.map(json).transpose()?;
     let params = (org, walk.low(), walk.high(), archived, flags, walk.rows());
-    super::read(conn, walk, &sql, params, event_type, |kind| kind.name.clone())
-}
-
-fn event_type(row: &Row<'_>) -> rusqlite::Result<EventType> {
-    Ok(EventType {
-        name: row.get(0)?,
-        description: row.get(1)?,
-        archived: row.get(2)?,
-        deprecated: row.get(3)?,
-        schemas: column(row, 4)?,
-        feature_flag: row.get(5)?,
-        created_at: Timestamp::from_micros(row.get(6)?),
-        updated_at: Timestamp::from_micros(row.get(7)?),
-    })
+    super::read(conn, walk, &sql, params, record::read, |kind: &EventType| kind.name.clone())
 }

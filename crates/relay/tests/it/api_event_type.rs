@@ -1,8 +1,9 @@
 //! Event types.
 
+use http::Method;
 use serde_json::{Value, json};
 
-use crate::api::{Api, ids};
+use crate::api::{Api, ids, org_token};
 
 fn body(name: &str) -> Value {
     json!({ "name": name, "description": "Paid", "schemas": { "1": { "type": "object" } } })
@@ -31,6 +32,35 @@ async fn a_live_one_conflicts_and_an_archived_one_is_revived() {
         (&revived["description"], &revived["createdAt"]),
         (&json!("again"), &first["createdAt"])
     );
+}
+
+/// What is kept in parts is one flat object on the wire, and described as one.
+#[tokio::test]
+async fn a_reply_is_flat_and_as_it_is_described() {
+    let api = Api::new();
+    let put = r#"{"description":"Paid","schemas":{"1":{"type":"object"}},"featureFlag":"beta"}"#;
+    let put: Value = serde_json::from_str(put).unwrap();
+    let reply = api.put("/event-type/a.b", put).await;
+    let time = reply.json()["createdAt"].clone();
+    let text = format!(
+        "{}{},\"updatedAt\":{}}}",
+        r#"{"name":"a.b","description":"Paid","archived":false,"deprecated":false,"schemas":{"1":{"type":"object"}},"featureFlag":"beta","createdAt":"#,
+        time,
+        time,
+    );
+    assert_eq!(String::from_utf8_lossy(&reply.body), text);
+
+    let token = org_token(api.org);
+    let document = api.raw(Method::GET, "/openapi.json", &token, &[], "").await.ok(200);
+    let described = &document["components"]["schemas"]["EventTypeOut"];
+    let members = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let mut shown = members(&reply.json());
+    shown.sort_unstable();
+    let mut properties = members(&described["properties"]);
+    properties.sort_unstable();
+    assert_eq!(properties, shown);
+    let required = ["name", "description", "archived", "deprecated", "createdAt", "updatedAt"];
+    assert_eq!(described["required"], json!(required));
 }
 
 #[tokio::test]

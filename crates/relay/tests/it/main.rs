@@ -14,5 +14,6 @@ mod api_pages;
 mod cli;
 mod e2e;
 mod listen;
+mod operators;
 mod process;
 mod shutdown;

@@ -201,6 +201,13 @@ impl Relay {
         answer.ok().map(|answer| answer.status)
     }
 
+    /// What `/metrics` shows.
+    pub(crate) async fn metrics(&self) -> String {
+        let answer = self.http.send("GET", &format!("{}/metrics", self.admin), &[], "").await;
+        let body = answer.expect("the metrics").expect(200).body;
+        String::from_utf8(body.to_vec()).expect("text")
+    }
+
     /// A call of the API below `/api/v1` with the printed token.
     pub(crate) async fn call(&self, method: &str, path: &str, body: &str) -> Answer {
         self.call_with(method, path, &[("authorization", &format!("Bearer {}", self.token))], body)

@@ -1,0 +1,20 @@
+//! What may be sent between threads and shared by them: this file compiles, or it is not so.
+
+use linchpin_http::client::{
+    AddressPolicy, Blocked, Client, ClientOptions, Exchange, Limits, SendError, Subnet,
+    SystemResolver,
+};
+use linchpin_http::lifecycle::{self, Guard, Lifecycle, Report};
+use linchpin_http::middleware::{Ctx, ErrorPage, Observer, RequestId, Stack, StackOptions};
+use linchpin_http::problem::Problem;
+use linchpin_http::server::{self, Serve, Server};
+
+const fn shared<T: Send + Sync>() {}
+
+const _: () = {
+    shared::<(AddressPolicy, Blocked, Client, ClientOptions, Exchange, Limits)>();
+    shared::<(SendError, Subnet, SystemResolver)>();
+    shared::<(lifecycle::Options, Guard, Lifecycle, Report)>();
+    shared::<(Ctx, ErrorPage<'_>, Observer, RequestId, Stack, StackOptions)>();
+    shared::<(Problem, server::Options, Serve<()>, Server)>();
+};

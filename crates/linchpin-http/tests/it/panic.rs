@@ -1,0 +1,56 @@
+//! Panics of what a server and a client are given to run, outside of handlers.
+
+use std::io;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+
+use axum::Router;
+use axum::routing::get;
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http::Request;
+use http_body_util::Full;
+use linchpin::{Context, task};
+use linchpin_http::client::{Client, ClientOptions, Limits, Resolve};
+use linchpin_http::middleware::{StackOptions, stack};
+
+use crate::support::{Running, soon};
+
+#[tokio::test]
+async fn a_panic_in_the_page_for_a_panic_costs_its_own_connection_only() {
+    let routes = Router::new()
+        .route("/", get(|| async { "hello" }))
+        .route("/panic", get(|| async { panic!("boom") as &'static str }));
+    let options = StackOptions::default().on_error(|_| panic!("boom again"));
+    let server = Running::plain(stack(routes, &Context::root(), &options)).await;
+    let mut neighbour = server.connect().await;
+    neighbour.get("/").await;
+    let mut client = server.connect().await;
+    client.send("GET /panic HTTP/1.1\r\nhost: test\r\n\r\n").await;
+    assert_eq!(client.rest().await, "");
+    assert!(neighbour.get("/").await.ends_with("hello"));
+}
+
+#[tokio::test]
+async fn a_panic_in_a_resolver_reaches_the_caller_and_leaves_the_client_whole() {
+    struct Broken;
+    impl Resolve for Broken {
+        fn resolve<'a>(
+            &'a self,
+            _: &'a str,
+            _: u16,
+        ) -> Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>> {
+            Box::pin(async { panic!("boom") })
+        }
+    }
+    let client = Client::new(ClientOptions::default().resolver(Broken)).unwrap();
+    let ctx = Context::root();
+    for _ in 0..2 {
+        let request = Request::post("http://example.com/").body(Full::from(Bytes::new())).unwrap();
+        let limits = Limits::default();
+        let call = AssertUnwindSafe(client.send(&ctx, request, &limits)).catch_unwind();
+        let raised = soon("the call ends", call).await.map(drop).unwrap_err();
+        assert_eq!(task::panic_text(&*raised), "boom");
+    }
+}

@@ -1,0 +1,15 @@
+//! What may be sent between threads and shared by them: this file compiles, or it is not so.
+
+use linchpin_security::config::{Effective, Fault, Faults, Loader, Setting, Source, Value};
+use linchpin_security::secret::SecretString;
+use linchpin_security::{jwt, webhook};
+
+const fn shared<T: Send + Sync>() {}
+
+const _: () = {
+    shared::<(Effective, Fault, Faults, Loader, Setting, Source, Value)>();
+    shared::<(jwt::Keys, jwt::Issuer, jwt::Verifier, jwt::VerifyError)>();
+    shared::<SecretString>();
+    shared::<(webhook::Secret, webhook::Signer, webhook::Signature)>();
+    shared::<(webhook::Verifier, webhook::Verified<'_>, webhook::VerifyError)>();
+};
