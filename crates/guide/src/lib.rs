@@ -15,7 +15,6 @@ macro_rules! chapters {
 }
 
 chapters! {
-    p2_task_leaks "P2-task-leaks";
     e1_wrapping "E1-wrapping";
     e2_sentinels "E2-sentinels";
     e3_inspection "E3-inspection";
@@ -28,4 +27,7 @@ chapters! {
     l5_tags "L5-tags";
     l6_options "L6-options";
     l7_zero_values "L7-zero-values";
+    p2_task_leaks "P2-task-leaks";
+    u1_context_keys "U1-context-keys";
+    u2_large_configurations "U2-large-configurations";
 }

@@ -66,13 +66,23 @@ const WATCHED: u8 = 2;
 
 impl Node {
     pub(super) fn new(parent: &Link, role: Role, deadline: Option<Instant>) -> Arc<Self> {
-        Arc::new(Self {
+        let node = Arc::new(Self {
             parent: parent.clone(),
             role,
             deadline,
             state: AtomicU8::new(0),
             slow: Mutex::new(Slow { end: None, watch: None }),
-        })
+        });
+        // What is made under an end has ended with it, even if it brings a deadline that is earlier still.
+        let inherited = parent.as_ref().and_then(|parent| parent.deadline);
+        if deadline.is_some()
+            && deadline != inherited
+            && node.is_ended()
+            && let Some(end) = node.noticed()
+        {
+            node.finish(end);
+        }
+        node
     }
 
     pub(super) fn is_token(&self) -> bool {
@@ -111,7 +121,7 @@ impl Node {
         let Some(deadline) = self.deadline else { return noticed };
         let passed = match &noticed {
             // Nobody had looked at the clock when the other end came.
-            Some(end) => deadline <= end.at,
+            Some(end) => deadline <= end.at && self.owner_of_deadline().own_end().is_none(),
             None => deadline <= Instant::now(),
         };
         if !passed {

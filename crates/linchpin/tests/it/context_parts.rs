@@ -153,6 +153,22 @@ async fn a_deadline_that_passed_unseen_comes_before_a_later_cancel() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_made_under_an_end_keeps_its_cause_whatever_deadline_it_brings() {
+    let parent = Context::root().child();
+    parent.cancel("over");
+    let late = parent.with_timeout(Duration::ZERO);
+    let (below, merged) = (late.child(), Context::merge([&Context::root(), &*late]));
+    let (count, work) = counted();
+    let after = late.after(work);
+    tokio::time::advance(SECOND).await;
+    for context in [&late, &below, &merged] {
+        assert_eq!(context.cause().unwrap().to_string(), "over");
+        assert_eq!(context.cancelled().await.to_string(), "over");
+    }
+    assert!(runs(&count) == 1 && !after.stop());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_budget_gives_each_attempt_an_equal_share_of_what_is_left() {
     let request = Context::root().with_timeout(9 * SECOND);
     let mut budget = request.budget(3);
