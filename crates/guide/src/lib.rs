@@ -15,6 +15,7 @@ macro_rules! chapters {
 }
 
 chapters! {
+    c4_context "C4-context";
     e1_wrapping "E1-wrapping";
     e2_sentinels "E2-sentinels";
     e3_inspection "E3-inspection";
@@ -30,4 +31,5 @@ chapters! {
     p2_task_leaks "P2-task-leaks";
     u1_context_keys "U1-context-keys";
     u2_large_configurations "U2-large-configurations";
+    u6_cooperative_cancellation "U6-cooperative-cancellation";
 }

@@ -5,6 +5,7 @@ mod bulkhead;
 mod carrier;
 mod catalogue;
 mod context;
+mod context_parity;
 mod context_parts;
 mod error;
 mod error_join;

@@ -1,0 +1,3 @@
+module linchpin/differential
+
+go 1.25
