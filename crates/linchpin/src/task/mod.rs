@@ -7,6 +7,7 @@
 //! | the same for futures that borrow, on the caller's task | [`Scope`] |
 //! | many that come and go: connections, deliveries | [`Tracker`] |
 //! | something to do every so often | [`Ticker`] |
+//! | something to do once, later, unless it is put off | [`Timer`] |
 //! | code that blocks | [`blocking`], or [`thread`] where it blocks for good |
 //!
 //! **The panic policy of the toolkit**: a panic never disappears and never kills a neighbour. It is caught at the edge
@@ -23,7 +24,8 @@ mod listed;
 mod registry;
 mod scope;
 mod slab;
-mod ticker;
+pub mod ticker;
+mod timer;
 mod tracker;
 pub mod watch;
 
@@ -46,6 +48,7 @@ pub(crate) use self::registry::{Key, Registry};
 pub use self::registry::{Kind, Live, count, live, live_older_than};
 pub use self::scope::Scope;
 pub use self::ticker::Ticker;
+pub use self::timer::Timer;
 pub use self::tracker::Tracker;
 #[cfg(all(test, linchpin_loom))]
 pub(crate) use self::watch::Slot;

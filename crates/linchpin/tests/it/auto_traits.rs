@@ -7,7 +7,7 @@ use linchpin::error::{Error, Kind, Panicked, catch_async};
 use linchpin::resilience::bulkhead::{self, Bulkhead, Permit};
 use linchpin::resilience::retry::{Jitter, Schedule};
 use linchpin::resilience::{BadOptions, Failed, FailedKind, Refusal};
-use linchpin::task::{Fault, Group, Live, Task, Ticker, Tracker};
+use linchpin::task::{Fault, Group, Live, Task, Ticker, Timer, Tracker};
 use linchpin::time::{Instant, Timestamp};
 
 const fn sent<T: Send>() {}
@@ -18,7 +18,7 @@ const _: () = {
     shared::<(Error, Kind, Panicked)>();
     shared::<(bulkhead::Options, Bulkhead, Permit)>();
     shared::<(Jitter, Schedule, BadOptions, Failed<Error>, FailedKind<Error>, Refusal)>();
-    shared::<(Group<u8>, Live, Task<u8>, Ticker, Tracker)>();
+    shared::<(Group<u8>, Live, Task<u8>, Ticker, Timer, Tracker)>();
     shared::<(Instant, Timestamp)>();
     // A payload may be sent, but not shared.
     sent::<Fault>();
@@ -39,4 +39,8 @@ fn every_wait_may_move_between_threads() {
     sent(door.enter(&ctx));
     sent(Group::<u8>::new(&ctx).join());
     sent(Tracker::new("test").wait());
+    let mut ticker = Ticker::every(Duration::from_secs(1)).unwrap();
+    sent(ticker.tick(&ctx));
+    let mut timer = Timer::stopped();
+    sent(timer.wait(&ctx));
 }

@@ -1,14 +1,20 @@
 //! Every options type of the crate, and the component that its default builds. A test sees to it that none is missing.
 
+use std::time::Duration;
+
 use linchpin::resilience::bulkhead::{self, Bulkhead};
 
+use linchpin::task::ticker::{self, Ticker};
 use linchpin::task::watch::{self, Watch};
 
 type Build = fn() -> Result<(), linchpin::Error>;
 
-const DEFAULTS: [(&str, Build); 2] = [
+const DEFAULTS: [(&str, Build); 3] = [
     ("resilience::bulkhead::Options", || {
         Ok(Bulkhead::new("test", 1, bulkhead::Options::default()).map(drop)?)
+    }),
+    ("task::ticker::Options", || {
+        Ok(Ticker::new(Duration::from_secs(1), ticker::Options::default()).map(drop)?)
     }),
     ("task::watch::Options", || Watch::start(watch::Options::default()).map(drop)),
 ];
