@@ -17,6 +17,8 @@ use crate::time::{Instant, Nap};
 /// | you want | use |
 /// |---|---|
 /// | something once, later, unless it is put off | [`Timer`](super::Timer) |
+/// | to act when a burst of changes is over | [`debounce`](super::debounce) |
+/// | to act at most so often | [`throttle`](super::throttle) |
 ///
 /// ```
 /// # use std::time::Duration;

@@ -10,7 +10,8 @@ use crate::time::{Instant, Nap};
 ///
 /// Go's `time.Timer`, pulled instead of pushed: it fires in [`wait`](Self::wait) and nowhere else. So there is no
 /// channel that may hold a stale value after `Reset` or `Stop`, nothing to drain before either, and both answer exactly:
-/// whether the timer was armed and had not fired. A timer is its owner's alone.
+/// whether the timer was armed and had not fired. A timer is its owner's alone; what other
+/// tasks are to put off is a [`debounce`](super::debounce).
 ///
 /// For a plain wait use [`Context::sleep`]; to bound another wait [`Context::with_timeout`]; to repeat
 /// [`Ticker`](super::Ticker). Go's `AfterFunc` is a task that waits first: [`spawn`](super::spawn).
