@@ -6,6 +6,7 @@
 //! | several that succeed or fail together (Go's errgroup) | [`Group`] |
 //! | the same for futures that borrow, on the caller's task | [`Scope`] |
 //! | many that come and go: connections, deliveries | [`Tracker`] |
+//! | tasks to be started again when they fail | [`Supervisor`] |
 //! | something to do every so often | [`Ticker`] |
 //! | something to do once, later, unless it is put off | [`Timer`] |
 //! | to act when a burst of values is over, or at most so often | [`debounce`], [`throttle`] |
@@ -27,6 +28,7 @@ pub mod pace;
 mod registry;
 mod scope;
 mod slab;
+pub mod supervisor;
 pub mod throttle;
 pub mod ticker;
 mod timer;
@@ -51,6 +53,7 @@ use self::registry::Place;
 pub(crate) use self::registry::{Key, Registry};
 pub use self::registry::{Kind, Live, count, live, live_older_than};
 pub use self::scope::Scope;
+pub use self::supervisor::Supervisor;
 pub use self::ticker::Ticker;
 pub use self::timer::Timer;
 pub use self::tracker::Tracker;

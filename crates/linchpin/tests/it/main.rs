@@ -24,6 +24,8 @@ mod retry;
 mod select;
 mod sentinel;
 mod source;
+mod supervisor;
+mod supervisor_stop;
 mod task;
 mod ticker;
 mod tidy;

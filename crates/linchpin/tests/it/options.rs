@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use linchpin::resilience::bulkhead::{self, Bulkhead};
 
+use linchpin::task::supervisor::{self, Supervisor};
 use linchpin::task::ticker::{self, Ticker};
 use linchpin::task::watch::{self, Watch};
 use linchpin::task::{debounce, throttle};
@@ -12,9 +13,12 @@ const SECOND: Duration = Duration::from_secs(1);
 
 type Build = fn() -> Result<(), linchpin::Error>;
 
-const DEFAULTS: [(&str, Build); 5] = [
+const DEFAULTS: [(&str, Build); 6] = [
     ("resilience::bulkhead::Options", || {
         Ok(Bulkhead::new("test", 1, bulkhead::Options::default()).map(drop)?)
+    }),
+    ("task::supervisor::options::Options", || {
+        Ok(Supervisor::new("test", supervisor::Options::default()).map(drop)?)
     }),
     ("task::debounce::Options", || {
         Ok(debounce::channel::<u8>(SECOND, debounce::Options::default()).map(drop)?)
