@@ -7,6 +7,7 @@ use linchpin::error::{Error, Kind, Panicked, catch_async};
 use linchpin::resilience::bulkhead::{self, Bulkhead, Permit};
 use linchpin::resilience::retry::{Jitter, Schedule};
 use linchpin::resilience::{BadOptions, Failed, FailedKind, Refusal};
+use linchpin::task::pool::{self, BlockingPool, Handle, NotSubmitted, Pool, Report, Unstarted};
 use linchpin::task::{Fault, Group, Live, Task, Ticker, Tracker};
 use linchpin::time::{Instant, Timestamp};
 
@@ -19,6 +20,8 @@ const _: () = {
     shared::<(bulkhead::Options, Bulkhead, Permit)>();
     shared::<(Jitter, Schedule, BadOptions, Failed<Error>, FailedKind<Error>, Refusal)>();
     shared::<(Group<u8>, Live, Task<u8>, Ticker, Tracker)>();
+    shared::<(pool::Options, Pool, BlockingPool, Handle<u8>, NotSubmitted<u8>)>();
+    shared::<(Report, Unstarted)>();
     shared::<(Instant, Timestamp)>();
     // A payload may be sent, but not shared.
     sent::<Fault>();
@@ -39,4 +42,8 @@ fn every_wait_may_move_between_threads() {
     sent(door.enter(&ctx));
     sent(Group::<u8>::new(&ctx).join());
     sent(Tracker::new("test").wait());
+    let pool = Pool::new(1, pool::Options::default()).unwrap();
+    sent(pool.submit(&ctx, |_| async { Ok(()) }));
+    sent(pool.drain(&ctx));
+    sent(pool.shutdown());
 }

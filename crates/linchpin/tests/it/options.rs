@@ -2,14 +2,16 @@
 
 use linchpin::resilience::bulkhead::{self, Bulkhead};
 
+use linchpin::task::pool::{self, Pool};
 use linchpin::task::watch::{self, Watch};
 
 type Build = fn() -> Result<(), linchpin::Error>;
 
-const DEFAULTS: [(&str, Build); 2] = [
+const DEFAULTS: [(&str, Build); 3] = [
     ("resilience::bulkhead::Options", || {
         Ok(Bulkhead::new("test", 1, bulkhead::Options::default()).map(drop)?)
     }),
+    ("task::pool::options::Options", || Pool::new(1, pool::Options::default()).map(drop)),
     ("task::watch::Options", || Watch::start(watch::Options::default()).map(drop)),
 ];
 
