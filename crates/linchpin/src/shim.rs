@@ -26,6 +26,8 @@ pub(crate) enum Fault {
     ContextTellsBeforeItEnds,
     /// A joiner looks whether anybody is left and leaves its waker under two holds of the lock, not one.
     GroupLooksBeforeItRegisters,
+    /// The receiver of a mailbox looks and leaves its waker under two holds of the lock, not one.
+    MailboxLooksBeforeItRegisters,
     /// A task takes its number in the list and enters under another hold of the lock.
     RegistryCountsOutsideItsLock,
     /// The watch does not look again whether the thread still polls the task whose name it found.

@@ -7,6 +7,8 @@
 //! | the same for futures that borrow, on the caller's task | [`Scope`] |
 //! | many that come and go: connections, deliveries | [`Tracker`] |
 //! | something to do every so often | [`Ticker`] |
+//! | something to do once, later, unless it is put off | [`Timer`] |
+//! | to act when a burst of values is over, or at most so often | [`debounce`], [`throttle`] |
 //! | code that blocks | [`blocking`], or [`thread`] where it blocks for good |
 //!
 //! **The panic policy of the toolkit**: a panic never disappears and never kills a neighbour. It is caught at the edge
@@ -16,14 +18,18 @@
 //! span of its spawner. Go's `go` statement has none of the three. In production a [`watch`] tells which task blocks
 //! its thread and which was forgotten; in tests `linchpin_testing::leak` tells what a test left behind.
 
+pub mod debounce;
 mod group;
 #[cfg(feature = "testing")]
 mod home;
 mod listed;
+pub mod pace;
 mod registry;
 mod scope;
 mod slab;
-mod ticker;
+pub mod throttle;
+pub mod ticker;
+mod timer;
 mod tracker;
 pub mod watch;
 
@@ -46,6 +52,7 @@ pub(crate) use self::registry::{Key, Registry};
 pub use self::registry::{Kind, Live, count, live, live_older_than};
 pub use self::scope::Scope;
 pub use self::ticker::Ticker;
+pub use self::timer::Timer;
 pub use self::tracker::Tracker;
 #[cfg(all(test, linchpin_loom))]
 pub(crate) use self::watch::Slot;
