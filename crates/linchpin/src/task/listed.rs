@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
-use tracing::Instrument as _;
 use tracing::instrument::Instrumented;
+use tracing::{Instrument as _, Span};
 
 use super::registry::{Kind, Place};
 use super::watch;
@@ -32,6 +32,12 @@ impl<F: Future> Listed<F> {
     pub(super) fn at(name: &'static str, site: &'static Location<'static>, work: F) -> Self {
         let place = Place::new(name, site, Kind::Async);
         Self { work: Some(work.in_current_span()), place: Some(place) }
+    }
+
+    /// In no span, with a line that is not the caller's: for what outlives whoever needed it first.
+    pub(super) fn detached(name: &'static str, site: &'static Location<'static>, work: F) -> Self {
+        let place = Place::new(name, site, Kind::Async);
+        Self { work: Some(work.instrument(Span::none())), place: Some(place) }
     }
 }
 

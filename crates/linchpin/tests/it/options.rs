@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use linchpin::resilience::bulkhead::{self, Bulkhead};
 
+use linchpin::task::pool::{self, Pool};
 use linchpin::task::supervisor::{self, Supervisor};
 use linchpin::task::ticker::{self, Ticker};
 use linchpin::task::watch::{self, Watch};
@@ -13,7 +14,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 type Build = fn() -> Result<(), linchpin::Error>;
 
-const DEFAULTS: [(&str, Build); 6] = [
+const DEFAULTS: &[(&str, Build)] = &[
     ("resilience::bulkhead::Options", || {
         Ok(Bulkhead::new("test", 1, bulkhead::Options::default()).map(drop)?)
     }),
@@ -23,6 +24,7 @@ const DEFAULTS: [(&str, Build); 6] = [
     ("task::debounce::Options", || {
         Ok(debounce::channel::<u8>(SECOND, debounce::Options::default()).map(drop)?)
     }),
+    ("task::pool::options::Options", || Pool::new(1, pool::Options::default()).map(drop)),
     ("task::throttle::Options", || {
         Ok(throttle::channel::<u8>(SECOND, throttle::Options::default()).map(drop)?)
     }),

@@ -15,6 +15,8 @@ use linchpin::{Context, Error, Kind, task};
 use linchpin_testing::leak::Check;
 use tokio::time::sleep;
 
+use crate::panic::{hooked, logged};
+
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
 /// How a child ends.
@@ -281,9 +283,10 @@ async fn health_is_waited_for_at_the_start_and_after_a_trouble() {
     assert!(report.unwrap().health.is_quiescent());
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_panic_in_a_child_or_in_the_making_of_its_future_is_a_failure() {
-    let lines = {
+#[test]
+fn a_panic_in_a_child_or_in_the_making_of_its_future_is_a_failure() {
+    hooked();
+    let run = async {
         let supervisor =
             supervisor(steady())
                 .child("panics", Restart::Temporary, |_| async { panic!("in the future") })
@@ -295,12 +298,24 @@ async fn a_panic_in_a_child_or_in_the_making_of_its_future_is_a_failure() {
                 });
         supervisor.run(&Context::root()).await.unwrap().health
     };
-    let text = |index: usize| {
-        let failure = lines.children[index].last_failure.as_ref().unwrap();
-        failure.find::<Panicked>().unwrap().text().to_owned()
-    };
-    assert_eq!((text(0), text(1)), ("in the future".to_owned(), "in the closure".to_owned()));
-    assert_eq!(lines.children[2].state, State::Done);
+    let mut health = None;
+    let lines = logged(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        health = Some(runtime.block_on(async {
+            tokio::time::pause();
+            run.await
+        }));
+    });
+    let health = health.unwrap();
+    for (index, text) in ["in the future", "in the closure"].into_iter().enumerate() {
+        let failure = health.children[index].last_failure.as_ref().unwrap();
+        let panicked = failure.find::<Panicked>().unwrap();
+        assert_eq!(panicked.text(), text);
+        assert!(panicked.location().is_some_and(|place| place.contains("supervisor.rs")));
+        let told = lines.iter().filter(|line| line.contains(text)).count();
+        assert_eq!(told, 1, "logged once: {lines:?}");
+    }
+    assert_eq!(health.children[2].state, State::Done);
 }
 
 #[test]

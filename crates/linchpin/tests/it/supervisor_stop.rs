@@ -130,3 +130,16 @@ async fn a_panic_while_a_child_stops_is_found_in_its_health() {
     assert_eq!(child.state, State::Stopped);
     assert!(child.last_failure.as_ref().unwrap().find::<Panicked>().is_some());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_wrong_while_a_child_stops_is_found_in_its_health_and_the_end_itself_is_not() {
+    let supervisor = supervisor(steady())
+        .child("flush fails", Restart::Permanent, |ctx| async move {
+            ctx.cancelled().await;
+            fails()
+        })
+        .child("ends", Restart::Permanent, |ctx| async move { Ok(ctx.sleep(SECOND * 60).await?) });
+    let health = run_for(supervisor, 1).await.unwrap().health;
+    assert!(health.children[0].last_failure.is_some());
+    assert!(health.children[1].last_failure.is_none());
+}

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::{GaveUp, Health, Options, Restart, Spec, State};
-use crate::context::{Cause, Child, Context};
-use crate::error::{Error, Panicked};
+use crate::context::{Cause, Child, Context, Ended};
+use crate::error::{Error, Kind, Panicked, catch_async};
 use crate::task::{Fault, Listed, Task, raw};
 use crate::time::{Instant, Nap};
 
@@ -115,8 +115,13 @@ impl Running {
                             (&mut task.handle).await
                         }
                     };
-                    if let Err(fault @ Fault::Panicked(_)) = outcome.map_err(Fault::from) {
-                        self.failed(index, Error::from(fault));
+                    // That it was stopped is no failure; what went wrong meanwhile is.
+                    if let Err(error) =
+                        outcome.unwrap_or_else(|error| Err(Fault::from(error).into()))
+                        && error.kind() != Kind::Cancelled
+                        && error.find::<Ended>().is_none()
+                    {
+                        self.failed(index, error);
                     }
                     self.post(index, State::Stopped);
                 }
@@ -135,8 +140,8 @@ impl Running {
         let slot = &mut self.slots[index];
         let (context, work) = (self.base.child(), slot.spec.work.clone());
         let handed = (*context).clone();
-        // Called within the task, so that a panic in the making of the future is the task's, too.
-        let run = async move { work(handed).await };
+        // Called within the boundary, so that a panic in the making of the future is caught there, too.
+        let run = async move { catch_async(async { work(handed).await }).await.flatten() };
         let task = Task { handle: raw(Listed::at(slot.spec.name, slot.spec.site, run)) };
         slot.phase = Phase::Running { task, context, since: Instant::now() };
         self.post(index, State::Running);
