@@ -5,6 +5,7 @@
 
 mod context;
 mod group;
+mod mailbox;
 mod registry;
 
 use std::cell::Cell;

@@ -33,9 +33,15 @@ pin_project! {
 impl<F> Listed<F> {
     #[track_caller]
     pub(super) fn new(name: &'static str, work: F) -> Self {
-        let place = Place::new(name, Location::caller(), Kind::Async);
-        let span = Some(Span::current()).filter(|span| !span.is_none()).map(Box::new);
-        Self { work: Some(work), span, place: Some(place) }
+        let mut listed = Self::detached(name, Location::caller(), work);
+        listed.span = Some(Span::current()).filter(|span| !span.is_none()).map(Box::new);
+        listed
+    }
+
+    /// In no span, with a line that is not the caller's: for what outlives whoever needed it first.
+    pub(super) fn detached(name: &'static str, site: &'static Location<'static>, work: F) -> Self {
+        let place = Place::new(name, site, Kind::Async);
+        Self { work: Some(work), span: None, place: Some(place) }
     }
 
     /// Drops the work, in its span, and then leaves the list: a task is listed as long as anything of it is left.
