@@ -1,11 +1,12 @@
 //! Work with a place in the list of live tasks.
 
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
-use tracing::Instrument as _;
 use tracing::instrument::Instrumented;
+use tracing::{Instrument as _, Span};
 
 use super::registry::{Kind, Place};
 use super::watch;
@@ -24,8 +25,14 @@ pin_project! {
 impl<F: Future> Listed<F> {
     #[track_caller]
     pub(super) fn new(name: &'static str, work: F) -> Self {
-        let place = Place::new(name, std::panic::Location::caller(), Kind::Async);
+        let place = Place::new(name, Location::caller(), Kind::Async);
         Self { work: Some(work.in_current_span()), place: Some(place) }
+    }
+
+    /// In no span, with a line that is not the caller's: for what outlives whoever needed it first.
+    pub(super) fn detached(name: &'static str, site: &'static Location<'static>, work: F) -> Self {
+        let place = Place::new(name, site, Kind::Async);
+        Self { work: Some(work.instrument(Span::none())), place: Some(place) }
     }
 }
 

@@ -7,9 +7,10 @@
 //! | the same for futures that borrow, on the caller's task | [`Scope`] |
 //! | many that come and go: connections, deliveries | [`Tracker`] |
 //! | something to do every so often | [`Ticker`] |
+//! | many of which a few may run at once, in order | [`pool::Pool`] |
 //! | something to do once, later, unless it is put off | [`Timer`] |
 //! | to act when a burst of values is over, or at most so often | [`debounce`], [`throttle`] |
-//! | code that blocks | [`blocking`], or [`thread`] where it blocks for good |
+//! | code that blocks | [`blocking`], [`Pool::blocking`](pool::Pool::blocking), or [`thread`] where it blocks for good |
 //!
 //! **The panic policy of the toolkit**: a panic never disappears and never kills a neighbour. It is caught at the edge
 //! of its task and raised again where the result is awaited; where nobody awaits a result it is logged and counted.
@@ -24,6 +25,7 @@ mod group;
 mod home;
 mod listed;
 pub mod pace;
+pub mod pool;
 mod registry;
 mod scope;
 mod slab;
@@ -113,7 +115,16 @@ pub fn thread<T: Send + 'static>(
     name: &'static str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> std::io::Result<JoinHandle<T>> {
-    let place = Place::new(name, Location::caller(), Kind::Thread);
+    thread_at(name, Location::caller(), work)
+}
+
+/// The same for a line that is not the caller's.
+fn thread_at<T: Send + 'static>(
+    name: &'static str,
+    site: &'static Location<'static>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> std::io::Result<JoinHandle<T>> {
+    let place = Place::new(name, site, Kind::Thread);
     std::thread::Builder::new().name(name.to_owned()).spawn(move || place.keep_while(work))
 }
 

@@ -10,6 +10,7 @@ use linchpin::resilience::{BadOptions, Failed, FailedKind, Refusal};
 use linchpin::sync::channel;
 use linchpin::sync::select::{self, Set};
 use linchpin::task::pace::{Paced, Pusher};
+use linchpin::task::pool::{self, BlockingPool, Handle, NotSubmitted, Pool, Report, Unstarted};
 use linchpin::task::{Fault, Group, Live, Task, Ticker, Timer, Tracker};
 use linchpin::time::{Instant, Timestamp};
 
@@ -21,6 +22,8 @@ const _: () = {
     shared::<(Error, Kind, Panicked)>();
     shared::<(bulkhead::Options, Bulkhead, Permit)>();
     shared::<(Jitter, Schedule, BadOptions, Failed<Error>, FailedKind<Error>, Refusal)>();
+    shared::<(pool::Options, Pool, BlockingPool, Handle<u8>, NotSubmitted<u8>)>();
+    shared::<(Report, Unstarted)>();
     shared::<(Group<u8>, Live, Task<u8>, Ticker, Timer, Tracker)>();
     shared::<(Instant, Timestamp)>();
     shared::<(channel::Sender<u8>, channel::Receiver<u8>, channel::Permit<'_, u8>)>();
@@ -45,6 +48,10 @@ fn every_wait_may_move_between_threads() {
     sent(door.enter(&ctx));
     sent(Group::<u8>::new(&ctx).join());
     sent(Tracker::new("test").wait());
+    let pool = Pool::new(1, pool::Options::default()).unwrap();
+    sent(pool.submit(&ctx, |_| async { Ok(()) }));
+    sent(pool.drain(&ctx));
+    sent(pool.shutdown());
     let mut ticker = Ticker::every(Duration::from_secs(1)).unwrap();
     sent(ticker.tick(&ctx));
     let (tx, mut rx) = channel::bounded(1).unwrap();

@@ -19,6 +19,7 @@ mod options;
 mod pace;
 mod panic;
 mod panic_policy;
+mod pool;
 mod registry;
 mod retry;
 mod select;

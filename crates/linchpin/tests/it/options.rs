@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use linchpin::resilience::bulkhead::{self, Bulkhead};
 
+use linchpin::task::pool::{self, Pool};
 use linchpin::task::ticker::{self, Ticker};
 use linchpin::task::watch::{self, Watch};
 use linchpin::task::{debounce, throttle};
@@ -12,13 +13,14 @@ const SECOND: Duration = Duration::from_secs(1);
 
 type Build = fn() -> Result<(), linchpin::Error>;
 
-const DEFAULTS: [(&str, Build); 5] = [
+const DEFAULTS: [(&str, Build); 6] = [
     ("resilience::bulkhead::Options", || {
         Ok(Bulkhead::new("test", 1, bulkhead::Options::default()).map(drop)?)
     }),
     ("task::debounce::Options", || {
         Ok(debounce::channel::<u8>(SECOND, debounce::Options::default()).map(drop)?)
     }),
+    ("task::pool::options::Options", || Pool::new(1, pool::Options::default()).map(drop)),
     ("task::throttle::Options", || {
         Ok(throttle::channel::<u8>(SECOND, throttle::Options::default()).map(drop)?)
     }),
