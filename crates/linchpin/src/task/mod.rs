@@ -20,6 +20,7 @@
 //! span of its spawner. Go's `go` statement has none of the three. In production a [`watch`] tells which task blocks
 //! its thread and which was forgotten; in tests `linchpin_testing::leak` tells what a test left behind.
 
+mod caught;
 pub mod debounce;
 mod group;
 #[cfg(feature = "testing")]
@@ -46,7 +47,7 @@ use tokio::task::JoinError;
 
 pub use self::group::{Group, NotSpawned};
 #[cfg(all(test, linchpin_loom))]
-pub(crate) use self::group::{Outcome, Shared};
+pub(crate) use self::group::{Outcome, Place as ResultPlace, Shared, Ticket};
 #[cfg(feature = "testing")]
 pub use self::home::Home;
 use self::listed::Listed;
