@@ -1,5 +1,6 @@
 //! Work with a place in the list of live tasks.
 
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -24,7 +25,12 @@ pin_project! {
 impl<F: Future> Listed<F> {
     #[track_caller]
     pub(super) fn new(name: &'static str, work: F) -> Self {
-        let place = Place::new(name, std::panic::Location::caller(), Kind::Async);
+        Self::at(name, Location::caller(), work)
+    }
+
+    /// One that was spawned by the line `site`.
+    pub(super) fn at(name: &'static str, site: &'static Location<'static>, work: F) -> Self {
+        let place = Place::new(name, site, Kind::Async);
         Self { work: Some(work.in_current_span()), place: Some(place) }
     }
 }

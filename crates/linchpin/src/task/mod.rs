@@ -5,6 +5,7 @@
 //! | one task whose result you want | [`spawn`] and [`Task::join`] |
 //! | several that succeed or fail together (Go's errgroup) | [`Group`] |
 //! | the same for futures that borrow, on the caller's task | [`Scope`] |
+//! | items that go through steps, each as wide as it needs | [`Pipeline`](pipeline::Pipeline) |
 //! | many that come and go: connections, deliveries | [`Tracker`] |
 //! | something to do every so often | [`Ticker`] |
 //! | code that blocks | [`blocking`], or [`thread`] where it blocks for good |
@@ -16,10 +17,12 @@
 //! span of its spawner. Go's `go` statement has none of the three. In production a [`watch`] tells which task blocks
 //! its thread and which was forgotten; in tests `linchpin_testing::leak` tells what a test left behind.
 
+mod belt;
 mod group;
 #[cfg(feature = "testing")]
 mod home;
 mod listed;
+pub mod pipeline;
 mod registry;
 mod scope;
 mod slab;
@@ -34,6 +37,8 @@ use std::thread::JoinHandle;
 
 use tokio::task::JoinError;
 
+#[cfg(all(test, linchpin_loom))]
+pub(crate) use self::belt::{Belt, Load};
 pub use self::group::{Group, NotSpawned};
 #[cfg(all(test, linchpin_loom))]
 pub(crate) use self::group::{Outcome, Shared};

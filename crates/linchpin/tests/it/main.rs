@@ -16,6 +16,7 @@ mod guide;
 mod options;
 mod panic;
 mod panic_policy;
+mod pipeline;
 mod registry;
 mod retry;
 mod sentinel;

@@ -2,13 +2,20 @@
 
 use linchpin::resilience::bulkhead::{self, Bulkhead};
 
+use linchpin::task::pipeline::{self, Pipeline};
 use linchpin::task::watch::{self, Watch};
 
 type Build = fn() -> Result<(), linchpin::Error>;
 
-const DEFAULTS: [(&str, Build); 2] = [
+const DEFAULTS: [(&str, Build); 3] = [
     ("resilience::bulkhead::Options", || {
         Ok(Bulkhead::new("test", 1, bulkhead::Options::default()).map(drop)?)
+    }),
+    ("task::pipeline::options::Options", || {
+        let source = futures_util::stream::iter([1]);
+        let pipeline = Pipeline::from(source).map("pass", pipeline::Options::default(), Ok);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(pipeline.collect(&linchpin::Context::root())).map(drop)
     }),
     ("task::watch::Options", || Watch::start(watch::Options::default()).map(drop)),
 ];
