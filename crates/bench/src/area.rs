@@ -4,7 +4,7 @@ use linchpin::Result;
 
 use crate::harness::Operation;
 use crate::row::Row;
-use crate::{context, floor, registry, relay};
+use crate::{context, context_tree, floor, registry, relay, tasks};
 
 /// Something to measure in one run.
 #[derive(Clone, Copy, Debug)]
@@ -40,12 +40,18 @@ pub const AREAS: &[Area] = &[
         name: "context",
         about: "linchpin::Context beside tokio-util's CancellationToken",
         operations: context::operations,
-        rest: |_| Ok(Report::default()),
+        rest: |_| context_tree::bytes(),
     },
     Area {
         name: "registry",
         about: "what it costs to have every task listed and watched, beside bare tokio",
         operations: registry::operations,
+        rest: |_| Ok(Report::default()),
+    },
+    Area {
+        name: "tasks",
+        about: "groups and what else runs many tasks, beside tokio's own means",
+        operations: tasks::operations,
         rest: |_| Ok(Report::default()),
     },
     Area {

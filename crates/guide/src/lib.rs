@@ -16,6 +16,7 @@ macro_rules! chapters {
 
 chapters! {
     c4_context "C4-context";
+    c7_errgroup "C7-errgroup";
     e1_wrapping "E1-wrapping";
     e2_sentinels "E2-sentinels";
     e3_inspection "E3-inspection";

@@ -5,7 +5,8 @@
 //! | [`context`] | deadline, cancellation with a cause, typed values | `context` |
 //! | [`error`] | one error with a [`Kind`], a searchable chain, a public text; panics caught | `errors`, `recover`, gRPC codes |
 //! | [`time`] | a movable monotonic clock, wall-clock timestamps | `time` |
-//! | [`task`] | owned tasks, groups, trackers, tickers, a live registry | `go`, `errgroup`, `time.Ticker` |
+//! | [`task`] | owned tasks, groups, trackers, tickers, timers, a live registry | `go`, `errgroup`, `time.Ticker` |
+//! | [`sync`] | channels, and the first of several waits | channels, `select` |
 //! | [`resilience`] | retry schedules, bulkheads, and the words all policies share | failsafe-go |
 //!
 //! The crate knows no HTTP, no SQL and no serialisation; its sister crates add those and never depend on each
@@ -22,6 +23,7 @@ pub mod error;
 mod model;
 pub mod resilience;
 mod shim;
+pub mod sync;
 pub mod task;
 pub mod time;
 

@@ -28,6 +28,12 @@ pub(crate) enum Fault {
     ContextTellsBeforeItEnds,
     /// A joiner looks whether anybody is left and leaves its waker under two holds of the lock, not one.
     GroupLooksBeforeItRegisters,
+    /// A submitter who leaves the line keeps the place that was granted to it.
+    PoolForgetsTheNextInLine,
+    /// A worker looks for a job and becomes idle under two holds of the lock, not one.
+    PoolLooksBeforeItIdles,
+    /// The receiver of a mailbox looks and leaves its waker under two holds of the lock, not one.
+    MailboxLooksBeforeItRegisters,
     /// A task takes its number in the list and enters under another hold of the lock.
     RegistryCountsOutsideItsLock,
     /// The watch does not look again whether the thread still polls the task whose name it found.

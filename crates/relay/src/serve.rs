@@ -113,7 +113,7 @@ fn close_at_the_end(life: &Lifecycle, database: &Database) {
 
 /// Removes idempotency records that have expired, a batch at a time.
 async fn prune(accepting: Context, writer: Writer) {
-    let mut ticker = Ticker::every(PRUNE_EVERY);
+    let mut ticker = Ticker::every(PRUNE_EVERY).expect("a period that is not zero");
     while ticker.tick(&accepting).await.is_ok() {
         let expired = |tx: &mut linchpin_data::sqlite::Tx<'_>| {
             idempotency::prune(tx, Timestamp::now() - idempotency::TTL, PRUNE_BATCH)

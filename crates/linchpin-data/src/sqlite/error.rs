@@ -50,9 +50,11 @@ impl<T> Sql<T> for rusqlite::Result<T> {
 
 /// A `COMMIT` failed and it is not known whether the disk holds the group.
 ///
-/// Until the process ends the group is absent. After a crash right then SQLite may find it complete
-/// in the log and keep it. A caller that tries again does so under an idempotency key or a unique id.
-/// Found by `error.find::<CommitUnknown>()`.
+/// While the database stays open the group is absent, and the next one that writes replaces it for
+/// good. If the process dies before that, the next start may find the group whole in the log and keep
+/// it. So a caller tries again under an idempotency key or a unique id, and what memory and rows must
+/// agree on, such as leases, is made to agree at every start, and needs no care in between. Found by
+/// `error.find::<CommitUnknown>()`. Why this is so stands in the [module](super).
 #[derive(Debug)]
 pub struct CommitUnknown {
     cause: rusqlite::Error,

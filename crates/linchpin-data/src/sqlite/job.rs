@@ -27,8 +27,10 @@ impl Tx<'_> {
     /// Has this run on the writer thread once the commit has succeeded, before the answer leaves.
     ///
     /// It runs whether or not the submitter still waits, in the order of submission, and never for a
-    /// closure that returned `Err` or whose transaction was undone. Keep it short, it holds up the
-    /// next group: hand the work to someone. A panic in it is caught and logged.
+    /// closure that returned `Err` or whose transaction was undone. After a
+    /// [`CommitUnknown`](super::CommitUnknown) it is dropped: what it would have told of
+    /// is not there while the database is open. Keep it short, it holds up the next group: hand the work to someone.
+    /// A panic in it is caught and logged.
     pub fn after_commit(&mut self, hook: impl FnOnce() + Send + 'static) {
         self.hooks.push(Box::new(hook));
     }

@@ -28,9 +28,17 @@
 //! # When the disk fails
 //!
 //! Errors of a full or failing disk are [`Kind::Unavailable`](linchpin::Kind::Unavailable): the
-//! caller may try again. If a `COMMIT` itself fails in a way that leaves open whether a later start
-//! will find the group, the error has a [`CommitUnknown`] inside. The writer reopens its connection
-//! when needed and goes on as soon as the disk does.
+//! caller may try again. The writer replaces its connection when needed and goes on as soon as the
+//! disk does.
+//!
+//! If a `COMMIT` itself fails in a way that leaves open whether a later start will find the group, the
+//! error has a [`CommitUnknown`] inside. SQLite has then written the whole group to the log and could
+//! not sync it. But it goes by the log's index, which is in shared memory and takes a group up only
+//! after its sync: to the writer and to every reader the group is absent, and the next one that writes
+//! is written over it. Only the first to open the file builds the index anew from the log, and keeps
+//! what is whole in it. So the writer opens another connection before it closes the one that failed.
+//! What was told as failed does not come back while the database is open, hooks that were dropped are
+//! not missed, and only a start can find more than was acknowledged.
 
 mod connection;
 mod database;

@@ -220,18 +220,24 @@ pub(super) fn pair(path: PathBuf, options: Options, guard: Guard) -> (Writer, Wo
 
 impl Worker {
     /// Runs groups until the queue is closed and empty, or nobody is left to fill it.
-    pub(super) fn work(mut self, conn: Connection) {
-        let mut conn = Some(conn);
+    pub(super) fn work(mut self, mut conn: Connection) {
+        let mut healthy = true;
         let mut group = Vec::new();
         while self.take(&mut group) {
-            match conn.take().map_or_else(|| self.reopen(), Ok) {
-                Ok(open) => conn = self.serve(&open, &mut group).then_some(open),
-                Err(cause) => self.fail(&mut group, &cause),
+            if !healthy {
+                match self.reopen() {
+                    // The old one is closed only now. If it was the last one open, SQLite would read
+                    // the log anew and might find in it what a failed commit has left.
+                    Ok(reopened) => conn = reopened,
+                    Err(cause) => {
+                        self.fail(&mut group, &cause);
+                        continue;
+                    }
+                }
             }
+            healthy = self.serve(&conn, &mut group);
         }
-        if let Some(conn) = conn {
-            truncate_log(&conn);
-        }
+        truncate_log(&conn);
     }
 
     /// Runs this group and those that follow. `false` if the connection should be replaced.

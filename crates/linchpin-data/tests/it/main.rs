@@ -2,6 +2,7 @@
 
 mod auto_traits;
 mod failing_disk;
+mod failing_sync;
 mod id;
 mod idempotency;
 mod migrate;

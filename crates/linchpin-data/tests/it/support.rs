@@ -1,7 +1,7 @@
 //! A database in a folder of its own, and ways to hold its writer still.
 
 use std::future::poll_fn;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::mpsc;
 use std::task::Poll;
@@ -36,18 +36,27 @@ pub(crate) fn fixture() -> Fixture {
 pub(crate) fn fixture_with(options: Options) -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("test.db");
-    let options = options.migrations(Migrations::new(SCHEMA).unwrap());
-    let database = Database::open(&path, options).unwrap();
+    let database = open(&path, options);
     Fixture { database, ctx: Context::root(), path, _folder: folder }
+}
+
+/// The database at a path of the caller's choice, with the tables of a fixture.
+pub(crate) fn open(path: &Path, options: Options) -> Database {
+    Database::open(path, options.migrations(Migrations::new(SCHEMA).unwrap())).unwrap()
+}
+
+/// The keys that a new connection sees now, in order, with how many parts each has.
+pub(crate) fn keys(path: &Path) -> Vec<(i64, i64)> {
+    let conn = Connection::open(path).unwrap();
+    let mut rows = conn.prepare("SELECT key, count(*) FROM entry GROUP BY key").unwrap();
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    rows.query_map([], read).unwrap().collect::<rusqlite::Result<_>>().unwrap()
 }
 
 impl Fixture {
     /// The keys that another connection sees now, in order, with how many parts each has.
     pub(crate) fn keys(&self) -> Vec<(i64, i64)> {
-        let conn = Connection::open(&self.path).unwrap();
-        let mut rows = conn.prepare("SELECT key, count(*) FROM entry GROUP BY key").unwrap();
-        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-        rows.query_map([], read).unwrap().collect::<rusqlite::Result<_>>().unwrap()
+        keys(&self.path)
     }
 
     pub(crate) fn submit<T: Send + 'static>(

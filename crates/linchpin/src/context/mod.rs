@@ -265,11 +265,7 @@ impl Context {
     ///
     /// Safe.
     pub async fn sleep(&self, duration: Duration) -> Result<(), Ended> {
-        if self.remaining().is_some_and(|left| left < duration) {
-            self.check()?;
-            return Err(Cause::Deadline.into());
-        }
-        self.run(tokio::time::sleep(duration)).await
+        self.run_until(Instant::now() + duration, tokio::time::sleep(duration)).await
     }
 
     /// Refuses if the context has ended, and lets other tasks run from time to time: for loops that compute.

@@ -1,17 +1,18 @@
 //! Waiting for the end of a context.
 
 use std::fmt;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context as Poller, Poll, Waker};
 
 use smallvec::SmallVec;
 
 use super::Context;
-use super::cause::Cause;
+use super::cause::{Cause, Ended};
 use super::node::Node;
 use super::watch::Told;
 use crate::shim::{Fault, planted};
+use crate::time::Instant;
 
 /// The future of [`Context::cancelled`].
 ///
@@ -23,6 +24,8 @@ pub struct Cancelled<'a> {
     entry: Option<Entry>,
     /// The waker that was left.
     waker: Option<Waker>,
+    /// Whether a timer is to notice the deadline.
+    timed: bool,
 }
 
 /// A place at every level of a context that can end: a key for each, in the order of the levels.
@@ -39,9 +42,9 @@ impl Entry {
     }
 
     /// Arms what can end the context from outside; `false` if it must be done again.
-    pub(super) fn arm(context: &Context) -> bool {
+    pub(super) fn arm(context: &Context, timed: bool) -> bool {
         let Some(node) = &context.0 else { return true };
-        let timer = node.deadline().is_none() || node.owner_of_deadline().arm();
+        let timer = !timed || node.deadline().is_none() || node.owner_of_deadline().arm();
         node.watchable().filter(|node| node.is_token()).fold(timer, |all, node| node.arm() && all)
     }
 
@@ -63,11 +66,37 @@ impl Entry {
     }
 }
 
+// ===== impl Context =====
+
+impl Context {
+    /// Runs `wait`, which will be over at `until`: refuses at once if the deadline is earlier, and so needs no timer
+    /// to notice the deadline.
+    pub(crate) async fn run_until<F: Future>(
+        &self,
+        until: Instant,
+        wait: F,
+    ) -> Result<F::Output, Ended> {
+        self.check()?;
+        if self.deadline().is_some_and(|deadline| deadline < until) {
+            return Err(Cause::Deadline.into());
+        }
+        let mut wait = pin!(wait);
+        let mut ended = pin!(Cancelled { context: self, entry: None, waker: None, timed: false });
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(output) = wait.as_mut().poll(cx) {
+                return Poll::Ready(Ok(output));
+            }
+            ended.as_mut().poll(cx).map(|cause| Err(cause.into()))
+        })
+        .await
+    }
+}
+
 // ===== impl Cancelled =====
 
 impl<'a> Cancelled<'a> {
     pub(super) fn new(context: &'a Context) -> Self {
-        Self { context, entry: None, waker: None }
+        Self { context, entry: None, waker: None, timed: true }
     }
 
     fn enter(&mut self, waker: &Waker) {
@@ -97,7 +126,7 @@ impl Future for Cancelled<'_> {
         if let Some(cause) = self.context.noticed() {
             return Poll::Ready(cause);
         }
-        if !Entry::arm(self.context) {
+        if !Entry::arm(self.context, self.timed) {
             cx.waker().wake_by_ref();
         }
         // Arming may have found that the time has come.

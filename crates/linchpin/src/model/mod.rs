@@ -6,6 +6,7 @@
 mod belt;
 mod context;
 mod group;
+mod mailbox;
 mod registry;
 
 use std::cell::Cell;

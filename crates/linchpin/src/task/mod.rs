@@ -8,7 +8,10 @@
 //! | items that go through steps, each as wide as it needs | [`Pipeline`](pipeline::Pipeline) |
 //! | many that come and go: connections, deliveries | [`Tracker`] |
 //! | something to do every so often | [`Ticker`] |
-//! | code that blocks | [`blocking`], or [`thread`] where it blocks for good |
+//! | many of which a few may run at once, in order | [`pool::Pool`] |
+//! | something to do once, later, unless it is put off | [`Timer`] |
+//! | to act when a burst of values is over, or at most so often | [`debounce`], [`throttle`] |
+//! | code that blocks | [`blocking`], [`Pool::blocking`](pool::Pool::blocking), or [`thread`] where it blocks for good |
 //!
 //! **The panic policy of the toolkit**: a panic never disappears and never kills a neighbour. It is caught at the edge
 //! of its task and raised again where the result is awaited; where nobody awaits a result it is logged and counted.
@@ -18,15 +21,21 @@
 //! its thread and which was forgotten; in tests `linchpin_testing::leak` tells what a test left behind.
 
 mod belt;
+mod caught;
+pub mod debounce;
 mod group;
 #[cfg(feature = "testing")]
 mod home;
 mod listed;
+pub mod pace;
 pub mod pipeline;
+pub mod pool;
 mod registry;
 mod scope;
 mod slab;
-mod ticker;
+pub mod throttle;
+pub mod ticker;
+mod timer;
 mod tracker;
 pub mod watch;
 
@@ -41,7 +50,7 @@ use tokio::task::JoinError;
 pub(crate) use self::belt::{Belt, Load};
 pub use self::group::{Group, NotSpawned};
 #[cfg(all(test, linchpin_loom))]
-pub(crate) use self::group::{Outcome, Shared};
+pub(crate) use self::group::{Outcome, Place as ResultPlace, Shared, Ticket};
 #[cfg(feature = "testing")]
 pub use self::home::Home;
 use self::listed::Listed;
@@ -51,6 +60,7 @@ pub(crate) use self::registry::{Key, Registry};
 pub use self::registry::{Kind, Live, count, live, live_older_than};
 pub use self::scope::Scope;
 pub use self::ticker::Ticker;
+pub use self::timer::Timer;
 pub use self::tracker::Tracker;
 #[cfg(all(test, linchpin_loom))]
 pub(crate) use self::watch::Slot;
@@ -111,7 +121,16 @@ pub fn thread<T: Send + 'static>(
     name: &'static str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> std::io::Result<JoinHandle<T>> {
-    let place = Place::new(name, Location::caller(), Kind::Thread);
+    thread_at(name, Location::caller(), work)
+}
+
+/// The same for a line that is not the caller's.
+fn thread_at<T: Send + 'static>(
+    name: &'static str,
+    site: &'static Location<'static>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> std::io::Result<JoinHandle<T>> {
+    let place = Place::new(name, site, Kind::Thread);
     std::thread::Builder::new().name(name.to_owned()).spawn(move || place.keep_while(work))
 }
 

@@ -4,7 +4,9 @@
 //! module, so that a test under tokio's paused time sees every duration move.
 
 mod instant;
+mod nap;
 mod timestamp;
 
 pub use self::instant::Instant;
+pub(crate) use self::nap::Nap;
 pub use self::timestamp::{ParseTimestampError, Timestamp};

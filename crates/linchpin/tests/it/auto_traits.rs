@@ -7,7 +7,11 @@ use linchpin::error::{Error, Kind, Panicked, catch_async};
 use linchpin::resilience::bulkhead::{self, Bulkhead, Permit};
 use linchpin::resilience::retry::{Jitter, Schedule};
 use linchpin::resilience::{BadOptions, Failed, FailedKind, Refusal};
-use linchpin::task::{Fault, Group, Live, Task, Ticker, Tracker};
+use linchpin::sync::channel;
+use linchpin::sync::select::{self, Set};
+use linchpin::task::pace::{Paced, Pusher};
+use linchpin::task::pool::{self, BlockingPool, Handle, NotSubmitted, Pool, Report, Unstarted};
+use linchpin::task::{Fault, Group, Live, Task, Ticker, Timer, Tracker};
 use linchpin::time::{Instant, Timestamp};
 
 const fn sent<T: Send>() {}
@@ -18,8 +22,13 @@ const _: () = {
     shared::<(Error, Kind, Panicked)>();
     shared::<(bulkhead::Options, Bulkhead, Permit)>();
     shared::<(Jitter, Schedule, BadOptions, Failed<Error>, FailedKind<Error>, Refusal)>();
-    shared::<(Group<u8>, Live, Task<u8>, Ticker, Tracker)>();
+    shared::<(pool::Options, Pool, BlockingPool, Handle<u8>, NotSubmitted<u8>)>();
+    shared::<(Report, Unstarted)>();
+    shared::<(Group<u8>, Live, Task<u8>, Ticker, Timer, Tracker)>();
     shared::<(Instant, Timestamp)>();
+    shared::<(channel::Sender<u8>, channel::Receiver<u8>, channel::Permit<'_, u8>)>();
+    shared::<(channel::LossySender<u8>, channel::LossyReceiver<u8>, channel::SendError<u8>)>();
+    shared::<(Set<u8, std::future::Ready<u8>>, Pusher<u8>, Paced<u8>)>();
     // A payload may be sent, but not shared.
     sent::<Fault>();
 };
@@ -39,4 +48,17 @@ fn every_wait_may_move_between_threads() {
     sent(door.enter(&ctx));
     sent(Group::<u8>::new(&ctx).join());
     sent(Tracker::new("test").wait());
+    let pool = Pool::new(1, pool::Options::default()).unwrap();
+    sent(pool.submit(&ctx, |_| async { Ok(()) }));
+    sent(pool.drain(&ctx));
+    sent(pool.shutdown());
+    let mut ticker = Ticker::every(Duration::from_secs(1)).unwrap();
+    sent(ticker.tick(&ctx));
+    let (tx, mut rx) = channel::bounded(1).unwrap();
+    sent(select::fair(&ctx, (tx.send(&ctx, 1), rx.recv(&ctx))));
+    let (_, mut latest) = channel::latest::<u8>();
+    sent(select::biased(&ctx, (latest.recv(&ctx), select::maybe(Some(async {})))));
+    sent(select::within(&ctx, Duration::ZERO, async {}));
+    let mut timer = Timer::stopped();
+    sent(timer.wait(&ctx));
 }

@@ -1,15 +1,25 @@
 //! Every options type of the crate, and the component that its default builds. A test sees to it that none is missing.
 
+use std::time::Duration;
+
 use linchpin::resilience::bulkhead::{self, Bulkhead};
 
 use linchpin::task::pipeline::{self, Pipeline};
+use linchpin::task::pool::{self, Pool};
+use linchpin::task::ticker::{self, Ticker};
 use linchpin::task::watch::{self, Watch};
+use linchpin::task::{debounce, throttle};
+
+const SECOND: Duration = Duration::from_secs(1);
 
 type Build = fn() -> Result<(), linchpin::Error>;
 
-const DEFAULTS: [(&str, Build); 3] = [
+const DEFAULTS: [(&str, Build); 7] = [
     ("resilience::bulkhead::Options", || {
         Ok(Bulkhead::new("test", 1, bulkhead::Options::default()).map(drop)?)
+    }),
+    ("task::debounce::Options", || {
+        Ok(debounce::channel::<u8>(SECOND, debounce::Options::default()).map(drop)?)
     }),
     ("task::pipeline::options::Options", || {
         let source = futures_util::stream::iter([1]);
@@ -17,6 +27,11 @@ const DEFAULTS: [(&str, Build); 3] = [
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(pipeline.collect(&linchpin::Context::root())).map(drop)
     }),
+    ("task::pool::options::Options", || Pool::new(1, pool::Options::default()).map(drop)),
+    ("task::throttle::Options", || {
+        Ok(throttle::channel::<u8>(SECOND, throttle::Options::default()).map(drop)?)
+    }),
+    ("task::ticker::Options", || Ok(Ticker::new(SECOND, ticker::Options::default()).map(drop)?)),
     ("task::watch::Options", || Watch::start(watch::Options::default()).map(drop)),
 ];
 

@@ -3,12 +3,9 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use linchpin::Context;
-use linchpin::task::{self, Fault, Ticker, Tracker};
-use linchpin::time::Instant;
+use linchpin::task::{self, Fault, Tracker};
 use tokio::sync::oneshot;
 
 fn alive(name: &str) -> usize {
@@ -113,20 +110,4 @@ async fn dropping_the_last_tracker_ends_its_tasks() {
     });
     drop(tracker);
     assert!(held.await.is_err());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_ticker_keeps_its_rhythm_and_skips_what_slow_work_missed() {
-    let ctx = Context::root().child();
-    let mut ticker = Ticker::every(Duration::from_secs(10));
-    let began = Instant::now();
-    let mut ticks = Vec::new();
-    for work in [0, 25, 0, 0] {
-        ticker.tick(&ctx).await.unwrap();
-        ticks.push(began.elapsed().as_secs());
-        tokio::time::sleep(Duration::from_secs(work)).await;
-    }
-    assert_eq!(ticks, [0, 10, 35, 40]);
-    ctx.cancel("enough");
-    assert!(ticker.tick(&ctx).await.is_err());
 }

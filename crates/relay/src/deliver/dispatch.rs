@@ -182,6 +182,7 @@ impl Shared {
                 .await?;
             self.meters.dropped.increment(claimed.dropped as u64);
             for (ready, place) in claimed.ready.into_iter().zip(places) {
+                // This wait ends early only with the service; what is still leased then is void at the next start.
                 let room = accepting.run(self.queue.weigh(place, ready.payload.len())).await?;
                 self.queue.hand_over(ready, room);
             }

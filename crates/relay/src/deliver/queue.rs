@@ -93,6 +93,9 @@ impl Queue {
 
     /// Stores a delivery with the caller's transaction, and hands it over once that is committed.
     ///
+    /// If the outcome of the commit is unknown nothing is handed over. The row is absent then until the next start, which
+    /// voids its lease if it finds it after all: see [`CommitUnknown`](linchpin_data::sqlite::CommitUnknown).
+    ///
     /// # Errors
     ///
     /// Those of the database.

@@ -13,6 +13,7 @@ mod api_message;
 mod api_pages;
 mod cli;
 mod e2e;
+mod failing_sync;
 mod listen;
 mod operators;
 mod process;

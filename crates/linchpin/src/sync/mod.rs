@@ -1,0 +1,17 @@
+//! What tasks hand to one another, and how they wait for several things at once.
+//!
+//! | you want | use |
+//! |---|---|
+//! | to hand values on, waiting where there is no room | [`channel::bounded`] |
+//! | never to wait for a slow receiver | [`channel::lossy`], [`channel::latest`] |
+//! | to wait for the first of several | [`select`] |
+//! | values when a burst is over, or at most so often | [`debounce`](crate::task::debounce), [`throttle`](crate::task::throttle) |
+//!
+//! What tokio's own primitives do well is not repeated here: `oneshot` for one answer, `watch` for a value that many
+//! look at, `broadcast` for many receivers, `Notify` for a mere signal; each of them waits under [`Context::run`].
+//!
+//! [`Context::run`]: crate::Context::run
+
+pub mod channel;
+pub(crate) mod mailbox;
+pub mod select;

@@ -1,0 +1,151 @@
+//! What a job does, and what it comes to.
+
+use std::panic::resume_unwind;
+use std::sync::Arc;
+
+use tracing::{Instrument as _, Span};
+
+use super::job::{Cell, Seat};
+use super::stats::End;
+use crate::context::Context;
+use crate::error::{Error, Kind, Panicked, catch, catch_async};
+
+/// What is to be done, of which there are two kinds.
+pub(super) trait Work<T>: Send + Sized + 'static {
+    fn context(&self) -> &Context;
+
+    fn begin(self, cell: Arc<Cell<Self, T>>, seat: &mut Seat) -> Option<End>;
+
+    /// It is under its pool no more.
+    fn hand_back(&mut self) {}
+}
+
+/// Work that awaits.
+pub(super) struct Awaits<F> {
+    pub(super) job: F,
+    pub(super) context: Context,
+    pub(super) span: Span,
+}
+
+/// Work that blocks.
+pub(super) struct Blocks<F> {
+    pub(super) job: F,
+    pub(super) context: Context,
+    /// What a shutdown is told by, unless the pool has handed the job back.
+    pub(super) pool: Option<Context>,
+    pub(super) span: Span,
+}
+
+/// What a job came to.
+pub(super) enum Outcome<T> {
+    Returned(Result<T, Error>),
+    Panicked(Error),
+    TimedOut(Error),
+    Dropped(Error),
+}
+
+// ===== impl Work =====
+
+impl<F, Fut, T> Work<T> for Awaits<F>
+where
+    F: FnOnce(Context) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<T, Error>> + Send + 'static,
+    T: Send + 'static,
+{
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    fn begin(self, cell: Arc<Cell<Self, T>>, seat: &mut Seat) -> Option<End> {
+        seat.set(run(cell, self));
+        None
+    }
+}
+
+impl<F, T> Work<T> for Blocks<F>
+where
+    F: FnOnce(&Context) -> Result<T, Error> + Send + 'static,
+    T: Send + 'static,
+{
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    fn begin(self, cell: Arc<Cell<Self, T>>, _: &mut Seat) -> Option<End> {
+        let Self { job, context, pool, span } = self;
+        let both = pool.map(|pool| Context::merge([&context, &pool]));
+        let context = both.as_deref().unwrap_or(&context);
+        let limited = cell.profile.timeout.map(|limit| context.with_timeout(limit));
+        let context = limited.as_deref().unwrap_or(context);
+        Some(cell.over(Outcome::of(catch(|| span.in_scope(|| job(context))))))
+    }
+
+    fn hand_back(&mut self) {
+        self.pool = None;
+    }
+}
+
+/// Everything of the work is gone when this is over.
+async fn run<F, Fut, T>(cell: Arc<Cell<Awaits<F>, T>>, work: Awaits<F>) -> End
+where
+    F: FnOnce(Context) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<T, Error>> + Send + 'static,
+    T: Send + 'static,
+{
+    let Awaits { job, context, span } = work;
+    let outcome = match cell.profile.timeout {
+        None => Outcome::of(catch_async(async { job(context).await }.instrument(span)).await),
+        Some(limit) => {
+            let limited = context.with_timeout(limit);
+            let context = Context::clone(&limited);
+            let work = async { job(context).await }.instrument(span);
+            let timeout = tokio::time::timeout(limit, catch_async(work));
+            // What is dropped at the end of its time may panic, too.
+            match catch_async(timeout).await {
+                Ok(Ok(result)) => Outcome::of(result),
+                Ok(Err(_)) => {
+                    let why = format!("the job took longer than {limit:?}");
+                    Outcome::TimedOut(Error::new(Kind::DeadlineExceeded, why))
+                }
+                Err(panic) => Outcome::Panicked(panic),
+            }
+        }
+    };
+    cell.over(outcome)
+}
+
+// ===== impl Outcome =====
+
+impl<T> Outcome<T> {
+    fn of(result: Result<Result<T, Error>, Error>) -> Self {
+        result.map_or_else(Self::Panicked, Self::Returned)
+    }
+
+    pub(super) fn end(&self) -> End {
+        match self {
+            Self::Returned(Ok(_)) => End::Done,
+            Self::Returned(Err(_)) => End::Failed,
+            Self::TimedOut(_) => End::TimedOut,
+            Self::Panicked(_) => End::Panicked,
+            Self::Dropped(_) => End::Dropped,
+        }
+    }
+
+    /// A panic being an error.
+    pub(super) fn into_result(self) -> Result<T, Error> {
+        match self {
+            Self::Returned(result) => result,
+            Self::Panicked(error) | Self::TimedOut(error) | Self::Dropped(error) => Err(error),
+        }
+    }
+
+    /// A panic being raised again.
+    pub(super) fn unwind(self) -> Result<T, Error> {
+        if let Self::Panicked(error) = &self
+            && let Some(payload) = error.find::<Panicked>().and_then(Panicked::take_payload)
+        {
+            resume_unwind(payload);
+        }
+        self.into_result()
+    }
+}

@@ -1,0 +1,160 @@
+//! Those who run the jobs.
+
+use std::future::poll_fn;
+use std::panic::Location;
+use std::sync::Arc;
+use std::task::{Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use tokio::runtime::Handle;
+use tokio::task::coop::{consume_budget, has_budget_remaining};
+
+use super::job::{Held, Job, Seat};
+use super::queue::{After, Hired, Next, Queue};
+use super::stats::End;
+use crate::error::catch;
+use crate::shim::atomic::{AtomicBool, Ordering};
+use crate::task::{Listed, raw, thread_at};
+
+/// What pools that share workers share.
+pub(super) struct Core {
+    pub(super) queue: Queue<Arc<dyn Job>>,
+    pub(super) name: &'static str,
+    pub(super) site: &'static Location<'static>,
+}
+
+/// A worker, counted in the queue until it is dropped.
+pub(super) struct Worker {
+    core: Arc<Core>,
+    number: usize,
+    stop: Arc<AtomicBool>,
+}
+
+/// What a worker has done and not told yet.
+type Last = Option<(Held, End)>;
+
+struct Unpark(Thread);
+
+impl Core {
+    /// Does what the queue could not do under its lock.
+    pub(super) fn follow(self: &Arc<Self>, after: After) {
+        after.wake.into_iter().for_each(Waker::wake);
+        if let Some(hired) = after.hire {
+            let (name, site) = (self.name, self.site);
+            let worker = Worker::new(self.clone(), hired);
+            // Detached from whoever needed it first: it outlives that span.
+            drop(raw(Listed::detached(name, site, worker.run())));
+        }
+    }
+
+    /// As many threads as there are to be workers.
+    pub(super) fn enlist(self: &Arc<Self>) -> std::io::Result<()> {
+        while let Some(hired) = self.queue.enlist() {
+            let worker = Worker::new(self.clone(), hired);
+            let runtime = Handle::try_current().ok();
+            let work = move || {
+                let _inside = runtime.as_ref().map(Handle::enter);
+                worker.block();
+            };
+            drop(thread_at(self.name, self.site, work)?);
+        }
+        Ok(())
+    }
+}
+
+impl Worker {
+    fn new(core: Arc<Core>, Hired { worker, stop }: Hired) -> Self {
+        Self { core, number: worker, stop }
+    }
+
+    /// Runs jobs one after the other, as a task.
+    async fn run(self) {
+        let mut seat = Seat::new(async { End::Dropped });
+        let mut last = None;
+        loop {
+            // With its turn used up it must not take a job that another worker could begin.
+            let tired = !has_budget_remaining();
+            let next = poll_fn(|cx| match self.turn(&mut last, tired, cx.waker()) {
+                Next::Wait if tired => Poll::Ready(Next::Wait),
+                Next::Wait => Poll::Pending,
+                next => Poll::Ready(next),
+            })
+            .await;
+            consume_budget().await;
+            let job = match next {
+                Next::Run(job) => Held::new(job),
+                Next::Wait => continue,
+                Next::Leave => return,
+            };
+            let end = match job.begin(&mut seat) {
+                Some(end) => Some(end),
+                None => self.finish(&mut seat).await,
+            };
+            match end {
+                Some(end) => last = Some((job, end)),
+                None => {
+                    // Dropped before its handle hears of it.
+                    catch(|| seat.set(async { End::Dropped })).ok();
+                    self.core.follow(self.core.queue.stopped(self.number));
+                    job.give_up("the pool was shut down before the job was done");
+                }
+            }
+        }
+    }
+
+    /// Runs jobs one after the other, on a thread of its own.
+    fn block(self) {
+        let mut seat = Seat::new(async { End::Dropped });
+        let mut last = None;
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        loop {
+            match self.turn(&mut last, false, &waker) {
+                Next::Run(job) => {
+                    let job = Held::new(job);
+                    let end = job.begin(&mut seat).unwrap_or(End::Dropped);
+                    last = Some((job, end));
+                }
+                Next::Wait => thread::park(),
+                Next::Leave => return,
+            }
+        }
+    }
+
+    fn turn(&self, last: &mut Last, tired: bool, waker: &Waker) -> Next<Arc<dyn Job>> {
+        let end = last.as_ref().map(|(_, end)| *end);
+        let (next, after) = self.core.queue.turn(self.number, end, tired, waker);
+        if let Some((job, end)) = last.take() {
+            // After it was taken down: whoever learns the result finds it counted.
+            job.publish(end);
+        }
+        self.core.follow(after);
+        next
+    }
+
+    /// Polls the job to its end, unless it is to stop.
+    async fn finish(&self, seat: &mut Seat) -> Option<End> {
+        poll_fn(|cx| {
+            if self.stop.load(Ordering::Relaxed) {
+                return Poll::Ready(None);
+            }
+            seat.poll(cx).map(Some)
+        })
+        .await
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let (orphans, after) = self.core.queue.gone(self.number);
+        self.core.follow(after);
+        for job in orphans {
+            Held::new(job).give_up("the runtime of the pool ended before the job began");
+        }
+    }
+}
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
