@@ -36,7 +36,7 @@ impl<F> Listed<F> {
         Self::at(name, Location::caller(), work)
     }
 
-    /// One that the line `site` spawned.
+    /// The same for work whose spawner is not the caller.
     pub(super) fn at(name: &'static str, site: &'static Location<'static>, work: F) -> Self {
         let mut listed = Self::detached(name, site, work);
         listed.span = Some(Span::current()).filter(|span| !span.is_none()).map(Box::new);

@@ -7,6 +7,7 @@
 //! | the same for futures that borrow, on the caller's task | [`Scope`] |
 //! | items that go through steps, each as wide as it needs | [`Pipeline`](pipeline::Pipeline) |
 //! | many that come and go: connections, deliveries | [`Tracker`] |
+//! | tasks to be started again when they fail | [`Supervisor`] |
 //! | something to do every so often | [`Ticker`] |
 //! | many of which a few may run at once, in order | [`pool::Pool`] |
 //! | something to do once, later, unless it is put off | [`Timer`] |
@@ -33,6 +34,7 @@ pub mod pool;
 mod registry;
 mod scope;
 mod slab;
+pub mod supervisor;
 pub mod throttle;
 pub mod ticker;
 mod timer;
@@ -59,6 +61,7 @@ use self::registry::Place;
 pub(crate) use self::registry::{Key, Registry};
 pub use self::registry::{Kind, Live, count, live, live_older_than};
 pub use self::scope::Scope;
+pub use self::supervisor::Supervisor;
 pub use self::ticker::Ticker;
 pub use self::timer::Timer;
 pub use self::tracker::Tracker;

@@ -29,6 +29,8 @@ mod scope;
 mod select;
 mod sentinel;
 mod source;
+mod supervisor;
+mod supervisor_stop;
 mod task;
 mod ticker;
 mod tidy;

@@ -6,6 +6,7 @@ use linchpin::resilience::bulkhead::{self, Bulkhead};
 
 use linchpin::task::pipeline::{self, Pipeline};
 use linchpin::task::pool::{self, Pool};
+use linchpin::task::supervisor::{self, Supervisor};
 use linchpin::task::ticker::{self, Ticker};
 use linchpin::task::watch::{self, Watch};
 use linchpin::task::{debounce, throttle};
@@ -14,9 +15,12 @@ const SECOND: Duration = Duration::from_secs(1);
 
 type Build = fn() -> Result<(), linchpin::Error>;
 
-const DEFAULTS: [(&str, Build); 7] = [
+const DEFAULTS: &[(&str, Build)] = &[
     ("resilience::bulkhead::Options", || {
         Ok(Bulkhead::new("test", 1, bulkhead::Options::default()).map(drop)?)
+    }),
+    ("task::supervisor::options::Options", || {
+        Ok(Supervisor::new("test", supervisor::Options::default()).map(drop)?)
     }),
     ("task::debounce::Options", || {
         Ok(debounce::channel::<u8>(SECOND, debounce::Options::default()).map(drop)?)
