@@ -5,6 +5,7 @@
 //! | one task whose result you want | [`spawn`] and [`Task::join`] |
 //! | several that succeed or fail together (Go's errgroup) | [`Group`] |
 //! | the same for futures that borrow, on the caller's task | [`Scope`] |
+//! | items that go through steps, each as wide as it needs | [`Pipeline`](pipeline::Pipeline) |
 //! | many that come and go: connections, deliveries | [`Tracker`] |
 //! | tasks to be started again when they fail | [`Supervisor`] |
 //! | something to do every so often | [`Ticker`] |
@@ -20,6 +21,7 @@
 //! span of its spawner. Go's `go` statement has none of the three. In production a [`watch`] tells which task blocks
 //! its thread and which was forgotten; in tests `linchpin_testing::leak` tells what a test left behind.
 
+mod belt;
 mod caught;
 pub mod debounce;
 mod group;
@@ -27,6 +29,7 @@ mod group;
 mod home;
 mod listed;
 pub mod pace;
+pub mod pipeline;
 pub mod pool;
 mod registry;
 mod scope;
@@ -45,6 +48,8 @@ use std::thread::JoinHandle;
 
 use tokio::task::JoinError;
 
+#[cfg(all(test, linchpin_loom))]
+pub(crate) use self::belt::{Belt, Load};
 pub use self::group::{Group, NotSpawned};
 #[cfg(all(test, linchpin_loom))]
 pub(crate) use self::group::{Outcome, Place as ResultPlace, Shared, Ticket};

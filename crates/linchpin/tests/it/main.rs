@@ -21,6 +21,7 @@ mod options;
 mod pace;
 mod panic;
 mod panic_policy;
+mod pipeline;
 mod pool;
 mod registry;
 mod retry;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use linchpin::resilience::bulkhead::{self, Bulkhead};
 
+use linchpin::task::pipeline::{self, Pipeline};
 use linchpin::task::pool::{self, Pool};
 use linchpin::task::supervisor::{self, Supervisor};
 use linchpin::task::ticker::{self, Ticker};
@@ -23,6 +24,12 @@ const DEFAULTS: &[(&str, Build)] = &[
     }),
     ("task::debounce::Options", || {
         Ok(debounce::channel::<u8>(SECOND, debounce::Options::default()).map(drop)?)
+    }),
+    ("task::pipeline::options::Options", || {
+        let source = futures_util::stream::iter([1]);
+        let pipeline = Pipeline::from(source).map("pass", pipeline::Options::default(), Ok);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(pipeline.collect(&linchpin::Context::root())).map(drop)
     }),
     ("task::pool::options::Options", || Pool::new(1, pool::Options::default()).map(drop)),
     ("task::throttle::Options", || {
