@@ -33,7 +33,12 @@ pin_project! {
 impl<F> Listed<F> {
     #[track_caller]
     pub(super) fn new(name: &'static str, work: F) -> Self {
-        let mut listed = Self::detached(name, Location::caller(), work);
+        Self::at(name, Location::caller(), work)
+    }
+
+    /// The same for work whose spawner is not the caller.
+    pub(super) fn at(name: &'static str, site: &'static Location<'static>, work: F) -> Self {
+        let mut listed = Self::detached(name, site, work);
         listed.span = Some(Span::current()).filter(|span| !span.is_none()).map(Box::new);
         listed
     }

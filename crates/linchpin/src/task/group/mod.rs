@@ -127,8 +127,22 @@ impl<T: Send + 'static> Group<T> {
         F: FnOnce(Context) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, Error>> + Send + 'static,
     {
+        self.spawn_at(name, Location::caller(), work);
+    }
+
+    /// [`spawn`](Self::spawn) on behalf of the line `site`.
+    pub(in crate::task) fn spawn_at<F, Fut>(
+        &mut self,
+        name: &'static str,
+        site: &'static Location<'static>,
+        work: F,
+    ) where
+        F: FnOnce(Context) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, Error>> + Send + 'static,
+    {
         let ticket = self.enter();
-        let task = spawned::task(ticket, Listed::new(name, spawned::begin(self.context(), work)));
+        let work = Listed::at(name, site, spawned::begin(self.context(), work));
+        let task = spawned::task(ticket, work);
         match self.limit {
             None => self.keep(raw(task)),
             Some(limit) => {
@@ -255,8 +269,7 @@ impl<T: Send + 'static> Group<T> {
     ///
     /// Dropping the future leaves the tasks aborted, and not waited for.
     pub async fn shutdown(self) {
-        self.shared.context().cancel(Cause::Shutdown);
-        self.abort();
+        self.end(Cause::Shutdown);
         self.emptied().await;
         drop(self.shared.verdict().settle());
     }
@@ -306,6 +319,12 @@ impl<T> Group<T> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Ends the context with `cause`, and every task at its next await.
+    pub(in crate::task) fn end(&self, cause: Cause) {
+        self.shared.context().cancel(cause);
+        self.abort();
     }
 
     fn abort(&self) {
