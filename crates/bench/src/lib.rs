@@ -29,3 +29,4 @@ pub mod row;
 pub mod stats;
 pub mod tasks;
 pub mod tasks_group;
+pub mod tasks_pipeline;

@@ -1,10 +1,10 @@
 //! Area `tasks`: structured concurrency beside tokio's own means and what people add to them.
 
 use crate::harness::Operation;
-use crate::tasks_group;
+use crate::{tasks_group, tasks_pipeline};
 
 /// Every row that the harness measures.
 pub fn operations() -> Vec<Operation> {
-    let parts: [Vec<Operation>; 1] = [tasks_group::operations()];
+    let parts: [Vec<Operation>; 2] = [tasks_group::operations(), tasks_pipeline::operations()];
     parts.into_iter().flatten().collect()
 }

@@ -15,6 +15,8 @@ macro_rules! chapters {
 }
 
 chapters! {
+    c2_pipeline "C2-pipeline";
+    c3_fan_out "C3-fan-out";
     c4_context "C4-context";
     c7_errgroup "C7-errgroup";
     e1_wrapping "E1-wrapping";
@@ -32,5 +34,6 @@ chapters! {
     p2_task_leaks "P2-task-leaks";
     u1_context_keys "U1-context-keys";
     u2_large_configurations "U2-large-configurations";
+    u3_iterators "U3-iterators";
     u6_cooperative_cancellation "U6-cooperative-cancellation";
 }
