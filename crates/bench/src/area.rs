@@ -4,7 +4,7 @@ use linchpin::Result;
 
 use crate::harness::Operation;
 use crate::row::Row;
-use crate::{context, floor, registry, relay};
+use crate::{context, floor, registry, relay, tasks};
 
 /// Something to measure in one run.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +46,12 @@ pub const AREAS: &[Area] = &[
         name: "registry",
         about: "what it costs to have every task listed and watched, beside bare tokio",
         operations: registry::operations,
+        rest: |_| Ok(Report::default()),
+    },
+    Area {
+        name: "tasks",
+        about: "groups and what else runs many tasks, beside tokio's own means",
+        operations: tasks::operations,
         rest: |_| Ok(Report::default()),
     },
     Area {

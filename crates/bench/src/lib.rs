@@ -9,7 +9,7 @@
 //! | [`area`] | the areas there are |
 //! | [`harness`] | samples taken in turn, calibrated, after a warm-up |
 //! | [`row`], [`stats`] | what comes out, and how samples become three figures |
-//! | [`floor`], [`context`], [`registry`], [`relay`] | an area each |
+//! | [`floor`], [`context`], [`registry`], [`tasks`], [`relay`] | an area each |
 //!
 //! A new row is one entry in the list that its area's `operations` returns.
 
@@ -23,3 +23,5 @@ pub mod registry;
 pub mod relay;
 pub mod row;
 pub mod stats;
+pub mod tasks;
+pub mod tasks_pool;

@@ -6,6 +6,7 @@
 mod context;
 mod group;
 mod mailbox;
+mod pool;
 mod registry;
 
 use std::cell::Cell;
