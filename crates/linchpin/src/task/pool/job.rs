@@ -83,18 +83,20 @@ impl<W: Work<T>, T: Send + 'static> Cell<W, T> {
         let end = outcome.end();
         self.profile.meters.ended(end);
         let mut state = self.lock();
-        if !state.awaited {
-            state.phase = Phase::Fetched;
-            drop(state);
-            self.profile.unheard(outcome);
-            return end;
-        }
-        let before = std::mem::replace(&mut state.phase, Phase::Over(outcome));
         let waker = state.waker.take();
+        let (after, unheard) = if state.awaited {
+            (Phase::Over(outcome), None)
+        } else {
+            (Phase::Fetched, Some(outcome))
+        };
+        let before = std::mem::replace(&mut state.phase, after);
         drop(state);
         if let Phase::Queued(work) = before {
             // The panic of what it captured is not worth more than the reason.
             catch(|| drop(work)).ok();
+        }
+        if let Some(outcome) = unheard {
+            self.profile.unheard(outcome);
         }
         waker.into_iter().for_each(Waker::wake);
         end
