@@ -4,7 +4,7 @@ use linchpin::Result;
 
 use crate::harness::Operation;
 use crate::row::Row;
-use crate::{context, floor, registry, relay, tasks};
+use crate::{context, context_tree, floor, registry, relay, tasks};
 
 /// Something to measure in one run.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +40,7 @@ pub const AREAS: &[Area] = &[
         name: "context",
         about: "linchpin::Context beside tokio-util's CancellationToken",
         operations: context::operations,
-        rest: |_| Ok(Report::default()),
+        rest: |_| context_tree::bytes(),
     },
     Area {
         name: "registry",

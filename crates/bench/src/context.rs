@@ -11,6 +11,7 @@ use linchpin::Context;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::context_tree;
 use crate::harness::Operation;
 use crate::row::Role::{Ours, Peer};
 
@@ -65,6 +66,7 @@ pub fn operations() -> Vec<Operation> {
             .recorded("Go context.WithCancel", 114.0),
     ];
     all.extend(in_a_runtime());
+    all.extend(context_tree::operations());
     all
 }
 

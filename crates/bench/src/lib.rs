@@ -10,6 +10,8 @@
 //! | [`harness`] | samples taken in turn, calibrated, after a warm-up |
 //! | [`row`], [`stats`] | what comes out, and how samples become three figures |
 //! | [`floor`], [`context`], [`registry`], [`tasks`], [`relay`] | an area each |
+//! | [`context_tree`], [`tasks_group`], [`tasks_pool`] | rows of the area before the underscore |
+//! | [`memory`] | how much of it a process holds |
 //!
 //! A new row is one entry in the list that its area's `operations` returns.
 
@@ -17,11 +19,14 @@
 
 pub mod area;
 pub mod context;
+pub mod context_tree;
 pub mod floor;
 pub mod harness;
+pub mod memory;
 pub mod registry;
 pub mod relay;
 pub mod row;
 pub mod stats;
 pub mod tasks;
+pub mod tasks_group;
 pub mod tasks_pool;

@@ -1,10 +1,10 @@
 //! Area `tasks`: structured concurrency beside tokio's own means and what people add to them.
 
 use crate::harness::Operation;
-use crate::tasks_pool;
+use crate::{tasks_group, tasks_pool};
 
 /// Every row that the harness measures.
 pub fn operations() -> Vec<Operation> {
-    let parts: [Vec<Operation>; 1] = [tasks_pool::operations()];
+    let parts = [tasks_group::operations(), tasks_pool::operations()];
     parts.into_iter().flatten().collect()
 }

@@ -17,6 +17,7 @@ macro_rules! chapters {
 chapters! {
     c1_worker_pool "C1-worker-pool";
     c4_context "C4-context";
+    c7_errgroup "C7-errgroup";
     e1_wrapping "E1-wrapping";
     e2_sentinels "E2-sentinels";
     e3_inspection "E3-inspection";

@@ -20,6 +20,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// A mistake that a model must catch, or it proves nothing: compiled in for models alone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Fault {
+    /// A consumer looks whether anything is there and leaves its waker under two holds of the lock, not one.
+    BeltLooksBeforeItWaits,
     /// A waiter looks whether its context has ended before it enters the lists, and not after.
     ContextLooksBeforeItEnters,
     /// An end is told to those who wait before it can be seen, and not after.

@@ -13,6 +13,7 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
 use super::http::Connection;
+use crate::memory;
 
 /// A running service. Dropping it kills it, too.
 #[derive(Debug)]
@@ -98,10 +99,7 @@ impl Service {
 
     /// Resident memory in MiB.
     pub(super) fn resident(&self) -> Result<f64> {
-        let text = self.proc("status")?;
-        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
-        Ok(kib.ok_or_else(|| failed("/proc/PID/status looks different"))? / 1024.0)
+        Ok(memory::resident(self.process)? as f64 / f64::from(1 << 20))
     }
 
     /// How many requests its commits carried, and how many commits there were.

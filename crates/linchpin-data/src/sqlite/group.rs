@@ -29,6 +29,9 @@ pub(super) struct Runner<'a> {
     commit: Statement<'a>,
     #[cfg(feature = "planted-faults")]
     acknowledge_before_commit: bool,
+    /// Commits until one is forgotten; never if it is `None`.
+    #[cfg(feature = "planted-faults")]
+    forget_in: Option<u32>,
 }
 
 /// How one transaction ended.
@@ -65,6 +68,8 @@ impl<'a> Runner<'a> {
             commit: prepare("COMMIT")?,
             #[cfg(feature = "planted-faults")]
             acknowledge_before_commit: options.acknowledge_before_commit,
+            #[cfg(feature = "planted-faults")]
+            forget_in: options.forget_commits.then_some(5),
         })
     }
 
@@ -147,6 +152,11 @@ impl<'a> Runner<'a> {
             }
         }
         match self.commit() {
+            #[cfg(feature = "planted-faults")]
+            Ok(_) if self.forgets() => {
+                let cause = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC);
+                Attempt::Failed(Failure::of_commit(rusqlite::Error::SqliteFailure(cause, None)))
+            }
             Ok(took) => Attempt::Committed { took },
             Err(cause) => {
                 self.roll_back();
@@ -193,6 +203,13 @@ impl<'a> Runner<'a> {
                 Err(cause) => return Err(cause),
             }
         }
+    }
+
+    /// Whether it is this commit's turn. A new connection counts from the start.
+    #[cfg(feature = "planted-faults")]
+    fn forgets(&mut self) -> bool {
+        self.forget_in = self.forget_in.and_then(|left| left.checked_sub(1));
+        self.forget_in == Some(0)
     }
 
     /// Ends what is left of a transaction, if anything is.

@@ -21,6 +21,8 @@ pub struct Options {
     pub(super) migrations: Option<Migrations>,
     #[cfg(feature = "planted-faults")]
     pub(super) acknowledge_before_commit: bool,
+    #[cfg(feature = "planted-faults")]
+    pub(super) forget_commits: bool,
 }
 
 impl Default for Options {
@@ -38,6 +40,8 @@ impl Default for Options {
             migrations: None,
             #[cfg(feature = "planted-faults")]
             acknowledge_before_commit: false,
+            #[cfg(feature = "planted-faults")]
+            forget_commits: false,
         }
     }
 }
@@ -124,6 +128,15 @@ impl Options {
     #[must_use]
     pub fn acknowledge_before_commit(mut self, planted: bool) -> Self {
         self.acknowledge_before_commit = planted;
+        self
+    }
+
+    /// Takes every fifth commit that succeeds for one of unknown outcome, and drops its hooks: a
+    /// planted fault, for drills that must notice it. Default off.
+    #[cfg(feature = "planted-faults")]
+    #[must_use]
+    pub fn forget_commits(mut self, planted: bool) -> Self {
+        self.forget_commits = planted;
         self
     }
 

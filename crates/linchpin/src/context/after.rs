@@ -75,14 +75,19 @@ impl Callback {
     /// Runs the work, unless somebody took it.
     pub(super) fn run(&self) {
         let Some(work) = self.take() else { return };
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(work)) {
-            metrics::counter!("linchpin_task_panics_total", "owner" => "context").increment(1);
-            let panic = panic_text(payload.as_ref());
-            tracing::error!(panic, "a callback for the end of a context panicked");
-        }
+        contained("a callback for the end of a context panicked", work);
     }
 
     fn take(&self) -> Option<Box<dyn FnOnce() + Send>> {
         lock(&self.work).take()
+    }
+}
+
+/// Runs `work`, whose panic must not reach whoever ends a context, nor those who are told next.
+pub(super) fn contained(what: &'static str, work: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(work)) {
+        metrics::counter!("linchpin_task_panics_total", "owner" => "context").increment(1);
+        let panic = panic_text(payload.as_ref());
+        tracing::error!(panic, "{what}");
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::task::coop::unconstrained;
 use tokio_util::sync::CancellationToken;
 
-use super::after::Callback;
+use super::after::{Callback, contained};
 use super::node::Node;
 use crate::time::Instant;
 
@@ -101,7 +101,9 @@ impl Watch {
 impl Told {
     pub(super) fn tell(self) {
         match self {
-            Self::Waker(waker) => waker.wake(),
+            Self::Waker(waker) => {
+                contained("a waker for the end of a context panicked", || waker.wake());
+            }
             Self::Callback(callback) => callback.run(),
         }
     }

@@ -8,7 +8,7 @@ use loom::thread;
 
 use super::{catches, holds};
 use crate::shim::Fault;
-use crate::task::{Outcome, Shared};
+use crate::task::{Outcome, ResultPlace, Shared, Ticket};
 use crate::{Context, Error, Kind};
 
 struct Woken(AtomicUsize);
@@ -19,16 +19,20 @@ impl Wake for Woken {
     }
 }
 
+fn enter(shared: &Arc<Shared<u8>>, others: u8) -> Ticket<u8> {
+    Ticket::new(shared, Some(ResultPlace::after(usize::from(others))))
+}
+
 /// Two tasks go while a joiner looks: it sees an empty group or is woken once it is empty.
 fn the_last_to_go_wakes_the_joiner() {
     let shared = Shared::<u8>::new(Context::root().child());
-    let tasks = [1, 2].map(|value| {
-        let ticket = shared.enter(true);
+    let tasks = [1_u8, 2].map(|value| {
+        let ticket = enter(&shared, value - 1);
         thread::spawn(move || ticket.settle(Outcome::Returned(Ok(value))))
     });
     let woken = Arc::new(Woken(AtomicUsize::new(0)));
     let waker = Waker::from(woken.clone());
-    let first = shared.poll_empty(&mut Poller::from_waker(&waker));
+    let first = shared.poll_gone(2, &mut Poller::from_waker(&waker));
     for task in tasks {
         task.join().unwrap();
     }
@@ -41,8 +45,7 @@ fn the_last_to_go_wakes_the_joiner() {
 /// One task fails, another then only passes on the end of the context: the failure is what the group comes to.
 fn a_failure_is_never_hidden_by_its_echo() {
     let shared = Shared::<u8>::new(Context::root().child());
-    let failing = shared.enter(true);
-    let echoing = shared.enter(true);
+    let (failing, echoing) = (enter(&shared, 0), enter(&shared, 1));
     let echo = thread::spawn(move || {
         let result = match echoing.context().check() {
             Err(ended) => Err(ended.into()),

@@ -5,7 +5,9 @@
 //! | one task whose result you want | [`spawn`] and [`Task::join`] |
 //! | several that succeed or fail together (Go's errgroup) | [`Group`] |
 //! | the same for futures that borrow, on the caller's task | [`Scope`] |
+//! | items that go through steps, each as wide as it needs | [`Pipeline`](pipeline::Pipeline) |
 //! | many that come and go: connections, deliveries | [`Tracker`] |
+//! | tasks to be started again when they fail | [`Supervisor`] |
 //! | something to do every so often | [`Ticker`] |
 //! | many of which a few may run at once, in order | [`pool::Pool`] |
 //! | something to do once, later, unless it is put off | [`Timer`] |
@@ -19,16 +21,20 @@
 //! span of its spawner. Go's `go` statement has none of the three. In production a [`watch`] tells which task blocks
 //! its thread and which was forgotten; in tests `linchpin_testing::leak` tells what a test left behind.
 
+mod belt;
+mod caught;
 pub mod debounce;
 mod group;
 #[cfg(feature = "testing")]
 mod home;
 mod listed;
 pub mod pace;
+pub mod pipeline;
 pub mod pool;
 mod registry;
 mod scope;
 mod slab;
+pub mod supervisor;
 pub mod throttle;
 pub mod ticker;
 mod timer;
@@ -42,9 +48,11 @@ use std::thread::JoinHandle;
 
 use tokio::task::JoinError;
 
+#[cfg(all(test, linchpin_loom))]
+pub(crate) use self::belt::{Belt, Load};
 pub use self::group::{Group, NotSpawned};
 #[cfg(all(test, linchpin_loom))]
-pub(crate) use self::group::{Outcome, Shared};
+pub(crate) use self::group::{Outcome, Place as ResultPlace, Shared, Ticket};
 #[cfg(feature = "testing")]
 pub use self::home::Home;
 use self::listed::Listed;
@@ -53,6 +61,7 @@ use self::registry::Place;
 pub(crate) use self::registry::{Key, Registry};
 pub use self::registry::{Kind, Live, count, live, live_older_than};
 pub use self::scope::Scope;
+pub use self::supervisor::Supervisor;
 pub use self::ticker::Ticker;
 pub use self::timer::Timer;
 pub use self::tracker::Tracker;

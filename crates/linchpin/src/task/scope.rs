@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 
 use futures_util::FutureExt as _;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 
 use super::Listed;
-use super::group::{Outcome, Verdict};
+use super::caught::Caught;
+use super::group::{Outcome, Place, Verdict};
 use crate::context::{Child, Context};
 use crate::error::Error;
 
@@ -42,11 +42,12 @@ pub struct Scope<'a, T> {
     context: Child,
     verdict: Verdict<T>,
     limit: usize,
+    spawned: usize,
     running: FuturesUnordered<Entry<'a, T>>,
     queue: VecDeque<Entry<'a, T>>,
 }
 
-type Entry<'a, T> = Pin<Box<dyn Future<Output = (usize, Outcome<T>)> + Send + 'a>>;
+type Entry<'a, T> = Pin<Box<dyn Future<Output = (Place, Outcome<T>)> + Send + 'a>>;
 
 impl<'a, T: Send + 'a> Scope<'a, T> {
     /// An empty scope whose futures run under a child of `ctx`.
@@ -55,6 +56,7 @@ impl<'a, T: Send + 'a> Scope<'a, T> {
             context: ctx.child(),
             verdict: Verdict::new(),
             limit: usize::MAX,
+            spawned: 0,
             running: FuturesUnordered::new(),
             queue: VecDeque::new(),
         }
@@ -79,14 +81,13 @@ impl<'a, T: Send + 'a> Scope<'a, T> {
         F: FnOnce(Context) -> Fut + Send + 'a,
         Fut: Future<Output = Result<T, Error>> + Send + 'a,
     {
-        let (place, context) = (self.verdict.reserve(), self.context.clone());
+        let (place, context) = (Place::after(self.spawned), self.context.clone());
+        self.spawned += 1;
         let work = Listed::new(name, async move {
             context.check()?;
             work(context).await
         });
-        let entry = AssertUnwindSafe(work)
-            .catch_unwind()
-            .map(move |outcome| (place, outcome.map_or_else(Outcome::Panicked, Outcome::Returned)));
+        let entry = Caught::new(work).map(move |outcome| (place, outcome.into()));
         self.queue.push_back(Box::pin(entry));
     }
 
@@ -130,8 +131,8 @@ impl<'a, T: Send + 'a> Scope<'a, T> {
                 self.running.push(entry);
             }
             let Some((place, outcome)) = self.running.next().await else { return };
-            if let Some(cause) = self.verdict.record(Some(place), outcome, &self.context) {
-                self.context.cancel(cause);
+            if let Some(news) = self.verdict.record(Some(place), outcome.judged(), &self.context) {
+                news.tell(&self.context);
             }
         }
     }

@@ -11,6 +11,7 @@ use linchpin::sync::channel;
 use linchpin::sync::select::{self, Set};
 use linchpin::task::pace::{Paced, Pusher};
 use linchpin::task::pool::{self, BlockingPool, Handle, NotSubmitted, Pool, Report, Unstarted};
+use linchpin::task::supervisor::{GaveUp, Health, Monitor, Supervisor};
 use linchpin::task::{Fault, Group, Live, Task, Ticker, Timer, Tracker};
 use linchpin::time::{Instant, Timestamp};
 
@@ -29,6 +30,7 @@ const _: () = {
     shared::<(channel::Sender<u8>, channel::Receiver<u8>, channel::Permit<'_, u8>)>();
     shared::<(channel::LossySender<u8>, channel::LossyReceiver<u8>, channel::SendError<u8>)>();
     shared::<(Set<u8, std::future::Ready<u8>>, Pusher<u8>, Paced<u8>)>();
+    shared::<(Supervisor, Monitor, Health, GaveUp)>();
     // A payload may be sent, but not shared.
     sent::<Fault>();
 };
@@ -59,6 +61,11 @@ fn every_wait_may_move_between_threads() {
     let (_, mut latest) = channel::latest::<u8>();
     sent(select::biased(&ctx, (latest.recv(&ctx), select::maybe(Some(async {})))));
     sent(select::within(&ctx, Duration::ZERO, async {}));
+    let supervisor =
+        Supervisor::new("test", linchpin::task::supervisor::Options::default()).unwrap();
+    let mut monitor = supervisor.monitor();
+    sent(supervisor.run(&ctx));
+    sent(monitor.healthy(&ctx));
     let mut timer = Timer::stopped();
     sent(timer.wait(&ctx));
 }

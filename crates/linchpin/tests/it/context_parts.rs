@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
+use std::task::{Context as Poller, Wake, Waker};
 use std::time::Duration;
 
 use linchpin::Context;
@@ -67,6 +68,25 @@ fn a_callback_that_panics_harms_nobody() {
     owner.cancel("over");
     assert_eq!(runs(&count), 1);
     assert!(!first.stop() && !second.stop());
+}
+
+#[test]
+fn a_waker_that_panics_harms_nobody() {
+    struct Bomb;
+    impl Wake for Bomb {
+        fn wake(self: Arc<Self>) {
+            panic!("boom");
+        }
+    }
+    let owner = Context::root().child();
+    let mut first = Box::pin(owner.cancelled());
+    let waker = Waker::from(Arc::new(Bomb));
+    assert!(first.as_mut().poll(&mut Poller::from_waker(&waker)).is_pending());
+    let (count, work) = counted();
+    let second = owner.after(work);
+    owner.cancel("over");
+    assert_eq!(runs(&count), 1, "those who come after it are told");
+    assert!(first.as_mut().poll(&mut Poller::from_waker(&waker)).is_ready() && !second.stop());
 }
 
 #[test]

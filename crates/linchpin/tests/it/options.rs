@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use linchpin::resilience::bulkhead::{self, Bulkhead};
 
+use linchpin::task::pipeline::{self, Pipeline};
 use linchpin::task::pool::{self, Pool};
+use linchpin::task::supervisor::{self, Supervisor};
 use linchpin::task::ticker::{self, Ticker};
 use linchpin::task::watch::{self, Watch};
 use linchpin::task::{debounce, throttle};
@@ -13,12 +15,21 @@ const SECOND: Duration = Duration::from_secs(1);
 
 type Build = fn() -> Result<(), linchpin::Error>;
 
-const DEFAULTS: [(&str, Build); 6] = [
+const DEFAULTS: &[(&str, Build)] = &[
     ("resilience::bulkhead::Options", || {
         Ok(Bulkhead::new("test", 1, bulkhead::Options::default()).map(drop)?)
     }),
+    ("task::supervisor::options::Options", || {
+        Ok(Supervisor::new("test", supervisor::Options::default()).map(drop)?)
+    }),
     ("task::debounce::Options", || {
         Ok(debounce::channel::<u8>(SECOND, debounce::Options::default()).map(drop)?)
+    }),
+    ("task::pipeline::options::Options", || {
+        let source = futures_util::stream::iter([1]);
+        let pipeline = Pipeline::from(source).map("pass", pipeline::Options::default(), Ok);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(pipeline.collect(&linchpin::Context::root())).map(drop)
     }),
     ("task::pool::options::Options", || Pool::new(1, pool::Options::default()).map(drop)),
     ("task::throttle::Options", || {

@@ -8,15 +8,18 @@
 //! ```text
 //! kill_drill --relay target/debug/relay --rounds 5 [--seed 7]
 //! kill_drill --relay target/debug/relay --trace trace.txt
+//! kill_drill --relay target/debug/relay --failing-syncs
 //! ```
 //!
 //! SIGKILL leaves the page cache alone, so the rounds cannot see a missing `fsync`. `--trace` does: it runs one message
-//! under `strace` and checks that the log was synced between its write and the answer.
+//! under `strace` and checks that the log was synced between its write and the answer. `--failing-syncs` kills nothing:
+//! it makes syncs fail under load, and proves that the service needs no restart to come through.
 //!
 //! The last line states the figures. Exit code 0: it held; 1: it did not; 2: the drill itself could not run.
 
 #![forbid(unsafe_code)]
 
+mod failing;
 mod load;
 mod receiver;
 mod service;
@@ -32,7 +35,7 @@ use clap::Parser;
 
 use self::load::{Load, Target};
 use self::receiver::Receiver;
-use self::service::Service;
+use self::service::{PATIENCE, Service};
 use self::verdict::{Books, grouped};
 
 /// Anything that keeps the drill from running, in words.
@@ -53,6 +56,9 @@ struct Args {
     /// Sends one message under strace, writes the trace here and checks the order of sync and answer.
     #[arg(long)]
     trace: Option<PathBuf>,
+    /// Makes syncs fail under load, and kills nothing.
+    #[arg(long)]
+    failing_syncs: bool,
 }
 
 /// The moment of the kill, in milliseconds after the load began.
@@ -85,6 +91,7 @@ async fn run(args: &Args) -> Result<bool, Failure> {
     let database = home.path().join("relay.db");
     match &args.trace {
         Some(file) => trace::run(&args.relay, &database, file).await,
+        None if args.failing_syncs => failing::run(&args.relay, &database).await,
         None => drill(args, &database).await,
     }
 }
@@ -125,7 +132,10 @@ async fn drill(args: &Args, database: &Path) -> Result<bool, Failure> {
         println!("round {round}: killed after {moment:?}, {} acknowledged, all there", told.len());
         acknowledged.extend(told);
     }
-    verdict::drained(database).await?;
+    let left = verdict::drained(database, PATIENCE).await?;
+    if left > 0 {
+        return Err(format!("{left} deliveries are not made, and nothing moves").into());
+    }
     service.terminate().await?;
 
     let books = Books { acknowledged, received: receiver.received() };

@@ -92,7 +92,7 @@ impl Service {
     /// Another process has no event for this, hence the repeated look.
     async fn ready(&self) {
         let ready = format!("{}/ready", self.admin);
-        while !matches!(self.send("GET", &ready, String::new()).await, Ok((200, _))) {
+        while !matches!(self.send("GET", &ready, None, String::new()).await, Ok((200, _))) {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
@@ -109,20 +109,34 @@ impl Service {
         path: &str,
         body: String,
     ) -> impl Future<Output = Result<(u16, Value), Failure>> + Send + use<> {
-        self.send(method, &format!("{}/api/v1{path}", self.api), body)
+        self.send(method, &format!("{}/api/v1{path}", self.api), None, body)
+    }
+
+    /// A POST that is done once, however often it comes under this key.
+    pub(crate) fn post_once(
+        &self,
+        path: &str,
+        key: &str,
+        body: String,
+    ) -> impl Future<Output = Result<(u16, Value), Failure>> + Send + use<> {
+        self.send("POST", &format!("{}/api/v1{path}", self.api), Some(key), body)
     }
 
     fn send(
         &self,
         method: &'static str,
         url: &str,
+        key: Option<&str>,
         body: String,
     ) -> impl Future<Output = Result<(u16, Value), Failure>> + Send + use<> {
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(url)
-            .header("authorization", format!("Bearer {}", self.token))
-            .body(Full::from(body));
+            .header("authorization", format!("Bearer {}", self.token));
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let request = request.body(Full::from(body));
         let http = self.http.clone();
         async move {
             let (head, body) = timeout(PATIENCE, http.request(request?)).await??.into_parts();

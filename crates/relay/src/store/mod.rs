@@ -104,7 +104,9 @@ pub fn open(path: &Path) -> Result<Database> {
     let migrations = Migrations::new(schema::MIGRATIONS)?;
     let options = Options::default().application_id(APPLICATION_ID).migrations(migrations);
     #[cfg(feature = "planted-faults")]
-    let options = options.acknowledge_before_commit(EARLY_ANSWERS.load(Ordering::Relaxed));
+    let options = options
+        .acknowledge_before_commit(EARLY_ANSWERS.load(Ordering::Relaxed))
+        .forget_commits(FORGOTTEN_COMMITS.load(Ordering::Relaxed));
     Database::open(path, options)
 }
 
@@ -114,9 +116,18 @@ pub fn plant_early_answers() {
     EARLY_ANSWERS.store(true, Ordering::Relaxed);
 }
 
-/// A switch and not the feature alone, so that `--all-features` leaves the tests what they are.
+/// Has every database opened from here on take some commits for failed: their deliveries are then leased and nobody has
+/// them, which is what the drill of failing syncs must find.
+#[cfg(feature = "planted-faults")]
+pub fn plant_forgotten_commits() {
+    FORGOTTEN_COMMITS.store(true, Ordering::Relaxed);
+}
+
+/// Switches and not the feature alone, so that `--all-features` leaves the tests what they are.
 #[cfg(feature = "planted-faults")]
 static EARLY_ANSWERS: AtomicBool = AtomicBool::new(false);
+#[cfg(feature = "planted-faults")]
+static FORGOTTEN_COMMITS: AtomicBool = AtomicBool::new(false);
 
 /// The version of the schema that this binary works with.
 #[must_use]

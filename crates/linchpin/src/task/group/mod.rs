@@ -13,9 +13,9 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 use self::shared::Room;
-pub(crate) use self::shared::Shared;
-pub(crate) use self::verdict::{Outcome, Verdict};
-use super::registry::{Kind, Place};
+pub(crate) use self::shared::{Shared, Ticket};
+pub(crate) use self::verdict::{Outcome, Place, Verdict};
+use super::registry::{Kind, Place as Listing};
 use super::{Listed, Task, raw};
 use crate::context::{Cause, Context, Ended};
 use crate::error::Error;
@@ -54,6 +54,9 @@ use crate::error::Error;
 pub struct Group<T> {
     shared: Arc<Shared<T>>,
     limit: Option<usize>,
+    /// Tasks that came, and how many of them have a place among the results.
+    entered: usize,
+    results: usize,
     /// To abort with; those that have finished are taken out as it grows.
     handles: Vec<JoinHandle<()>>,
     prune_at: usize,
@@ -81,7 +84,14 @@ impl<T: Send + 'static> Group<T> {
     /// An empty group whose tasks run under a child of `ctx`.
     pub fn new(ctx: &Context) -> Self {
         let shared = Shared::new(ctx.child());
-        Self { shared, limit: None, handles: Vec::new(), prune_at: PRUNE_AT }
+        Self {
+            shared,
+            limit: None,
+            entered: 0,
+            results: 0,
+            handles: Vec::new(),
+            prune_at: PRUNE_AT,
+        }
     }
 
     /// At most `running` tasks at once, those after them in the order of spawning. Default: no limit.
@@ -117,8 +127,22 @@ impl<T: Send + 'static> Group<T> {
         F: FnOnce(Context) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let ticket = self.shared.enter(true);
-        let task = spawned::task(ticket, Listed::new(name, spawned::begin(self.context(), work)));
+        self.spawn_at(name, Location::caller(), work);
+    }
+
+    /// [`spawn`](Self::spawn) on behalf of the line `site`.
+    pub(in crate::task) fn spawn_at<F, Fut>(
+        &mut self,
+        name: &'static str,
+        site: &'static Location<'static>,
+        work: F,
+    ) where
+        F: FnOnce(Context) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let ticket = self.enter();
+        let work = Listed::at(name, site, spawned::begin(self.context(), work));
+        let task = spawned::task(ticket, work);
         match self.limit {
             None => self.keep(raw(task)),
             Some(limit) => {
@@ -152,7 +176,7 @@ impl<T: Send + 'static> Group<T> {
         if let Room::Taken = self.shared.room(limit) {
             return Err(NotSpawned::Full { limit });
         }
-        let ticket = self.shared.enter(true);
+        let ticket = self.enter();
         let task = spawned::task(ticket, Listed::new(name, spawned::begin(self.context(), work)));
         self.keep(raw(spawned::worker(self.shared.clone(), Box::pin(task))));
         Ok(())
@@ -171,8 +195,8 @@ impl<T: Send + 'static> Group<T> {
         name: &'static str,
         work: impl FnOnce(&Context) -> Result<T, Error> + Send + 'static,
     ) {
-        let place = Place::new(name, Location::caller(), Kind::Blocking);
-        let ticket = self.shared.enter(true);
+        let place = Listing::new(name, Location::caller(), Kind::Blocking);
+        let ticket = self.enter();
         let span = tracing::Span::current();
         self.keep(tokio::task::spawn_blocking(move || spawned::block(ticket, place, &span, work)));
     }
@@ -193,21 +217,10 @@ impl<T: Send + 'static> Group<T> {
         F: FnOnce(Context) -> Fut + Send + 'static,
         Fut: Future<Output = Result<U, Error>> + Send + 'static,
     {
-        let ticket = self.shared.enter(false);
+        self.entered += 1;
+        let ticket = Ticket::new(&self.shared, None);
         let task = spawned::fork(ticket, Listed::new(name, spawned::begin(self.context(), work)));
         Task { handle: raw(task) }
-    }
-
-    /// How many tasks are there that have not ended.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.shared.live()
-    }
-
-    /// Whether no task is there.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Waits for every task; none is left when this returns, nor anything that one captured.
@@ -256,15 +269,25 @@ impl<T: Send + 'static> Group<T> {
     ///
     /// Dropping the future leaves the tasks aborted, and not waited for.
     pub async fn shutdown(self) {
-        self.shared.context().cancel(Cause::Shutdown);
-        self.abort();
+        self.end(Cause::Shutdown);
         self.emptied().await;
         drop(self.shared.verdict().settle());
     }
 
+    /// A task comes whose result has the next place.
+    fn enter(&mut self) -> Ticket<T> {
+        let place = Place::after(self.results);
+        self.entered += 1;
+        self.results += 1;
+        Ticket::new(&self.shared, Some(place))
+    }
+
     fn keep(&mut self, handle: JoinHandle<()>) {
         if self.handles.len() >= self.prune_at {
-            self.handles.retain(|handle| !handle.is_finished());
+            // Each look touches the memory of a task, so it must promise to find as many that are finished.
+            if self.len() < self.handles.len() / 2 {
+                self.handles.retain(|handle| !handle.is_finished());
+            }
             self.prune_at = PRUNE_AT.max(self.handles.len() * 2);
         }
         self.handles.push(handle);
@@ -279,14 +302,35 @@ impl<T: Send + 'static> Group<T> {
                 live = false;
                 self.shared.drop_queue();
             }
-            self.shared.poll_empty(cx)
+            self.shared.poll_gone(self.entered, cx)
         })
         .await;
     }
 }
 
 impl<T> Group<T> {
+    /// How many tasks are there that have not ended.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entered - self.shared.gone()
+    }
+
+    /// Whether no task is there.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Ends the context with `cause`, and every task at its next await.
+    pub(in crate::task) fn end(&self, cause: Cause) {
+        self.shared.context().cancel(cause);
+        self.abort();
+    }
+
     fn abort(&self) {
+        if self.is_empty() {
+            return;
+        }
         self.handles.iter().for_each(JoinHandle::abort);
         self.shared.drop_queue();
     }
@@ -303,7 +347,7 @@ impl<T> fmt::Debug for Group<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Group")
             .field("context", &**self.shared.context())
-            .field("tasks", &self.shared.live())
+            .field("tasks", &self.len())
             .finish_non_exhaustive()
     }
 }

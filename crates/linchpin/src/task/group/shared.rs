@@ -5,11 +5,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as Poller, Poll, Waker};
 
-use super::verdict::{Outcome, Verdict};
+use super::verdict::{Outcome, Place, Verdict};
 use crate::context::{Child, Context};
 use crate::shim::{Fault, Mutex, lock, planted};
 
-/// The shared state. One lock, taken once when a task comes and once when it goes.
+/// The shared state. The group counts who came, which takes no lock, and the ledger who went, under one.
 pub(crate) struct Shared<T> {
     context: Child,
     ledger: Mutex<Ledger<T>>,
@@ -20,19 +20,25 @@ pub(super) type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 struct Ledger<T> {
     verdict: Verdict<T>,
-    /// Tasks that came and did not go, those in the queue too.
-    live: usize,
+    /// Tasks that went, those that never left the queue too.
+    gone: usize,
     /// Those who run queued jobs, one after the other.
     workers: usize,
     queue: VecDeque<Job>,
-    joiner: Option<Waker>,
+    joiner: Option<Joiner>,
 }
 
-/// A task's duty to say how it ended. Dropped without a word, it says that it was dropped.
+/// Who waits until so many have gone.
+struct Joiner {
+    all: usize,
+    waker: Waker,
+}
+
+/// A task's duty to say how it ended. Dropped without a word, it says that the task was dropped.
 pub(crate) struct Ticket<T> {
-    shared: Arc<Shared<T>>,
-    place: Option<usize>,
-    due: bool,
+    /// Until it is said.
+    shared: Option<Arc<Shared<T>>>,
+    place: Option<Place>,
 }
 
 /// Room for a worker under a limit.
@@ -45,7 +51,7 @@ impl<T> Shared<T> {
     pub(crate) fn new(context: Child) -> Arc<Self> {
         let ledger = Ledger {
             verdict: Verdict::new(),
-            live: 0,
+            gone: 0,
             workers: 0,
             queue: VecDeque::new(),
             joiner: None,
@@ -61,17 +67,9 @@ impl<T> Shared<T> {
         lock(&self.ledger).verdict.keep_going();
     }
 
-    pub(crate) fn live(&self) -> usize {
-        lock(&self.ledger).live
-    }
-
-    /// A task comes. With `result`, what it returns has a place among the results.
-    pub(crate) fn enter(self: &Arc<Self>, result: bool) -> Ticket<T> {
-        let mut ledger = lock(&self.ledger);
-        ledger.live += 1;
-        let place = result.then(|| ledger.verdict.reserve());
-        drop(ledger);
-        Ticket { shared: self.clone(), place, due: true }
+    /// How many have gone.
+    pub(crate) fn gone(&self) -> usize {
+        lock(&self.ledger).gone
     }
 
     /// Whether one more may run under `limit`; it is counted as running then.
@@ -115,19 +113,20 @@ impl<T> Shared<T> {
         drop(queue);
     }
 
-    /// Ready when nobody is left. One waiter at a time.
-    pub(crate) fn poll_empty(&self, cx: &mut Poller<'_>) -> Poll<()> {
+    /// Ready when as many as came, `all`, have gone. One waiter at a time.
+    pub(crate) fn poll_gone(&self, all: usize, cx: &mut Poller<'_>) -> Poll<()> {
+        let joiner = Joiner { all, waker: cx.waker().clone() };
         if planted(Fault::GroupLooksBeforeItRegisters) {
-            let empty = lock(&self.ledger).live == 0;
-            lock(&self.ledger).joiner = Some(cx.waker().clone());
-            return if empty { Poll::Ready(()) } else { Poll::Pending };
+            let all_gone = self.gone() == all;
+            lock(&self.ledger).joiner = Some(joiner);
+            return if all_gone { Poll::Ready(()) } else { Poll::Pending };
         }
         // Looking and leaving the waker are one step under the lock, so the last to go sees the waker or was seen.
         let mut ledger = lock(&self.ledger);
-        if ledger.live == 0 {
+        if ledger.gone == all {
             return Poll::Ready(());
         }
-        ledger.joiner = Some(cx.waker().clone());
+        ledger.joiner = Some(joiner);
         Poll::Pending
     }
 
@@ -136,50 +135,73 @@ impl<T> Shared<T> {
         std::mem::replace(&mut lock(&self.ledger).verdict, Verdict::new())
     }
 
-    fn settle(&self, place: Option<usize>, outcome: Outcome<T>) {
+    fn settle(&self, place: Option<Place>, outcome: Outcome<T>) {
+        // The user's own error and panic are looked at, and let go, without the lock.
+        let outcome = outcome.judged();
         let mut ledger = lock(&self.ledger);
-        let cause = ledger.verdict.record(place, outcome, &self.context);
+        let Some(news) = ledger.verdict.record(place, outcome, &self.context) else {
+            let joiner = ledger.leave();
+            drop(ledger);
+            return wake(joiner);
+        };
         drop(ledger);
         // Before this task is counted as gone, so that a joiner who finds nobody left finds the context ended, too.
-        if let Some(cause) = cause {
-            self.context.cancel(cause);
-        }
+        news.tell(&self.context);
         self.leave();
     }
 
     fn leave(&self) {
-        let mut ledger = lock(&self.ledger);
-        ledger.live -= 1;
-        let joiner = if ledger.live == 0 { ledger.joiner.take() } else { None };
-        drop(ledger);
-        if let Some(joiner) = joiner {
-            joiner.wake();
-        }
+        let joiner = lock(&self.ledger).leave();
+        wake(joiner);
+    }
+}
+
+impl<T> Ledger<T> {
+    /// A task goes. If it was the last one, whoever waits for that is to be woken.
+    fn leave(&mut self) -> Option<Joiner> {
+        self.gone += 1;
+        self.joiner.take_if(|joiner| joiner.all == self.gone)
+    }
+}
+
+fn wake(joiner: Option<Joiner>) {
+    if let Some(joiner) = joiner {
+        joiner.waker.wake();
     }
 }
 
 impl<T> Ticket<T> {
+    /// For a task that comes. With a place, what it returns is among the results.
+    pub(crate) fn new(shared: &Arc<Shared<T>>, place: Option<Place>) -> Self {
+        Self { shared: Some(shared.clone()), place }
+    }
+
     pub(crate) fn context(&self) -> &Context {
-        &self.shared.context
+        &self.shared.as_ref().expect("there until it is used").context
     }
 
     /// The task ended like this.
     pub(crate) fn settle(mut self, outcome: Outcome<T>) {
-        self.due = false;
-        self.shared.settle(self.place, outcome);
+        if let Some(shared) = self.shared.take() {
+            shared.settle(self.place, outcome);
+        }
     }
 
     /// The task ended, and there is nothing to say about it.
     pub(crate) fn leave(mut self) {
-        self.due = false;
-        self.shared.leave();
+        if let Some(shared) = self.shared.take() {
+            shared.leave();
+        }
     }
 }
 
 impl<T> Drop for Ticket<T> {
     fn drop(&mut self) {
-        if self.due {
-            self.shared.settle(self.place, Outcome::Dropped);
+        let Some(shared) = self.shared.take() else { return };
+        match self.place {
+            Some(_) => shared.settle(self.place, Outcome::Dropped),
+            // Dropped by whoever has its handle, which is no failure.
+            None => shared.leave(),
         }
     }
 }

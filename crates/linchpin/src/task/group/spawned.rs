@@ -1,14 +1,18 @@
 //! The futures that a group spawns.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context as Poller, Poll, ready};
 
 use futures_util::FutureExt as _;
+use pin_project_lite::pin_project;
 
 use super::shared::{Job, Shared, Ticket};
-use super::{Listed, Outcome, Place};
+use super::{Listed, Listing, Outcome};
 use crate::context::Context;
 use crate::error::{Error, Kind};
+use crate::task::caught::{Caught, Payload};
 
 /// `work` under `context`, unless that has ended before it begins.
 pub(super) fn begin<T, F, Fut>(
@@ -27,37 +31,35 @@ where
 }
 
 /// A task that says how its work ended once everything of the work is gone.
-pub(super) async fn task<T, F>(ticket: Ticket<T>, work: Listed<F>)
+pub(super) fn task<T, F>(ticket: Ticket<T>, work: Listed<F>) -> impl Future<Output = ()>
 where
     F: Future<Output = Result<T, Error>>,
 {
-    ticket.settle(outcome(work).await);
+    Member::new(ticket, work).map(|(ticket, outcome)| ticket.settle(outcome.into()))
 }
 
 /// The same for a task that gives its result by itself.
-pub(super) async fn fork<T, U, F>(ticket: Ticket<T>, work: Listed<F>) -> Result<U, Error>
+pub(super) fn fork<T, U, F>(
+    ticket: Ticket<T>,
+    work: Listed<F>,
+) -> impl Future<Output = Result<U, Error>>
 where
     F: Future<Output = Result<U, Error>>,
 {
-    // Dropped while it runs: by whoever holds the handle, which is no failure.
-    let ticket = Fork(Some(ticket));
-    let outcome = outcome(work).await;
-    let ticket = ticket.take();
-    match outcome {
-        Outcome::Returned(Ok(value)) => {
+    Member::new(ticket, work).map(|(ticket, outcome)| match outcome {
+        Ok(Ok(value)) => {
             ticket.leave();
             Ok(value)
         }
-        Outcome::Returned(Err(error)) => {
+        Ok(Err(error)) => {
             ticket.settle(Outcome::Returned(Err(error.clone())));
             Err(error)
         }
-        Outcome::Panicked(payload) => {
+        Err(payload) => {
             ticket.settle(Outcome::Panicked(payload));
             Err(Error::new(Kind::Internal, "the task panicked; its group raises the panic again"))
         }
-        Outcome::Dropped => unreachable!("it was polled to its end"),
-    }
+    })
 }
 
 /// Runs jobs one after the other, until none is queued.
@@ -76,7 +78,7 @@ pub(super) async fn worker<T>(shared: Arc<Shared<T>>, first: Job) {
 /// Blocking work, on its thread.
 pub(super) fn block<T>(
     ticket: Ticket<T>,
-    place: Place,
+    place: Listing,
     span: &tracing::Span,
     work: impl FnOnce(&Context) -> Result<T, Error>,
 ) {
@@ -89,31 +91,42 @@ pub(super) fn block<T>(
             })
         })
     };
-    let outcome = catch_unwind(AssertUnwindSafe(run));
-    ticket.settle(outcome.map_or_else(Outcome::Panicked, Outcome::Returned));
+    ticket.settle(catch_unwind(AssertUnwindSafe(run)).into());
 }
 
-async fn outcome<T, F>(work: Listed<F>) -> Outcome<T>
-where
-    F: Future<Output = Result<T, Error>>,
-{
-    AssertUnwindSafe(work).catch_unwind().await.map_or_else(Outcome::Panicked, Outcome::Returned)
-}
+pin_project! {
+    /// The work of a task and its ticket, which hears of the end after nothing of the work is left.
+    struct Member<T, F> {
+        #[pin]
+        work: Caught<Listed<F>>,
+        ticket: Option<Ticket<T>>,
+    }
 
-/// The ticket of a fork, which leaves without a word when it is dropped.
-struct Fork<T>(Option<Ticket<T>>);
-
-impl<T> Fork<T> {
-    fn take(mut self) -> Ticket<T> {
-        self.0.take().expect("taken once")
+    impl<T, F> PinnedDrop for Member<T, F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if let Some(ticket) = this.ticket.take()
+                && let Err(payload) = this.work.discard()
+            {
+                ticket.settle(Outcome::Panicked(payload));
+            }
+        }
     }
 }
 
-impl<T> Drop for Fork<T> {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.0.take() {
-            ticket.leave();
-        }
+impl<T, F> Member<T, F> {
+    fn new(ticket: Ticket<T>, work: Listed<F>) -> Self {
+        Self { work: Caught::new(work), ticket: Some(ticket) }
+    }
+}
+
+impl<T, F: Future> Future for Member<T, F> {
+    type Output = (Ticket<T>, Result<F::Output, Payload>);
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let outcome = ready!(this.work.poll(cx));
+        Poll::Ready((this.ticket.take().expect("a task that is not done"), outcome))
     }
 }
 

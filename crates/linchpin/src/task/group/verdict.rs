@@ -1,10 +1,11 @@
 //! Who wins when several tasks end: the one place that decides it, for groups and scopes.
 
-use std::any::Any;
-use std::panic::resume_unwind;
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use crate::context::{Cause, Context, Ended};
+use crate::context::{Cause, Child, Context, Ended};
 use crate::error::{Error, Kind};
+use crate::task::caught::Payload;
 use crate::task::panic_text;
 
 /// How a task ended.
@@ -12,20 +13,44 @@ pub(crate) enum Outcome<T> {
     /// It returned.
     Returned(Result<T, Error>),
     /// It panicked, with this payload.
-    Panicked(Box<dyn Any + Send>),
+    Panicked(Payload),
     /// It was dropped before it returned.
     Dropped,
 }
 
+/// An [`Outcome`] about which no more has to be asked.
+pub(crate) enum Judged<T> {
+    Returned {
+        result: Result<T, Error>,
+        /// Whether the error has the end of a context in it.
+        passed_on: bool,
+    },
+    Panicked(Payload),
+    Dropped,
+}
+
+/// What others must hear of how a task ended.
+#[must_use = "the siblings must be told"]
+pub(crate) struct News {
+    /// The group's context is to end with it.
+    cause: Option<Cause>,
+    /// A panic that comes too late to be raised again.
+    repeated: Option<Payload>,
+}
+
+/// A task's place among the results, counted from one so that "none" costs no room.
+#[derive(Clone, Copy)]
+pub(crate) struct Place(NonZeroUsize);
+
 /// What the tasks of a group have come to so far.
 pub(crate) struct Verdict<T> {
-    /// By the order of spawning.
+    /// By the order of spawning, as far as one has ended.
     results: Vec<Option<Result<T, Error>>>,
     /// The first error that is more than the end of the group's own context.
     failure: Option<Error>,
     /// The first error that is not.
     echo: Option<Error>,
-    panic: Option<Box<dyn Any + Send>>,
+    panic: Option<Payload>,
     keep_going: bool,
 }
 
@@ -39,32 +64,37 @@ impl<T> Verdict<T> {
         self.keep_going = true;
     }
 
-    /// The place of the next task's result.
-    pub(crate) fn reserve(&mut self) -> usize {
-        self.results.push(None);
-        self.results.len() - 1
-    }
-
-    /// Takes down how a task ended. With a cause, the group's context is to end with it.
+    /// Takes down how a task ended, and says what others must hear of it.
     pub(crate) fn record(
         &mut self,
-        place: Option<usize>,
-        outcome: Outcome<T>,
+        place: Option<Place>,
+        judged: Judged<T>,
         group: &Context,
-    ) -> Option<Cause> {
-        let result = match outcome {
-            Outcome::Returned(result) => result,
-            Outcome::Panicked(payload) => return self.record_panic(payload),
-            Outcome::Dropped => Err(match group.check() {
-                Err(ended) => ended.into(),
-                Ok(()) => Error::new(Kind::Cancelled, "the task was aborted"),
-            }),
+    ) -> Option<News> {
+        let (result, passed_on) = match judged {
+            Judged::Returned { result, passed_on } => (result, passed_on),
+            Judged::Panicked(payload) => return Some(self.record_panic(payload)),
+            Judged::Dropped => (
+                Err(match group.check() {
+                    Err(ended) => ended.into(),
+                    Ok(()) => Error::new(Kind::Cancelled, "the task was aborted"),
+                }),
+                true,
+            ),
         };
-        let cause = result.as_ref().err().and_then(|error| self.record_error(error, group));
+        let cause = result.as_ref().err().and_then(|error| {
+            // A task that only passes on the end of the group's context says nothing new, whoever comes first.
+            let echo = passed_on && group.is_cancelled();
+            self.record_error(error, echo)
+        });
         if let Some(place) = place {
-            self.results[place] = Some(result);
+            let index = place.0.get() - 1;
+            if index >= self.results.len() {
+                self.results.resize_with(index + 1, || None);
+            }
+            self.results[index] = Some(result);
         }
-        cause
+        cause.map(|cause| News { cause: Some(cause), repeated: None })
     }
 
     /// All results in the order of spawning, or the one failure that explains the rest.
@@ -102,22 +132,20 @@ impl<T> Verdict<T> {
         self.results.into_iter().flatten().collect()
     }
 
-    fn record_panic(&mut self, payload: Box<dyn Any + Send>) -> Option<Cause> {
+    fn record_panic(&mut self, payload: Payload) -> News {
         let cause = (!self.keep_going).then(|| Cause::from("a sibling panicked"));
-        if self.panic.is_none() {
-            self.panic = Some(payload);
-        } else {
-            // One can be raised again; the others must not disappear.
-            let panic = panic_text(payload.as_ref());
-            tracing::error!(panic, "another task of a group panicked");
-            metrics::counter!("linchpin_task_panics_total", "owner" => "group").increment(1);
-        }
-        cause
+        let repeated = match self.panic {
+            None => {
+                self.panic = Some(payload);
+                None
+            }
+            Some(_) => Some(payload),
+        };
+        News { cause, repeated }
     }
 
-    fn record_error(&mut self, error: &Error, group: &Context) -> Option<Cause> {
-        // A task that only passes on the end of the group's context says nothing new, whoever comes first.
-        if group.is_cancelled() && error.find::<Ended>().is_some() {
+    fn record_error(&mut self, error: &Error, echo: bool) -> Option<Cause> {
+        if echo {
             self.echo.get_or_insert_with(|| error.clone());
             return None;
         }
@@ -126,5 +154,55 @@ impl<T> Verdict<T> {
         }
         self.failure = Some(error.clone());
         (!self.keep_going).then(|| Cause::Failed(error.clone()))
+    }
+}
+
+// ===== impl Place =====
+
+impl Place {
+    /// The place after so many others.
+    pub(crate) fn after(others: usize) -> Self {
+        Self(NonZeroUsize::MIN.saturating_add(others))
+    }
+}
+
+// ===== impl Outcome =====
+
+impl<T> From<Result<Result<T, Error>, Payload>> for Outcome<T> {
+    fn from(caught: Result<Result<T, Error>, Payload>) -> Self {
+        caught.map_or_else(Self::Panicked, Self::Returned)
+    }
+}
+
+impl<T> Outcome<T> {
+    /// Asks the error, which runs its author's code, whether it passes on the end of a context.
+    pub(crate) fn judged(self) -> Judged<T> {
+        let result = match self {
+            Self::Returned(result) => result,
+            Self::Panicked(payload) => return Judged::Panicked(payload),
+            Self::Dropped => return Judged::Dropped,
+        };
+        let find = || result.as_ref().is_err_and(|error| error.find::<Ended>().is_some());
+        match catch_unwind(AssertUnwindSafe(find)) {
+            Ok(passed_on) => Judged::Returned { result, passed_on },
+            Err(payload) => Judged::Panicked(payload),
+        }
+    }
+}
+
+// ===== impl News =====
+
+impl News {
+    /// Ends the group's context if there is a reason to.
+    pub(crate) fn tell(self, group: &Child) {
+        if let Some(cause) = self.cause {
+            group.cancel(cause);
+        }
+        // One can be raised again; the others must not disappear.
+        if let Some(payload) = self.repeated {
+            let panic = panic_text(payload.as_ref());
+            tracing::error!(panic, "another task of a group panicked");
+            metrics::counter!("linchpin_task_panics_total", "owner" => "group").increment(1);
+        }
     }
 }

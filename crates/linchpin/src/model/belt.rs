@@ -1,0 +1,119 @@
+//! A belt between tasks: nothing is lost, nobody sleeps for ever, the bound and the order hold.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context as Poller, Poll, Wake, Waker};
+
+use loom::thread;
+
+use super::{catches, holds};
+use crate::shim::Fault;
+use crate::task::{Belt, Load};
+
+struct Unpark(thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Loom's own cannot be used: it aborts the process where it should let a planted fault be caught.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Poller::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+/// Everything until the end, taken in batches of up to `want`.
+async fn drain(belt: &Belt<u8>, who: usize, want: usize) -> Vec<u8> {
+    let (mut all, mut batch, mut credit) = (Vec::new(), VecDeque::new(), 0);
+    while poll_fn(|cx| belt.poll_take(who, cx, want, &mut credit, &mut batch)).await.is_some() {
+        all.extend(batch.drain(..));
+    }
+    all
+}
+
+async fn give(belt: &Belt<u8>, items: impl IntoIterator<Item = u8>) {
+    for item in items {
+        let reserved = poll_fn(|cx| belt.poll_reserve(0, cx, 1)).await;
+        belt.put(reserved, &mut VecDeque::from([item]));
+    }
+    belt.finish();
+}
+
+/// A producer with room for one, and a consumer: loom fails if either is never woken.
+fn each_side_wakes_the_other() {
+    let belt = Arc::new(Belt::new(1));
+    let producer = {
+        let belt = belt.clone();
+        thread::spawn(move || block_on(give(&belt, [1, 2])))
+    };
+    assert_eq!(block_on(drain(&belt, 0, 1)), [1, 2]);
+    producer.join().unwrap();
+}
+
+/// Two consumers share what one producer gives: each item goes to one of them, and both learn of the end.
+fn consumers_share() {
+    let belt = Arc::new(Belt::new(2));
+    let other = {
+        let belt = belt.clone();
+        thread::spawn(move || block_on(drain(&belt, 1, 1)))
+    };
+    let producer = {
+        let belt = belt.clone();
+        thread::spawn(move || block_on(give(&belt, [1, 2])))
+    };
+    let mut all = block_on(drain(&belt, 0, 1));
+    all.extend(other.join().unwrap());
+    producer.join().unwrap();
+    all.sort_unstable();
+    assert_eq!(all, [1, 2]);
+}
+
+/// Two producers hold numbers in turn, one leaves one of its own out; with room for one, they come out in order.
+fn numbers_leave_in_order() {
+    let belt = Arc::new(Belt::new(1));
+    belt.set_producers(2, true);
+    let give = |belt: Arc<Belt<u8>>, who: usize, numbers: [(u64, bool); 2]| async move {
+        for (number, is_there) in numbers {
+            let mut slot = if is_there { Load::Item(number as u8) } else { Load::Nothing };
+            poll_fn(|cx| belt.poll_put(who, cx, number, &mut slot)).await;
+        }
+        belt.finish();
+    };
+    let other = {
+        let belt = belt.clone();
+        thread::spawn(move || block_on(give(belt, 1, [(1, true), (2, true)])))
+    };
+    let first = {
+        let belt = belt.clone();
+        thread::spawn(move || block_on(give(belt, 0, [(0, false), (3, true)])))
+    };
+    assert_eq!(block_on(drain(&belt, 0, 1)), [1, 2, 3]);
+    first.join().unwrap();
+    other.join().unwrap();
+}
+
+#[test]
+fn belt_wakes() {
+    holds("belt_wakes", each_side_wakes_the_other);
+    catches(Fault::BeltLooksBeforeItWaits, each_side_wakes_the_other);
+}
+
+#[test]
+fn belt_shared() {
+    holds("belt_shared", consumers_share);
+}
+
+#[test]
+fn belt_ordered() {
+    holds("belt_ordered", numbers_leave_in_order);
+}

@@ -1,0 +1,88 @@
+//! A million of each, and the memory is where it was.
+
+use std::fs;
+use std::sync::{Mutex, PoisonError};
+
+use linchpin::task::Group;
+use linchpin::{Context, Error};
+use linchpin_testing::steps;
+
+const MILLION: usize = 1_000_000;
+/// What a million of anything that stays would exceed by far: 32 bytes each.
+const MARGIN: usize = 32 << 20;
+
+/// How much `work` has this process grow by, in bytes. One at a time, or they would see each other.
+pub(crate) fn growth<T>(work: impl FnOnce() -> T) -> (usize, T) {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = resident();
+    let kept = work();
+    (resident().saturating_sub(before), kept)
+}
+
+fn resident() -> usize {
+    let status = fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
+    let kibibytes = line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number");
+    kibibytes << 10
+}
+
+#[test]
+fn the_margin_notices_what_stays() {
+    let (grown, kept) = growth(|| (0..MILLION).map(|n| Box::new([n; 8])).collect::<Vec<_>>());
+    assert!(grown > MARGIN, "{grown} bytes for {} boxes", kept.len());
+}
+
+#[test]
+fn a_million_children_leave_nothing_in_their_parent() {
+    let parent = Context::root().child();
+    let (grown, ()) = growth(|| {
+        for _ in 0..MILLION {
+            let child = parent.child();
+            assert!(child.check().is_ok());
+        }
+    });
+    assert!(grown < MARGIN, "{grown} bytes");
+}
+
+#[test]
+fn a_million_callbacks_and_waits_leave_nothing_in_their_context() {
+    let (parent, runtime) = (Context::root().child(), runtime());
+    let (grown, ()) = growth(|| {
+        runtime.block_on(async {
+            for _ in 0..MILLION {
+                assert!(parent.after(|| ()).stop());
+                parent.run(async {}).await.unwrap();
+            }
+        });
+    });
+    assert!(grown < MARGIN, "{grown} bytes");
+}
+
+#[test]
+fn a_million_tasks_leave_a_group_nothing_but_their_results() {
+    let runtime = runtime();
+    for limit in [None, Some(8)] {
+        let (grown, ()) = growth(|| {
+            runtime.block_on(async {
+                let mut group = Group::new(&Context::root());
+                if let Some(limit) = limit {
+                    group = group.limit(limit);
+                }
+                for n in 0..MILLION {
+                    group.spawn("one of a million", |_| async { Ok::<_, Error>(()) });
+                    if n % 1_000 == 0 {
+                        steps::settle().await;
+                    }
+                }
+                assert!(group.len() < 10_000);
+                assert_eq!(group.join().await.unwrap().len(), MILLION);
+            });
+        });
+        assert!(grown < MARGIN, "{grown} bytes with a limit of {limit:?}");
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().build().unwrap()
+}
