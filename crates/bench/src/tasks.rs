@@ -1,10 +1,10 @@
 //! Area `tasks`: structured concurrency beside tokio's own means and what people add to them.
 
 use crate::harness::Operation;
-use crate::{tasks_group, tasks_pool};
+use crate::{tasks_group, tasks_pool, tasks_timers};
 
 /// Every row that the harness measures.
 pub fn operations() -> Vec<Operation> {
-    let parts = [tasks_group::operations(), tasks_pool::operations()];
+    let parts = [tasks_group::operations(), tasks_pool::operations(), tasks_timers::operations()];
     parts.into_iter().flatten().collect()
 }

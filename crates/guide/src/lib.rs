@@ -17,7 +17,10 @@ macro_rules! chapters {
 chapters! {
     c1_worker_pool "C1-worker-pool";
     c4_context "C4-context";
+    c5_tickers_and_timers "C5-tickers-and-timers";
     c7_errgroup "C7-errgroup";
+    c8_select "C8-select";
+    c9_non_blocking_channels "C9-non-blocking-channels";
     e1_wrapping "E1-wrapping";
     e2_sentinels "E2-sentinels";
     e3_inspection "E3-inspection";
@@ -31,6 +34,7 @@ chapters! {
     l6_options "L6-options";
     l7_zero_values "L7-zero-values";
     p2_task_leaks "P2-task-leaks";
+    p2b_supervisor "P2b-supervisor";
     u1_context_keys "U1-context-keys";
     u2_large_configurations "U2-large-configurations";
     u6_cooperative_cancellation "U6-cooperative-cancellation";

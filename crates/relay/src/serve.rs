@@ -53,7 +53,7 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
         concurrency: config.delivery_concurrency,
         queue: config.delivery_queue,
         schedule: config.retry_schedule.clone(),
-    });
+    })?;
     let api = Server::bind(config.listen).await?;
     let operators = Server::bind(config.admin_listen).await?;
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 use linchpin::context::Context;
 use linchpin::resilience::bulkhead::{self, Bulkhead};
 use linchpin::resilience::retry::Schedule;
+use linchpin::sync::channel::Receiver;
 use linchpin::task::{self, Task, Tracker};
 use linchpin::time::Timestamp;
 use linchpin_data::sqlite::Writer;
 use linchpin_http::lifecycle::Lifecycle;
-use tokio::sync::mpsc;
 
 use super::claim;
 use super::queue::{Held, Queue, Ready};
@@ -68,11 +68,14 @@ const RECORD_RETRY: [Duration; 2] = [Duration::from_millis(50), Duration::from_s
 
 impl Dispatcher {
     /// The queue, and the seed of a dispatcher that serves it once [started](Seed::start).
-    #[must_use]
-    pub fn prepare(settings: &Settings) -> (Queue, Seed) {
-        let (queue, receiver) = Queue::new(settings.queue, MEMORY_KIB);
+    ///
+    /// # Errors
+    ///
+    /// If the queue has no places.
+    pub fn prepare(settings: &Settings) -> linchpin::Result<(Queue, Seed)> {
+        let (queue, receiver) = Queue::new(settings.queue, MEMORY_KIB)?;
         let seed = Seed { queue: queue.clone(), receiver, settings: settings.clone() };
-        (queue, seed)
+        Ok((queue, seed))
     }
 
     /// Waits until nothing is under way; call it once the service has stopped accepting.
@@ -93,7 +96,7 @@ impl Dispatcher {
 #[derive(Debug)]
 pub struct Seed {
     queue: Queue,
-    receiver: mpsc::Receiver<Held>,
+    receiver: Receiver<Held>,
     settings: Settings,
 }
 
@@ -138,9 +141,9 @@ impl Seed {
 
 impl Shared {
     /// Starts a task for each delivery in memory, as places become free.
-    async fn dispatch(self: Arc<Self>, mut receiver: mpsc::Receiver<Held>) {
+    async fn dispatch(self: Arc<Self>, mut receiver: Receiver<Held>) {
         while let Ok(place) = self.places.enter(self.life.accepting()).await {
-            let Ok(Some(held)) = self.life.accepting().run(receiver.recv()).await else { break };
+            let Ok(held) = receiver.recv(self.life.accepting()).await else { break };
             let (shared, guard) = (self.clone(), self.life.guard());
             self.tracker.spawn("delivery", async move {
                 shared.deliver(&held.ready).await;

@@ -5,10 +5,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use linchpin::sync::channel::{self, Receiver, Sender};
 use linchpin::time::Timestamp;
 use linchpin_data::sqlite::{Sql as _, Tx};
 use linchpin_security::webhook::Signer;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::wake::Wake;
 use crate::ids::{AppId, EndpointId, MessageId, OrgId};
@@ -47,7 +48,7 @@ pub struct Queue {
 }
 
 struct Shared {
-    ready: mpsc::Sender<Held>,
+    ready: Sender<Held>,
     places: Arc<Semaphore>,
     kibibytes: Arc<Semaphore>,
     wake: Wake,
@@ -78,9 +79,13 @@ const INSERT: &str = "INSERT INTO delivery (org, app, message, endpoint, attempt
 
 impl Queue {
     /// A queue for at most `places` deliveries with together at most `kibibytes` of payload, and its far end.
-    pub(super) fn new(places: usize, kibibytes: usize) -> (Self, mpsc::Receiver<Held>) {
+    ///
+    /// # Errors
+    ///
+    /// If there are no places.
+    pub(super) fn new(places: usize, kibibytes: usize) -> linchpin::Result<(Self, Receiver<Held>)> {
         // As many seats as places: whoever has a place has a seat, so handing over never waits.
-        let (ready, receiver) = mpsc::channel(places);
+        let (ready, receiver) = channel::bounded(places)?;
         let shared = Shared {
             ready,
             places: Arc::new(Semaphore::new(places)),
@@ -88,7 +93,7 @@ impl Queue {
             wake: Wake::new(),
             due: Mutex::default(),
         };
-        (Self { shared: Arc::new(shared) }, receiver)
+        Ok((Self { shared: Arc::new(shared) }, receiver))
     }
 
     /// Stores a delivery with the caller's transaction, and hands it over once that is committed.

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use linchpin::context::{Context, Ended};
+use linchpin::sync::select;
 use linchpin::time::Timestamp;
 use tokio::sync::Notify;
 
@@ -48,7 +49,7 @@ impl Wake {
             } else {
                 let wait = Timestamp::from_micros(earliest).since(now);
                 // Either the time has come or an earlier one was told; the loop looks again.
-                let _earlier = ctx.run(tokio::time::timeout(wait, self.bell.notified())).await?;
+                let _earlier = select::within(ctx, wait, self.bell.notified()).await?;
             }
         }
     }

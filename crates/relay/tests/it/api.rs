@@ -52,7 +52,7 @@ impl Api {
         let database = store::open(&folder.path().join("relay.db")).unwrap();
         let schedule = Schedule::new([Duration::from_secs(5)]).unwrap();
         let settings = Settings { concurrency: 1, queue: 4096, schedule };
-        let (queue, seed) = Dispatcher::prepare(&settings);
+        let (queue, seed) = Dispatcher::prepare(&settings).unwrap();
         let state = ApiState {
             store: Store::new(&database, queue),
             tokens: Arc::new(Verifier::new(&Keys::hs256(SECRET))),
