@@ -148,7 +148,11 @@ fn load(matches: &ArgMatches) -> linchpin::Result<Config> {
 
 fn serve(matches: &ArgMatches) -> linchpin::Result<ExitCode> {
     let config = load(matches)?;
-    let report = runtime()?.block_on(serve::run(config))?;
+    let report = runtime()?.block_on(async {
+        let report = serve::run(config).await;
+        serve::tell_left().await;
+        report
+    })?;
     tracing::info!("{report}");
     Ok(ExitCode::from(report.exit_code()))
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use linchpin::context::Context;
 use linchpin::error::panic_hook;
+use linchpin::task::watch::{self, Watch};
 use linchpin::task::{self, Group, Ticker};
-use linchpin::time::Timestamp;
+use linchpin::time::{Instant, Timestamp};
 use linchpin_data::idempotency;
 use linchpin_data::sqlite::{Database, Writer};
 use linchpin_http::client::{Client, ClientOptions};
@@ -31,6 +32,25 @@ const PRUNE_EVERY: Duration = Duration::from_mins(1);
 /// So many idempotency records go in one submission: pruning never holds up a write for long.
 const PRUNE_BATCH: u32 = 1_000;
 
+/// A task this old was forgotten, unless it is one of those [`FOR_LIFE`].
+const OVERDUE: Duration = Duration::from_hours(1);
+/// Tasks that are meant to live as long as the service, or as their peer likes.
+const FOR_LIFE: [&str; 11] = [
+    "api",
+    "claim",
+    "client connection",
+    "connection",
+    "dispatch",
+    "operators",
+    "prune",
+    "signals",
+    "sqlite-reader",
+    "sqlite-writer",
+    "task watch",
+];
+/// So long what was aborted at the end may take to be gone.
+const GONE_WITHIN: Duration = Duration::from_secs(1);
+
 /// Runs the service until a signal ends it, and says how it ended.
 ///
 /// # Errors
@@ -40,6 +60,8 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
     // First, because components resolve their metrics when they are built.
     let metrics = admin::install_metrics()?;
     panic_hook::install();
+    let _watch =
+        Watch::start(watch::Options::default().overdue_after(OVERDUE).long_lived(FOR_LIFE))?;
     let life = Lifecycle::new(
         lifecycle::Options::default()
             .pre_drain(config.pre_drain)
@@ -128,6 +150,20 @@ async fn prune(accepting: Context, writer: Writer) {
                 }
             }
         }
+    }
+}
+
+/// Logs which tasks outlived the service, by name and line: each is a fault of ours, and the tests look for it.
+pub async fn tell_left() {
+    let mut left = task::live();
+    let began = Instant::now();
+    while !left.is_empty() && began.elapsed() < GONE_WITHIN {
+        // They were told to go; nobody who waits for one is there any more.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        left = task::live();
+    }
+    for task in left {
+        tracing::error!(%task, age = ?task.age, "a task outlived the service");
     }
 }
 

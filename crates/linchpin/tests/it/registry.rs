@@ -10,8 +10,10 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 /// The live tasks of that name; tests that run at the same time have other names.
+/// Those of this file, since other tests may use the same names at the same time.
 fn named(name: &str) -> Vec<Live> {
-    task::live().into_iter().filter(|task| task.name == name).collect()
+    let ours = |task: &Live| task.name == name && task.site.file() == file!();
+    task::live().into_iter().filter(ours).collect()
 }
 
 fn sleeping(name: &'static str) -> Task<()> {

@@ -160,7 +160,11 @@ impl Process {
 
     pub(crate) async fn wait(&mut self, limit: Duration) -> ExitStatus {
         match timeout(limit, self.child.wait()).await {
-            Ok(status) => status.expect("wait for the process"),
+            Ok(status) => {
+                let log = self.stderr.text();
+                assert!(!log.contains("outlived the service"), "it left tasks\n{self}");
+                status.expect("wait for the process")
+            }
             Err(tokio::time::error::Elapsed { .. }) => {
                 panic!("did not end within {limit:?}\n{self}")
             }
