@@ -15,6 +15,7 @@ macro_rules! chapters {
 }
 
 chapters! {
+    c1_worker_pool "C1-worker-pool";
     c2_pipeline "C2-pipeline";
     c3_fan_out "C3-fan-out";
     c4_context "C4-context";
