@@ -139,7 +139,9 @@ async fn in_vecs(operations: u64) {
         let mut source = std::mem::replace(&mut from, to);
         tokio_spawn(async move {
             while let Some(mut batch) = source.recv().await {
-                batch.iter_mut().for_each(|n| *n = step(*n));
+                for n in &mut batch {
+                    *n = step(*n);
+                }
                 send.send(batch).await.expect("the next stage is there");
             }
         });
