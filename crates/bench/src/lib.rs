@@ -10,7 +10,7 @@
 //! | [`harness`] | samples taken in turn, calibrated, after a warm-up |
 //! | [`row`], [`stats`] | what comes out, and how samples become three figures |
 //! | [`floor`], [`context`], [`registry`], [`tasks`], [`relay`] | an area each |
-//! | [`context_tree`], [`tasks_group`], [`tasks_timers`] | rows of the area before the underscore |
+//! | [`context_tree`], `tasks_*` | rows of the area before the underscore |
 //! | [`memory`] | how much of it a process holds |
 //!
 //! A new row is one entry in the list that its area's `operations` returns.
@@ -29,4 +29,6 @@ pub mod row;
 pub mod stats;
 pub mod tasks;
 pub mod tasks_group;
+pub mod tasks_pipeline;
+pub mod tasks_pool;
 pub mod tasks_timers;

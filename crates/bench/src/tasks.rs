@@ -1,10 +1,15 @@
 //! Area `tasks`: structured concurrency beside tokio's own means and what people add to them.
 
 use crate::harness::Operation;
-use crate::{tasks_group, tasks_timers};
+use crate::{tasks_group, tasks_pipeline, tasks_pool, tasks_timers};
 
 /// Every row that the harness measures.
 pub fn operations() -> Vec<Operation> {
-    let parts: [Vec<Operation>; 2] = [tasks_group::operations(), tasks_timers::operations()];
+    let parts = [
+        tasks_group::operations(),
+        tasks_pipeline::operations(),
+        tasks_pool::operations(),
+        tasks_timers::operations(),
+    ];
     parts.into_iter().flatten().collect()
 }

@@ -15,6 +15,9 @@ macro_rules! chapters {
 }
 
 chapters! {
+    c1_worker_pool "C1-worker-pool";
+    c2_pipeline "C2-pipeline";
+    c3_fan_out "C3-fan-out";
     c4_context "C4-context";
     c5_tickers_and_timers "C5-tickers-and-timers";
     c7_errgroup "C7-errgroup";
@@ -36,5 +39,6 @@ chapters! {
     p2b_supervisor "P2b-supervisor";
     u1_context_keys "U1-context-keys";
     u2_large_configurations "U2-large-configurations";
+    u3_iterators "U3-iterators";
     u6_cooperative_cancellation "U6-cooperative-cancellation";
 }

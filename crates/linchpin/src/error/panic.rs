@@ -16,7 +16,7 @@ use crate::task::{Fault, panic_text};
 /// Its text is for the log. A client reads the text of [`Kind::Internal`].
 pub struct Panicked {
     text: String,
-    raised: Option<Raised>,
+    raised: Option<Box<Raised>>,
     /// Locked because a payload may be sent between threads, but not shared.
     payload: Mutex<Option<Box<dyn Any + Send>>>,
 }
@@ -87,7 +87,7 @@ pub async fn catch_async<F: Future>(work: F) -> Result<F::Output, Error> {
 // ===== impl Panicked =====
 
 impl Panicked {
-    fn new(payload: Box<dyn Any + Send>, raised: Option<Raised>) -> Self {
+    fn new(payload: Box<dyn Any + Send>, raised: Option<Box<Raised>>) -> Self {
         let text = panic_text(&*payload).to_owned();
         Self { text, raised, payload: Mutex::new(Some(payload)) }
     }
@@ -103,13 +103,13 @@ impl Panicked {
     /// A panic that was raised again (`std::panic::resume_unwind`, a join) passes no hook the second time.
     #[must_use]
     pub fn location(&self) -> Option<&str> {
-        self.raised.as_ref().map(Raised::location)
+        self.raised.as_deref().map(Raised::location)
     }
 
     /// The name of the thread that raised it, under the same conditions.
     #[must_use]
     pub fn thread(&self) -> Option<&str> {
-        self.raised.as_ref().and_then(Raised::thread)
+        self.raised.as_deref().and_then(Raised::thread)
     }
 
     /// The payload, to look into or to raise again with [`resume_unwind`](std::panic::resume_unwind). The first

@@ -50,12 +50,12 @@ pub(super) struct Raised {
 
 /// A boundary that catches panics, as far as this thread is inside of it.
 pub(super) struct Boundary {
-    outer: Option<Raised>,
+    outer: Option<Box<Raised>>,
 }
 
 thread_local! {
     /// The last panic of this thread inside of the innermost boundary.
-    static LAST: Cell<Option<Raised>> = const { Cell::new(None) };
+    static LAST: Cell<Option<Box<Raised>>> = const { Cell::new(None) };
     /// How many boundaries this thread is inside of.
     static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
@@ -69,11 +69,11 @@ fn note(info: &PanicHookInfo<'_>) {
         tracing::error!(panic = text, location, thread, "a panic outside of any boundary");
         return;
     }
-    last(Some(Raised { location, thread, payload, text: text.to_owned() }));
+    last(Some(Box::new(Raised { location, thread, payload, text: text.to_owned() })));
 }
 
 /// Puts `raised` in the place of the last panic and returns that one.
-fn last(raised: Option<Raised>) -> Option<Raised> {
+fn last(raised: Option<Box<Raised>>) -> Option<Box<Raised>> {
     // A thread that is ending has none any more: what is caught then has no location.
     LAST.try_with(|last| last.replace(raised)).ok().flatten()
 }
@@ -105,7 +105,7 @@ impl Boundary {
     }
 
     /// Leaves, and tells the last panic that was raised inside.
-    pub(super) fn leave(self) -> Option<Raised> {
+    pub(super) fn leave(self) -> Option<Box<Raised>> {
         DEPTH.set(DEPTH.get() - 1);
         last(self.outer)
     }

@@ -102,6 +102,31 @@ fn numbers_leave_in_order() {
     other.join().unwrap();
 }
 
+/// A consumer that looks once, and is dropped, takes the wake-up of another away from nobody.
+fn a_taker_that_goes_hands_its_wake_up_on() {
+    let belt = Arc::new(Belt::new(2));
+    let stays = {
+        let belt = belt.clone();
+        thread::spawn(move || block_on(drain(&belt, 1, 1)))
+    };
+    let goes = {
+        let belt = belt.clone();
+        thread::spawn(move || {
+            let (mut batch, mut credit) = (VecDeque::new(), 0);
+            let once = poll_fn(|cx| {
+                Poll::Ready(belt.poll_take(0, cx, 1, &mut credit, &mut batch).is_ready())
+            });
+            block_on(once);
+            belt.leave(0);
+            batch.into_iter().collect::<Vec<u8>>()
+        })
+    };
+    block_on(give(&belt, [1]));
+    let mut all = goes.join().unwrap();
+    all.extend(stays.join().unwrap());
+    assert_eq!(all, [1]);
+}
+
 #[test]
 fn belt_wakes() {
     holds("belt_wakes", each_side_wakes_the_other);
@@ -116,4 +141,9 @@ fn belt_shared() {
 #[test]
 fn belt_ordered() {
     holds("belt_ordered", numbers_leave_in_order);
+}
+
+#[test]
+fn belt_left() {
+    holds("belt_left", a_taker_that_goes_hands_its_wake_up_on);
 }

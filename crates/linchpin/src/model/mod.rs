@@ -7,6 +7,7 @@ mod belt;
 mod context;
 mod group;
 mod mailbox;
+mod pool;
 mod registry;
 
 use std::cell::Cell;

@@ -6,6 +6,8 @@
 //! | several that succeed or fail together (Go's errgroup) | [`Group`] |
 //! | the same for futures that borrow, on the caller's task | [`Scope`] |
 //! | items that go through steps, each as wide as it needs | [`Pipeline`](pipeline::Pipeline) |
+//! | one stream for many readers, many for one; the first of several | [`fan`] |
+//! | a stream written as a loop | [`stream::from_fn`] |
 //! | many that come and go: connections, deliveries | [`Tracker`] |
 //! | tasks to be started again when they fail | [`Supervisor`] |
 //! | something to do every so often | [`Ticker`] |
@@ -24,6 +26,7 @@
 mod belt;
 mod caught;
 pub mod debounce;
+pub mod fan;
 mod group;
 #[cfg(feature = "testing")]
 mod home;
@@ -34,6 +37,7 @@ pub mod pool;
 mod registry;
 mod scope;
 mod slab;
+pub mod stream;
 pub mod supervisor;
 pub mod throttle;
 pub mod ticker;

@@ -2,6 +2,7 @@
 
 mod blocking;
 mod end;
+mod memory;
 mod overflow;
 mod random;
 mod share;
@@ -190,6 +191,19 @@ async fn a_panic_that_nobody_fetches_is_logged_and_a_bomb_harms_nobody() {
     let after = pool.submit(&ctx, |_| async { Ok(1) }).await.unwrap();
     assert_eq!(after.join().await.unwrap(), 1);
     assert_eq!(pool.stats().workers, 1);
+    // In the job that runs and in one that is queued when the pool goes.
+    for _ in 0..2 {
+        let bomb = Bomb;
+        let job = move |_| async move {
+            let _bomb = bomb;
+            std::future::pending::<linchpin::Result<()>>().await
+        };
+        drop(pool.submit(&ctx, job).await.unwrap());
+    }
+    settle().await;
+    let check = Check::new();
+    assert_eq!(pool.shutdown().await.stats.workers, 0);
+    check.assert_none().await;
 }
 
 #[tokio::test]

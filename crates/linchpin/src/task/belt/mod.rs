@@ -224,6 +224,31 @@ impl<T> Belt<T> {
         drop(state);
         wake(wakes);
     }
+
+    /// One of several consumers goes; what it was woken for is another's now.
+    pub(crate) fn leave(&self, who: usize) {
+        let mut wakes = Wakes::new();
+        let mut state = lock(&self.0);
+        let waker = state.takers.leave(who);
+        if !state.items.is_empty() || state.producers == 0 {
+            state.takers.wake(1, &mut wakes);
+        }
+        drop(state);
+        drop(waker);
+        wake(wakes);
+    }
+
+    /// The last consumer goes: producers never wait again, and what they put is dropped.
+    pub(crate) fn abandon(&self) {
+        let mut wakes = Wakes::new();
+        let mut state = lock(&self.0);
+        state.abandoned = true;
+        let left = std::mem::take(&mut state.items);
+        state.givers.wake(usize::MAX, &mut wakes);
+        drop(state);
+        wake(wakes);
+        drop(left);
+    }
 }
 
 fn wake(wakes: Wakes) {

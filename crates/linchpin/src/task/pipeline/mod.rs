@@ -37,6 +37,7 @@ use futures_util::Stream;
 use self::numbers::{Counts, Read};
 pub use self::numbers::{Numbers, StageNumbers};
 pub use self::options::{DeadLetter, Options};
+pub(in crate::task) use self::run::feeding;
 use self::stage::Stage;
 use super::Group;
 use super::belt::Belt;

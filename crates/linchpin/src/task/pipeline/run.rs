@@ -39,6 +39,7 @@ where
                 && work.poll(cx).is_ready()
             {
                 feeding.set(None);
+                feed.finish();
             }
             draining.as_mut().poll(cx).map_err(Stop::Failed)
         })
@@ -68,15 +69,14 @@ enum Stop {
     Failed(Error),
 }
 
-/// Takes no item from the source for which there is no room.
-async fn feeding<S: Stream>(source: S, feed: &Belt<S::Item>) {
+/// Takes no item from the source for which there is no room. The caller says that the feed is finished.
+pub(in crate::task) async fn feeding<S: Stream>(source: S, feed: &Belt<S::Item>) {
     let mut source = pin!(source);
     let (mut ready, most) = (VecDeque::new(), feed.half());
     loop {
         let reserved = poll_fn(|cx| feed.poll_reserve(0, cx, most)).await;
         let over = fill(source.as_mut(), feed, reserved, &mut ready).await;
         if over {
-            feed.finish();
             return;
         }
         tokio::task::coop::consume_budget().await;

@@ -165,8 +165,7 @@ impl<'a> Guest<'a> {
 
     async fn run(mut self) {
         let mut seat = Seat::new(async { End::Dropped });
-        let begun = self.job.as_ref().and_then(|job| job.begin(&mut seat));
-        self.end = match begun {
+        self.end = match self.job.take().and_then(|job| job.begin(&mut seat)) {
             Some(end) => end,
             None => seat.await,
         };
@@ -177,12 +176,6 @@ impl Drop for Guest<'_> {
     fn drop(&mut self) {
         let core = &self.owner.core;
         let after = core.queue.guest_ends(self.owner.lane, self.end, self.since);
-        if let Some(job) = self.job.take() {
-            match self.end {
-                End::Dropped => job.give_up("its submitter was dropped while it ran the job"),
-                end => job.publish(end),
-            }
-        }
         core.follow(after);
     }
 }

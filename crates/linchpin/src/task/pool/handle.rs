@@ -18,6 +18,7 @@ use crate::error::Error;
 #[must_use = "a job's failure is told to its handle only"]
 pub struct Handle<T> {
     job: Arc<dyn Fetch<T>>,
+    fetched: bool,
 }
 
 /// A job that was queued and did not begin before its pool was shut down.
@@ -33,7 +34,7 @@ pub struct Unstarted<K = Tasks> {
 
 impl<T> Handle<T> {
     pub(super) fn new(job: Arc<dyn Fetch<T>>) -> Self {
-        Self { job }
+        Self { job, fetched: false }
     }
 
     /// Waits for the result.
@@ -52,7 +53,7 @@ impl<T> Handle<T> {
     /// # Cancel safety
     ///
     /// Dropping the future drops the handle; the job goes on.
-    pub async fn join(self) -> Result<T, Error> {
+    pub async fn join(mut self) -> Result<T, Error> {
         self.fetched().await.unwind()
     }
 
@@ -65,7 +66,7 @@ impl<T> Handle<T> {
     /// # Cancel safety
     ///
     /// As [`join`](Self::join).
-    pub async fn outcome(self) -> Result<T, Error> {
+    pub async fn outcome(mut self) -> Result<T, Error> {
         self.fetched().await.into_result()
     }
 
@@ -75,14 +76,18 @@ impl<T> Handle<T> {
         self.job.is_over()
     }
 
-    async fn fetched(&self) -> Outcome<T> {
-        poll_fn(|cx| self.job.poll_fetch(cx)).await
+    async fn fetched(&mut self) -> Outcome<T> {
+        let outcome = poll_fn(|cx| self.job.poll_fetch(cx)).await;
+        self.fetched = true;
+        outcome
     }
 }
 
 impl<T> Drop for Handle<T> {
     fn drop(&mut self) {
-        self.job.forget();
+        if !self.fetched {
+            self.job.forget();
+        }
     }
 }
 
@@ -109,11 +114,9 @@ impl Unstarted<Tasks> {
     /// Dropping the future drops the job, and its handle is told.
     pub async fn run(self) {
         let mut seat = Seat::new(async { End::Dropped });
-        let end = match self.job.begin(&mut seat) {
-            Some(end) => end,
-            None => seat.await,
-        };
-        self.job.publish(end);
+        if self.job.begin(&mut seat).is_none() {
+            seat.await;
+        }
     }
 }
 
@@ -121,8 +124,7 @@ impl Unstarted<Threads> {
     /// Runs the job on the caller's thread, which it may block.
     pub fn run(self) {
         let mut seat = Seat::new(async { End::Dropped });
-        let end = self.job.begin(&mut seat).unwrap_or(End::Dropped);
-        self.job.publish(end);
+        self.job.begin(&mut seat);
     }
 }
 

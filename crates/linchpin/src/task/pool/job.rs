@@ -20,13 +20,10 @@ pub(crate) trait Job: Send + Sync {
     /// Begins. What it came to if it is over already; otherwise its future is in the seat.
     fn begin(self: Arc<Self>, seat: &mut Seat) -> Option<End>;
 
-    /// Shows the handle what it came to.
-    fn publish(&self, end: End);
-
     /// The pool gives it out of its hands.
     fn hand_back(&self);
 
-    /// It will not begin, or was dropped half-way.
+    /// It will not begin.
     fn give_up(&self, why: Error);
 }
 
@@ -54,13 +51,11 @@ struct State<W, T> {
 enum Phase<W, T> {
     Queued(W),
     Running,
-    /// It is over, which nobody sees before the pool has taken it down.
     Over(Outcome<T>),
-    Public(Outcome<T>),
     Fetched,
 }
 
-/// A job in somebody's hands. Dropped before its end, it tells the handle.
+/// A job that has not begun, in somebody's hands. Dropped, it tells the handle.
 pub(super) struct Held(Option<Arc<dyn Job>>);
 
 // ===== impl Cell =====
@@ -83,10 +78,27 @@ impl<W: Work<T>, T: Send + 'static> Cell<W, T> {
         }
     }
 
-    /// It is over; nobody hears of it yet.
+    /// It came to this, which the handle is told.
     pub(super) fn over(&self, outcome: Outcome<T>) -> End {
         let end = outcome.end();
-        self.lock().phase = Phase::Over(outcome);
+        self.profile.meters.ended(end);
+        let mut state = self.lock();
+        let waker = state.waker.take();
+        let (after, unheard) = if state.awaited {
+            (Phase::Over(outcome), None)
+        } else {
+            (Phase::Fetched, Some(outcome))
+        };
+        let before = std::mem::replace(&mut state.phase, after);
+        drop(state);
+        if let Phase::Queued(work) = before {
+            // The panic of what it captured is not worth more than the reason.
+            catch(|| drop(work)).ok();
+        }
+        if let Some(outcome) = unheard {
+            self.profile.unheard(outcome);
+        }
+        waker.into_iter().for_each(Waker::wake);
         end
     }
 
@@ -103,28 +115,10 @@ impl<W: Work<T>, T: Send + 'static> Job for Cell<W, T> {
         };
         drop(state);
         if let Err(ended) = work.context().check() {
-            // The panic of what it captured is not worth more than the reason.
             catch(|| drop(work)).ok();
             return Some(self.over(Outcome::Dropped(ended.into())));
         }
         work.begin(self, seat)
-    }
-
-    fn publish(&self, end: End) {
-        self.profile.meters.ended(end);
-        let mut state = self.lock();
-        let Phase::Over(outcome) = std::mem::replace(&mut state.phase, Phase::Fetched) else {
-            unreachable!("it is over, and told once");
-        };
-        if state.awaited {
-            state.phase = Phase::Public(outcome);
-            let waker = state.waker.take();
-            drop(state);
-            waker.into_iter().for_each(Waker::wake);
-        } else {
-            drop(state);
-            self.profile.unheard(outcome);
-        }
     }
 
     fn hand_back(&self) {
@@ -134,14 +128,7 @@ impl<W: Work<T>, T: Send + 'static> Job for Cell<W, T> {
     }
 
     fn give_up(&self, why: Error) {
-        self.profile.meters.ended(End::Dropped);
-        let mut state = self.lock();
-        let outcome = Phase::Public(Outcome::Dropped(why));
-        let before = std::mem::replace(&mut state.phase, outcome);
-        let waker = state.waker.take();
-        drop(state);
-        catch(|| drop(before)).ok();
-        waker.into_iter().for_each(Waker::wake);
+        self.over(Outcome::Dropped(why));
     }
 }
 
@@ -149,7 +136,7 @@ impl<W: Work<T>, T: Send + 'static> Fetch<T> for Cell<W, T> {
     fn poll_fetch(&self, cx: &Poller<'_>) -> Poll<Outcome<T>> {
         let mut state = self.lock();
         match std::mem::replace(&mut state.phase, Phase::Fetched) {
-            Phase::Public(outcome) => Poll::Ready(outcome),
+            Phase::Over(outcome) => Poll::Ready(outcome),
             phase => {
                 state.phase = phase;
                 match &mut state.waker {
@@ -162,7 +149,7 @@ impl<W: Work<T>, T: Send + 'static> Fetch<T> for Cell<W, T> {
     }
 
     fn is_over(&self) -> bool {
-        matches!(self.lock().phase, Phase::Public(_))
+        matches!(self.lock().phase, Phase::Over(_))
     }
 
     fn forget(&self) {
@@ -170,7 +157,7 @@ impl<W: Work<T>, T: Send + 'static> Fetch<T> for Cell<W, T> {
         state.awaited = false;
         let waker = state.waker.take();
         let phase = std::mem::replace(&mut state.phase, Phase::Fetched);
-        let Phase::Public(outcome) = phase else {
+        let Phase::Over(outcome) = phase else {
             state.phase = phase;
             drop(state);
             return drop(waker);
@@ -187,14 +174,8 @@ impl Held {
         Self(Some(job))
     }
 
-    pub(super) fn begin(&self, seat: &mut Seat) -> Option<End> {
-        self.0.as_ref()?.clone().begin(seat)
-    }
-
-    pub(super) fn publish(mut self, end: End) {
-        if let Some(job) = self.0.take() {
-            job.publish(end);
-        }
+    pub(super) fn begin(mut self, seat: &mut Seat) -> Option<End> {
+        self.0.take()?.begin(seat)
     }
 
     pub(super) fn give_up(mut self, why: &'static str) {
@@ -210,6 +191,6 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.drop_for("the job was dropped before it was done");
+        self.drop_for("the job was dropped before it began");
     }
 }

@@ -32,6 +32,10 @@ use std::sync::Arc;
 pub use self::handle::{Handle, Unstarted};
 pub use self::options::{Options, Overflow, Priority};
 use self::owner::Owner;
+#[cfg(all(test, linchpin_loom))]
+pub(crate) use self::queue::{After, Bounds, Next, Offer, Queue, TOP};
+#[cfg(all(test, linchpin_loom))]
+pub(crate) use self::stats::End;
 pub use self::stats::{BlockingReport, Report, Spent, Stats};
 pub use self::submit::NotSubmitted;
 use crate::Result;

@@ -2,6 +2,7 @@
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::{Instrument as _, Span};
 
@@ -43,6 +44,9 @@ pub(super) enum Outcome<T> {
     TimedOut(Error),
     Dropped(Error),
 }
+
+/// A job that runs. Dropped half-way, it tells the handle.
+struct Begun<W: Work<T>, T: Send + 'static>(Option<Arc<Cell<W, T>>>);
 
 // ===== impl Work =====
 
@@ -92,9 +96,14 @@ where
     Fut: Future<Output = Result<T, Error>> + Send + 'static,
     T: Send + 'static,
 {
+    // Declared first and so dropped last: the handle hears of it when nothing of the work is left.
+    let begun = Begun(Some(cell));
     let Awaits { job, context, span } = work;
-    let outcome = match cell.profile.timeout {
-        None => Outcome::of(catch_async(async { job(context).await }.instrument(span)).await),
+    let outcome = match begun.timeout() {
+        None => {
+            let work = async { job(context).await }.instrument(span);
+            Outcome::of(catch_async(work).await)
+        }
         Some(limit) => {
             let limited = context.with_timeout(limit);
             let context = Context::clone(&limited);
@@ -111,7 +120,28 @@ where
             }
         }
     };
-    cell.over(outcome)
+    begun.over(outcome)
+}
+
+// ===== impl Begun =====
+
+impl<W: Work<T>, T: Send + 'static> Begun<W, T> {
+    fn timeout(&self) -> Option<Duration> {
+        self.0.as_ref().and_then(|cell| cell.profile.timeout)
+    }
+
+    fn over(mut self, outcome: Outcome<T>) -> End {
+        self.0.take().map_or(End::Dropped, |cell| cell.over(outcome))
+    }
+}
+
+impl<W: Work<T>, T: Send + 'static> Drop for Begun<W, T> {
+    fn drop(&mut self) {
+        if let Some(cell) = self.0.take() {
+            let why = "the job was dropped before it was done: its pool was shut down";
+            cell.over(Outcome::Dropped(Error::new(Kind::Cancelled, why)));
+        }
+    }
 }
 
 // ===== impl Outcome =====

@@ -30,9 +30,6 @@ pub(super) struct Worker {
     stop: Arc<AtomicBool>,
 }
 
-/// What a worker has done and not told yet.
-type Last = Option<(Held, End)>;
-
 struct Unpark(Thread);
 
 impl Core {
@@ -82,22 +79,18 @@ impl Worker {
             .await;
             consume_budget().await;
             let job = match next {
-                Next::Run(job) => Held::new(job),
+                Next::Run(job) => job,
                 Next::Wait => continue,
                 Next::Leave => return,
             };
-            let end = match job.begin(&mut seat) {
+            last = match job.begin(&mut seat) {
                 Some(end) => Some(end),
                 None => self.finish(&mut seat).await,
             };
-            match end {
-                Some(end) => last = Some((job, end)),
-                None => {
-                    // Dropped before its handle hears of it.
-                    catch(|| seat.set(async { End::Dropped })).ok();
-                    self.core.follow(self.core.queue.stopped(self.number));
-                    job.give_up("the pool was shut down before the job was done");
-                }
+            if last.is_none() {
+                // Told to stop. What is dropped may panic.
+                catch(|| seat.set(async { End::Dropped })).ok();
+                last = Some(End::Dropped);
             }
         }
     }
@@ -109,24 +102,16 @@ impl Worker {
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
         loop {
             match self.turn(&mut last, false, &waker) {
-                Next::Run(job) => {
-                    let job = Held::new(job);
-                    let end = job.begin(&mut seat).unwrap_or(End::Dropped);
-                    last = Some((job, end));
-                }
+                Next::Run(job) => last = job.begin(&mut seat),
                 Next::Wait => thread::park(),
                 Next::Leave => return,
             }
         }
     }
 
-    fn turn(&self, last: &mut Last, tired: bool, waker: &Waker) -> Next<Arc<dyn Job>> {
-        let end = last.as_ref().map(|(_, end)| *end);
-        let (next, after) = self.core.queue.turn(self.number, end, tired, waker);
-        if let Some((job, end)) = last.take() {
-            // After it was taken down: whoever learns the result finds it counted.
-            job.publish(end);
-        }
+    /// Takes down how the last job ended, once, and asks what is next.
+    fn turn(&self, last: &mut Option<End>, tired: bool, waker: &Waker) -> Next<Arc<dyn Job>> {
+        let (next, after) = self.core.queue.turn(self.number, last.take(), tired, waker);
         self.core.follow(after);
         next
     }

@@ -161,3 +161,38 @@ async fn a_pool_that_shrinks_stops_nothing_and_loses_its_surplus() {
     settle().await;
     assert_eq!(pool.stats().workers, 2);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_several_threads_every_job_runs_once_and_is_heard_of() {
+    let check = Check::new();
+    let (ctx, pool) = (Context::root(), pool(8, Options::default().queue(4)));
+    let ran = Arc::new(AtomicUsize::new(0));
+    let submitters: Vec<_> = (0..8)
+        .map(|_| {
+            let (ctx, pool, ran) = (ctx.clone(), pool.clone(), ran.clone());
+            linchpin::task::spawn("submitter", async move {
+                for n in 0..500_usize {
+                    let ran = ran.clone();
+                    let job = move |_| async move {
+                        if n.is_multiple_of(3) {
+                            tokio::task::yield_now().await;
+                        }
+                        ran.fetch_add(1, Ordering::Relaxed);
+                        Ok(n)
+                    };
+                    let handle = pool.submit(&ctx, job).await.unwrap();
+                    if n.is_multiple_of(7) {
+                        assert_eq!(handle.join().await.unwrap(), n);
+                    }
+                }
+            })
+        })
+        .collect();
+    for submitter in submitters {
+        submitter.join().await;
+    }
+    let report = pool.drain(&ctx).await;
+    assert!(report.is_complete());
+    assert_eq!((report.stats.done, ran.load(Ordering::Relaxed)), (4_000, 4_000));
+    check.assert_none().await;
+}

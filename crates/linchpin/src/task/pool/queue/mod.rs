@@ -219,13 +219,6 @@ impl<J> Queue<J> {
         (Next::Wait, after)
     }
 
-    /// The job of a worker was dropped half-way.
-    pub(crate) fn stopped(&self, worker: usize) -> After {
-        let (now, mut after) = (Instant::now(), After::default());
-        self.lock().end(worker, End::Dropped, now, &mut after);
-        after
-    }
-
     /// A worker is gone: as it was told, or with its runtime. If nobody is left who would run what is queued, that
     /// comes out.
     pub(crate) fn gone(&self, worker: usize) -> (Vec<J>, After) {

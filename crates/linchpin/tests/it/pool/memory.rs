@@ -1,0 +1,68 @@
+//! A million jobs leave the memory of the process where it was.
+//!
+//! Measured in a process of its own, since other tests run beside this one.
+
+use std::process::Command;
+
+use linchpin::Context;
+use linchpin::task::count;
+use linchpin::task::pool::Options;
+
+use super::pool;
+
+const CHILD: &str = "LINCHPIN_TEST_POOL_MEMORY";
+const MILLION: u64 = 1_000_000;
+/// What the allocator may keep for itself. A leak of eight bytes a job would be that much.
+const SLACK: u64 = 8 << 20;
+
+/// What the process holds in memory, in bytes.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+async fn run(jobs: u64) {
+    let (ctx, pool) = (Context::root().child(), pool(8, Options::default()));
+    for job in 0..jobs {
+        let submitted = pool.submit(&ctx, move |_| async move {
+            // Half of them stop in the middle.
+            if job % 2 == 0 {
+                tokio::task::yield_now().await;
+            }
+            Ok(job)
+        });
+        let handle = submitted.await.unwrap();
+        // Some results are fetched, most are not.
+        if job % 10 == 0 {
+            assert_eq!(handle.join().await.unwrap(), job);
+        }
+    }
+    let report = pool.drain(&ctx).await;
+    assert_eq!((report.stats.done, report.is_complete()), (jobs, true));
+}
+
+#[test]
+fn a_million_jobs_leave_memory_where_it_was() {
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    if std::env::var_os(CHILD).is_none() {
+        let name = "pool::memory::a_million_jobs_leave_memory_where_it_was";
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        let output = child.args([name, "--exact", "--nocapture"]).env(CHILD, "1").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        run(MILLION / 100).await;
+        let (before, tasks) = (resident(), count());
+        run(MILLION).await;
+        tokio::task::yield_now().await;
+        let after = resident();
+        assert!(after < before + SLACK, "from {before} to {after} bytes");
+        assert_eq!(count(), tasks);
+    });
+}
