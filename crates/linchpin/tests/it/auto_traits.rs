@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::stream::Iter;
 use linchpin::context::{Cancelled, Cause, Child, Context, Ended};
 use linchpin::error::{Error, Kind, Panicked, catch_async};
 use linchpin::resilience::bulkhead::{self, Bulkhead, Permit};
@@ -9,10 +10,13 @@ use linchpin::resilience::retry::{Jitter, Schedule};
 use linchpin::resilience::{BadOptions, Failed, FailedKind, Refusal};
 use linchpin::sync::channel;
 use linchpin::sync::select::{self, Set};
+use linchpin::task::fan::{FanOut, Share};
 use linchpin::task::pace::{Paced, Pusher};
+use linchpin::task::pipeline::{self, DeadLetter, Numbers, Pipeline};
 use linchpin::task::pool::{self, BlockingPool, Handle, NotSubmitted, Pool, Report, Unstarted};
+use linchpin::task::stream::Yielder;
 use linchpin::task::supervisor::{GaveUp, Health, Monitor, Supervisor};
-use linchpin::task::{Fault, Group, Live, Task, Ticker, Timer, Tracker};
+use linchpin::task::{Fault, Group, Live, Scope, Task, Ticker, Timer, Tracker};
 use linchpin::time::{Instant, Timestamp};
 
 const fn sent<T: Send>() {}
@@ -31,6 +35,9 @@ const _: () = {
     shared::<(channel::LossySender<u8>, channel::LossyReceiver<u8>, channel::SendError<u8>)>();
     shared::<(Set<u8, std::future::Ready<u8>>, Pusher<u8>, Paced<u8>)>();
     shared::<(Supervisor, Monitor, Health, GaveUp)>();
+    shared::<(pipeline::Options<u8>, Numbers, DeadLetter<u8>, Share<u8>, Yielder<u8>)>();
+    sent::<Pipeline<Iter<std::vec::IntoIter<u8>>>>();
+    sent::<(FanOut<Iter<std::vec::IntoIter<u8>>>, Scope<'_, u8>)>();
     // A payload may be sent, but not shared.
     sent::<Fault>();
 };
