@@ -30,6 +30,7 @@ mod scope;
 mod select;
 mod sentinel;
 mod source;
+mod steps;
 mod stream;
 mod supervisor;
 mod supervisor_stop;
