@@ -186,14 +186,20 @@ impl Node {
         self.levels().filter(|node| !matches!(node.role, Role::Value(_) | Role::Detached))
     }
 
-    /// Works on the list of those who wait here; `None` as the list if there was none and `make` is false.
-    pub(super) fn watch<R>(&self, make: bool, work: impl FnOnce(Option<&mut Watch>) -> R) -> R {
+    /// Works on the list of those who wait here, unless this node has ended: then there is none any more, and so
+    /// the crowd that an end woke does not queue at its lock to leave.
+    pub(super) fn watch_live<R>(&self, work: impl FnOnce(&mut Watch) -> R) -> Option<R> {
+        if self.state.load(Ordering::Acquire) & ENDED != 0 {
+            return None;
+        }
         let mut slow = lock(&self.slow);
-        if make && slow.watch.is_none() {
-            slow.watch = Some(Box::default());
+        if slow.end.is_some() {
+            return None;
+        }
+        if slow.watch.is_none() {
             self.state.fetch_or(WATCHED, Ordering::Relaxed);
         }
-        work(slow.watch.as_deref_mut())
+        Some(work(slow.watch.get_or_insert_default()))
     }
 
     /// Has an alarm ring when this node must end from outside, while somebody waits: one for all who do.
@@ -251,7 +257,7 @@ impl Node {
                     self.finish(End { ended: Cause::Deadline.into(), at: deadline });
                 }
                 _ => {
-                    let wakers = self.watch(false, |watch| watch.map(Watch::disarm));
+                    let wakers = self.watch_live(Watch::disarm);
                     wakers.into_iter().flatten().for_each(std::task::Waker::wake);
                 }
             },
@@ -274,10 +280,10 @@ impl Node {
 
     fn finish(&self, end: End) {
         if planted(Fault::ContextTellsBeforeItEnds) {
-            let told = self.watch(false, |watch| watch.map(Watch::take).unwrap_or_default());
+            let (told, _) = self.watch_live(Watch::take).unwrap_or_default();
             told.into_iter().for_each(Told::tell);
         }
-        let told = {
+        let (told, alarm) = {
             let mut slow = lock(&self.slow);
             if slow.end.is_some() {
                 return;
@@ -287,6 +293,7 @@ impl Node {
             self.state.fetch_or(ENDED, Ordering::Release);
             slow.watch.as_deref_mut().map(Watch::take).unwrap_or_default()
         };
+        drop(alarm);
         // Outside of the lock: a waker or a callback may do anything, look at this very node too.
         told.into_iter().for_each(Told::tell);
     }

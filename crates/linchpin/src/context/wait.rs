@@ -32,12 +32,15 @@ pub struct Cancelled<'a> {
 #[derive(Debug)]
 pub(super) struct Entry(SmallVec<[u32; 6]>);
 
+/// The key at a level that has ended: its list is gone and takes nobody any more.
+const NOWHERE: u32 = u32::MAX;
+
 // ===== impl Entry =====
 
 impl Entry {
     pub(super) fn new(context: &Context, told: impl Fn() -> Told) -> Self {
         let enter =
-            |node: &Arc<Node>| node.watch(true, |watch| watch.expect("just made").insert(told()));
+            |node: &Arc<Node>| node.watch_live(|watch| watch.insert(told())).unwrap_or(NOWHERE);
         Self(context.0.iter().flat_map(Node::watchable).map(enter).collect())
     }
 
@@ -51,9 +54,7 @@ impl Entry {
     fn replace(&self, context: &Context, waker: &Waker) {
         let levels = context.0.iter().flat_map(Node::watchable);
         for (node, key) in levels.zip(&self.0) {
-            node.watch(true, |watch| {
-                watch.expect("just made").replace(*key, Told::Waker(waker.clone()));
-            });
+            node.watch_live(|watch| watch.replace(*key, Told::Waker(waker.clone())));
         }
     }
 
@@ -61,7 +62,7 @@ impl Entry {
         let levels = context.0.iter().flat_map(Node::watchable);
         for (node, key) in levels.zip(&self.0) {
             // Dropped here, outside of the lock.
-            let _left = node.watch(true, |watch| watch.expect("just made").remove(*key));
+            let _left = node.watch_live(|watch| watch.remove(*key));
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context as Poller, Waker};
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use tokio::task::coop::unconstrained;
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +16,8 @@ use crate::time::Instant;
 /// The list of a level.
 #[derive(Default)]
 pub(super) struct Watch {
-    slots: Vec<Option<Told>>,
+    /// One inline: most levels have one waiter.
+    slots: SmallVec<[Option<Told>; 1]>,
     free: Vec<u32>,
     alarm: Option<Alarm>,
     /// The alarm will not ring: its runtime is going away.
@@ -60,16 +62,17 @@ impl Watch {
         if self.free.len() < self.slots.len() {
             return (told, None);
         }
+        if self.slots.capacity() > KEPT {
+            *self = Self { alarm: self.alarm.take(), spent: self.spent, ..Self::default() };
+        }
         self.slots.clear();
         self.free.clear();
-        self.slots.shrink_to(KEPT);
-        self.free.shrink_to(KEPT);
         (told, self.alarm.take())
     }
 
-    /// Takes everybody, for the end. Their keys stay theirs until they leave.
-    pub(super) fn take(&mut self) -> Vec<Told> {
-        self.slots.iter_mut().filter_map(Option::take).collect()
+    /// Takes everybody, and the alarm, for the end.
+    pub(super) fn take(&mut self) -> (Vec<Told>, Option<Alarm>) {
+        (self.slots.iter_mut().filter_map(Option::take).collect(), self.alarm.take())
     }
 
     pub(super) fn is_armed(&self) -> bool {
