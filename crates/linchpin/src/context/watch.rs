@@ -58,8 +58,8 @@ impl Watch {
     /// Lets somebody out. What it returns is to be dropped outside of the lock.
     pub(super) fn remove(&mut self, key: u32) -> (Option<Told>, Option<Alarm>) {
         let told = self.slots[key as usize].take();
-        self.free.push(key);
-        if self.free.len() < self.slots.len() {
+        if self.free.len() + 1 < self.slots.len() {
+            self.free.push(key);
             return (told, None);
         }
         if self.slots.capacity() > KEPT {
