@@ -10,7 +10,7 @@ use tokio::task::yield_now;
 use tokio_util::sync::CancellationToken;
 
 use crate::area::Report;
-use crate::harness::Operation;
+use crate::harness::{Operation, build, tokio_spawn};
 use crate::memory;
 use crate::row::Role::{Ours, Peer};
 use crate::row::Row;
@@ -109,7 +109,7 @@ async fn contexts(size: u64) -> Duration {
     let parent = Context::root().child();
     let waiting = (0..size).map(|_| {
         let child = parent.child();
-        spawn(async move { drop(child.cancelled().await) })
+        tokio_spawn(async move { drop(child.cancelled().await) })
     });
     let waiting: Vec<_> = waiting.collect();
     all_wait().await;
@@ -125,7 +125,7 @@ async fn tokens(size: u64) -> Duration {
     let parent = CancellationToken::new();
     let waiting = (0..size).map(|_| {
         let child = parent.child_token();
-        spawn(async move { child.cancelled().await })
+        tokio_spawn(async move { child.cancelled().await })
     });
     let waiting: Vec<_> = waiting.collect();
     all_wait().await;
@@ -142,14 +142,4 @@ async fn all_wait() {
     for _ in 0..CHILDREN {
         yield_now().await;
     }
-}
-
-/// Bare tasks for both, so that the difference is that of contexts and tokens.
-#[expect(clippy::disallowed_methods, reason = "the same for ours and the peer")]
-fn spawn(work: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
-    tokio::spawn(work)
-}
-
-fn build(builder: &mut Builder) -> Runtime {
-    builder.build().expect("a runtime can be built on a machine at rest")
 }

@@ -12,6 +12,7 @@ use linchpin::task;
 use linchpin::time::Instant;
 use rustix::thread::CpuSet;
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
 
 use crate::row::{Role, Row};
 use crate::stats::{Summary, median};
@@ -286,7 +287,16 @@ fn pin(processor: usize) {
     rustix::thread::sched_setaffinity(None, &set).unwrap_or_default();
 }
 
-fn build(builder: &mut Builder) -> Runtime {
+/// A bare task: what peers are built of, and both sides where the task is not what is compared.
+#[expect(clippy::disallowed_methods, reason = "the peer")]
+pub(crate) fn tokio_spawn<F>(work: F) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    tokio::spawn(work)
+}
+
+pub(crate) fn build(builder: &mut Builder) -> Runtime {
     builder.enable_all().build().expect("a runtime can be built on a machine at rest")
 }
 

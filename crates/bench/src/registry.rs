@@ -10,7 +10,7 @@ use linchpin::time::Instant;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::yield_now;
 
-use crate::harness::Operation;
+use crate::harness::{Operation, build, tokio_spawn};
 use crate::row::Role::{Ours, Peer};
 
 const LINCHPIN: &str = "linchpin";
@@ -95,13 +95,5 @@ fn polled<F: Future<Output = ()>>(
 }
 
 fn runtime() -> Runtime {
-    Builder::new_current_thread().build().expect("a runtime can be built on a machine at rest")
-}
-
-#[expect(clippy::disallowed_methods, reason = "the peer")]
-fn tokio_spawn<F>(work: F) -> tokio::task::JoinHandle<F::Output>
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    tokio::spawn(work)
+    build(&mut Builder::new_current_thread())
 }

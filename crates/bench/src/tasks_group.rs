@@ -10,7 +10,7 @@ use linchpin::task::{Group, Scope};
 use linchpin::{Context, Error};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::harness::Operation;
+use crate::harness::{Operation, tokio_spawn};
 use crate::row::Role::{Ours, Peer};
 
 /// So many tasks a group at most; a service's groups are smaller.
@@ -127,7 +127,6 @@ async fn buffered(tasks: u64) {
     black_box(spawned.collect::<Vec<_>>().await);
 }
 
-#[expect(clippy::disallowed_methods, reason = "the peer")]
 fn spawn() -> JoinHandle<Result<u64, Error>> {
-    tokio::spawn(work())
+    tokio_spawn(work())
 }

@@ -10,7 +10,7 @@ use linchpin::Context;
 use linchpin::task::pipeline::{Options, Pipeline};
 use tokio::sync::mpsc;
 
-use crate::harness::Operation;
+use crate::harness::{Operation, tokio_spawn};
 use crate::row::Role::{Ours, Peer};
 
 const CAPACITY: usize = 1_024;
@@ -74,13 +74,18 @@ async fn run<S: futures_util::Stream>(pipeline: Pipeline<S, u64>) {
     black_box(sum);
 }
 
-async fn by_item(operations: u64) {
-    let (send, mut from) = mpsc::channel(CAPACITY);
+fn source(operations: u64) -> mpsc::Receiver<u64> {
+    let (send, from) = mpsc::channel(CAPACITY);
     tokio_spawn(async move {
         for n in 0..operations {
             send.send(n).await.expect("the next stage is there");
         }
     });
+    from
+}
+
+async fn by_item(operations: u64) {
+    let mut from = source(operations);
     for _ in 0..3 {
         let (send, to) = mpsc::channel(CAPACITY);
         let mut source = std::mem::replace(&mut from, to);
@@ -98,12 +103,7 @@ async fn by_item(operations: u64) {
 }
 
 async fn by_batch(operations: u64) {
-    let (send, mut from) = mpsc::channel(CAPACITY);
-    tokio_spawn(async move {
-        for n in 0..operations {
-            send.send(n).await.expect("the next stage is there");
-        }
-    });
+    let mut from = source(operations);
     for _ in 0..3 {
         let (send, to) = mpsc::channel(CAPACITY);
         let mut source = std::mem::replace(&mut from, to);
@@ -151,9 +151,4 @@ async fn in_vecs(operations: u64) {
         sum += batch.iter().sum::<u64>();
     }
     black_box(sum);
-}
-
-#[expect(clippy::disallowed_methods, reason = "the peer")]
-fn tokio_spawn(work: impl Future<Output = ()> + Send + 'static) {
-    drop(tokio::spawn(work));
 }

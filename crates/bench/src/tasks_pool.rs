@@ -15,11 +15,12 @@ use std::time::Duration;
 use linchpin::Context;
 use linchpin::task::pool::{BlockingPool, Options, Pool};
 use linchpin::time::Instant;
+use tokio::runtime::Builder;
 use tokio::sync::Semaphore;
 use tokio::task::yield_now;
 
 use self::go::Go;
-use crate::harness::Operation;
+use crate::harness::{Operation, build, tokio_spawn};
 use crate::row::Role::{Ours, Peer};
 
 const LINCHPIN: &str = "linchpin";
@@ -134,7 +135,7 @@ where
 
 /// What a submission costs by itself: the jobs run afterwards, which is not timed.
 fn try_submit() -> impl FnMut(u64) -> Duration {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let runtime = build(&mut Builder::new_current_thread());
     move |jobs| {
         let (ctx, pool) = (Context::root().child(), pool());
         let (mut left, mut took) = (jobs, Duration::ZERO);
@@ -161,7 +162,7 @@ fn try_submit() -> impl FnMut(u64) -> Duration {
 fn blocking() -> impl FnMut(u64) -> Duration {
     let pool: BlockingPool =
         Pool::blocking(2, Options::default()).expect("a machine at rest has two threads to give");
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let runtime = build(&mut Builder::new_current_thread());
     move |jobs| {
         let began = Instant::now();
         runtime.block_on(async {
@@ -218,12 +219,4 @@ fn threads() -> impl FnMut(u64) -> Duration {
 
 fn pool() -> Pool {
     Pool::new(LIVE, Options::default()).expect("sixty-four are some")
-}
-
-#[expect(clippy::disallowed_methods, reason = "the peer")]
-fn tokio_spawn<F>(work: F) -> tokio::task::JoinHandle<F::Output>
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    tokio::spawn(work)
 }

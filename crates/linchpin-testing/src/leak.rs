@@ -71,13 +71,7 @@ impl Check {
     #[must_use]
     pub fn leaked(&self) -> Vec<Live> {
         self.asked.store(true, Ordering::Relaxed);
-        let looked_for = |task: &Live| {
-            self.home.shares(task.home)
-                && !self.before.contains(&task.id)
-                && self.only.as_ref().is_none_or(|only| only.contains(&task.name))
-                && !self.ignored.contains(&task.name)
-        };
-        live().into_iter().filter(looked_for).collect()
+        live().into_iter().filter(|task| self.looks_for(task)).collect()
     }
 
     /// Waits until none is left, up to five seconds of tokio's clock, and of the real one for threads.
@@ -90,11 +84,8 @@ impl Check {
     ///
     /// Safe: it only looks.
     pub async fn assert_none(&self) {
-        // A level and not an event: a task leaves the list by being dropped, which tells nobody.
-        let deadline = tokio::time::Instant::now() + GRACE;
-        while !self.leaked().is_empty() && tokio::time::Instant::now() < deadline {
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
+        self.asked.store(true, Ordering::Relaxed);
+        task::left_within(GRACE, |task| self.looks_for(task)).await;
         // A thread lives in real time, which paused time has just jumped over.
         for _ in 0..GRACE.as_millis() / LOOK_AGAIN.as_millis() {
             if self.leaked().iter().all(|task| task.kind != Kind::Thread) {
@@ -103,6 +94,13 @@ impl Check {
             task::blocking("leak check", || thread::sleep(LOOK_AGAIN)).join().await;
         }
         fail_for(&self.leaked());
+    }
+
+    fn looks_for(&self, task: &Live) -> bool {
+        self.home.shares(task.home)
+            && !self.before.contains(&task.id)
+            && self.only.as_ref().is_none_or(|only| only.contains(&task.name))
+            && !self.ignored.contains(&task.name)
     }
 }
 

@@ -8,7 +8,7 @@ use linchpin::context::Context;
 use linchpin::error::panic_hook;
 use linchpin::task::watch::{self, Watch};
 use linchpin::task::{self, Group, Ticker};
-use linchpin::time::{Instant, Timestamp};
+use linchpin::time::Timestamp;
 use linchpin_data::idempotency;
 use linchpin_data::sqlite::{Database, Writer};
 use linchpin_http::client::{Client, ClientOptions};
@@ -155,14 +155,7 @@ async fn prune(accepting: Context, writer: Writer) {
 
 /// Logs which tasks outlived the service, by name and line: each is a fault of ours, and the tests look for it.
 pub async fn tell_left() {
-    let mut left = task::live();
-    let began = Instant::now();
-    while !left.is_empty() && began.elapsed() < GONE_WITHIN {
-        // They were told to go; nobody who waits for one is there any more.
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        left = task::live();
-    }
-    for task in left {
+    for task in task::left_within(GONE_WITHIN, |_| true).await {
         tracing::error!(%task, age = ?task.age, "a task outlived the service");
     }
 }

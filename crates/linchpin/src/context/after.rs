@@ -8,7 +8,7 @@ use super::Context;
 use super::wait::Entry;
 use super::watch::Told;
 use crate::shim::{Fault, Mutex, lock, planted};
-use crate::task::panic_text;
+use crate::task::tell_panic;
 
 /// A callback that waits for the end of a context: the result of [`Context::after`].
 ///
@@ -86,8 +86,6 @@ impl Callback {
 /// Runs `work`, whose panic must not reach whoever ends a context, nor those who are told next.
 pub(super) fn contained(what: &'static str, work: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(work)) {
-        metrics::counter!("linchpin_task_panics_total", "owner" => "context").increment(1);
-        let panic = panic_text(payload.as_ref());
-        tracing::error!(panic, "{what}");
+        tell_panic("context", what, payload.as_ref());
     }
 }

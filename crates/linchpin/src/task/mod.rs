@@ -63,7 +63,7 @@ use self::listed::Listed;
 use self::registry::Place;
 #[cfg(all(test, linchpin_loom))]
 pub(crate) use self::registry::{Key, Registry};
-pub use self::registry::{Kind, Live, count, live, live_older_than};
+pub use self::registry::{Kind, Live, count, left_within, live, live_older_than};
 pub use self::scope::Scope;
 pub use self::supervisor::Supervisor;
 pub use self::ticker::Ticker;
@@ -227,6 +227,13 @@ pub fn panic_text(payload: &(dyn Any + Send)) -> &str {
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("(a panic without a text)")
+}
+
+/// Tells of a panic that is nobody's to raise again: it is logged and counted, since it must not disappear.
+pub(crate) fn tell_panic(owner: &'static str, what: &'static str, payload: &(dyn Any + Send)) {
+    metrics::counter!("linchpin_task_panics_total", "owner" => owner).increment(1);
+    let panic = panic_text(payload);
+    tracing::error!(panic, "{what}");
 }
 
 /// `work` as a listed task in the caller's span.

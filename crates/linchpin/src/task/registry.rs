@@ -62,6 +62,33 @@ pub fn live_older_than(age: Duration) -> Vec<Live> {
     REGISTRY.older_than(age)
 }
 
+/// The tasks `of` which it is true and that are alive still when `grace` is over, oldest first; none as soon as none is.
+///
+/// For the end of a program or a test, where what was told to go may take a moment: whoever then is left was forgotten.
+/// Looks again every five milliseconds of tokio's clock, since a task leaves the list by being dropped, which tells
+/// nobody.
+///
+/// # Panics
+///
+/// Outside a tokio runtime with timers, if one is alive at first.
+///
+/// # Cancel safety
+///
+/// Safe: it only looks.
+pub async fn left_within(grace: Duration, of: impl Fn(&Live) -> bool) -> Vec<Live> {
+    const LOOK_AGAIN: Duration = Duration::from_millis(5);
+    let look = || live().into_iter().filter(&of).collect::<Vec<_>>();
+    let mut left = look();
+    if !left.is_empty() {
+        let deadline = tokio::time::Instant::now() + grace;
+        while !left.is_empty() && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            left = look();
+        }
+    }
+    left
+}
+
 /// How many tasks are alive. Takes the lock of each shard once and copies nothing.
 #[must_use]
 pub fn count() -> usize {

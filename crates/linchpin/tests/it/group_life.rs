@@ -14,6 +14,7 @@ use linchpin_testing::steps;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::panic::Bomb;
+use crate::steps::{Probe, holds};
 
 // ===== limits =====
 
@@ -249,7 +250,7 @@ async fn nothing_that_a_task_captured_is_left_when_the_group_is_joined() {
 // ===== cancellation at each point =====
 
 /// A group with a running task, one in the queue, and a fork; all hold the probe.
-fn busy(probe: &Arc<()>) -> Group<()> {
+fn busy(probe: &Probe) -> Group<()> {
     let mut group = Group::new(&Context::root()).limit(1);
     for turns in 1..3 {
         let probe = probe.clone();
@@ -264,37 +265,22 @@ fn busy(probe: &Arc<()>) -> Group<()> {
     group
 }
 
-async fn nothing_left(probe: &Arc<()>) {
-    assert_eq!(Arc::strong_count(probe), 1);
-}
-
 #[tokio::test(start_paused = true)]
 async fn joining_may_be_dropped_anywhere() {
-    let report = steps::drop_at_each(
-        async || Arc::new(()),
-        async |probe| busy(probe).join().await,
-        nothing_left,
-    );
-    assert!(report.await.steps > 1);
+    holds(async |probe| drop(busy(probe).join().await)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn settling_may_be_dropped_anywhere() {
-    let report = steps::drop_at_each(
-        async || Arc::new(()),
-        async |probe| busy(probe).settle().await,
-        nothing_left,
-    );
-    assert!(report.await.steps > 1);
+    holds(async |probe| drop(busy(probe).settle().await)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn shutting_down_may_be_dropped_anywhere() {
-    let down = async |probe: &Arc<()>| {
+    holds(async |probe| {
         let group = busy(probe);
         tokio::task::yield_now().await;
         group.shutdown().await;
-    };
-    let report = steps::drop_at_each(async || Arc::new(()), down, nothing_left);
-    assert!(report.await.steps > 1);
+    })
+    .await;
 }

@@ -12,7 +12,7 @@ const MILLION: usize = 1_000_000;
 const MARGIN: usize = 32 << 20;
 
 /// How much `work` has this process grow by, in bytes. One at a time, or they would see each other.
-pub(crate) fn growth<T>(work: impl FnOnce() -> T) -> (usize, T) {
+fn growth<T>(work: impl FnOnce() -> T) -> (usize, T) {
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let before = resident();
@@ -20,7 +20,8 @@ pub(crate) fn growth<T>(work: impl FnOnce() -> T) -> (usize, T) {
     (resident().saturating_sub(before), kept)
 }
 
-fn resident() -> usize {
+/// What this process holds in memory, in bytes.
+pub(crate) fn resident() -> usize {
     let status = fs::read_to_string("/proc/self/status").expect("Linux");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
     let kibibytes = line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number");

@@ -77,6 +77,20 @@ async fn ids_are_unique_and_whoever_has_the_result_finds_the_task_gone() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_is_told_to_go_has_a_grace_for_it() {
+    let ours = |task: &Live| task.name == "slow to go" && task.site.file() == file!();
+    let second = Duration::from_secs(1);
+    let slow = task::spawn("slow to go", tokio::time::sleep(second));
+    let left = task::left_within(second / 2, ours).await;
+    assert_eq!(left.len(), 1, "too slow");
+    let began = tokio::time::Instant::now();
+    assert!(task::left_within(10 * second, ours).await.is_empty());
+    assert!(began.elapsed() < second, "as soon as it is gone");
+    drop(slow);
+    assert!(task::left_within(Duration::ZERO, ours).await.is_empty());
+}
+
 /// Says on drop whether the task of that name is still listed.
 struct Last(&'static str, Option<oneshot::Sender<usize>>);
 

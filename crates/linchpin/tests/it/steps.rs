@@ -14,7 +14,7 @@ use linchpin_testing::steps;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// What every work below holds while it waits.
-type Probe = Arc<()>;
+pub(crate) type Probe = Arc<()>;
 
 async fn left(probe: &Probe) {
     assert_eq!(Arc::strong_count(probe), 1);
@@ -30,7 +30,7 @@ async fn working(probe: Probe) -> Result<(), Error> {
 }
 
 /// `work` in a world that is a probe; it must wait at least once.
-async fn holds(work: impl AsyncFn(&Probe)) {
+pub(crate) async fn holds(work: impl AsyncFn(&Probe)) {
     let report = steps::drop_at_each(async || Arc::new(()), work, left).await;
     assert!(report.steps > 1, "{report:?}");
 }

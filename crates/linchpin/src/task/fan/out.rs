@@ -15,7 +15,7 @@ use crate::task::belt::Belt;
 use crate::task::caught::{Caught, Payload};
 use crate::task::listed::Listed;
 use crate::task::pipeline::feeding;
-use crate::task::{Task, panic_text, raw};
+use crate::task::{Task, raw, tell_panic};
 
 /// A stream in a task of its own, to be read by several.
 ///
@@ -239,9 +239,8 @@ impl Drop for Raised {
     /// No reader came to the end, and a panic must not disappear.
     fn drop(&mut self) {
         if let Some(payload) = self.lock().take() {
-            let panic = panic_text(payload.as_ref());
-            tracing::error!(panic, "the source of a fan-out panicked, and its readers had gone");
-            metrics::counter!("linchpin_task_panics_total", "owner" => "fan-out").increment(1);
+            let what = "the source of a fan-out panicked, and its readers had gone";
+            tell_panic("fan-out", what, payload.as_ref());
         }
     }
 }

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use crate::context::{Cause, Child, Context, Ended};
 use crate::error::{Error, Kind};
 use crate::task::caught::Payload;
-use crate::task::panic_text;
+use crate::task::tell_panic;
 
 /// How a task ended.
 pub(crate) enum Outcome<T> {
@@ -200,9 +200,7 @@ impl News {
         }
         // One can be raised again; the others must not disappear.
         if let Some(payload) = self.repeated {
-            let panic = panic_text(payload.as_ref());
-            tracing::error!(panic, "another task of a group panicked");
-            metrics::counter!("linchpin_task_panics_total", "owner" => "group").increment(1);
+            tell_panic("group", "another task of a group panicked", payload.as_ref());
         }
     }
 }

@@ -236,6 +236,7 @@ impl<S: Stream, T: Send + 'static> Pipeline<S, T> {
             output: output.clone(),
             failed: AtomicU64::new(0),
             left_out: AtomicU64::new(0),
+            failures: metrics::counter!("linchpin_pipeline_failed_total", "stage" => name),
         });
         numbers.push(counts.clone());
         let stage = Stage { counts, site: Location::caller(), failures, work };

@@ -44,6 +44,7 @@ pub(super) struct Counts<T, U> {
     pub(super) output: Arc<Belt<U>>,
     pub(super) failed: AtomicU64,
     pub(super) left_out: AtomicU64,
+    pub(super) failures: metrics::Counter,
 }
 
 pub(super) trait Read: Send + Sync {

@@ -118,7 +118,7 @@ where
         }
         let stage = self.counts.name;
         self.counts.failed.fetch_add(1, Relaxed);
-        metrics::counter!("linchpin_pipeline_failed_total", "stage" => stage).increment(1);
+        self.counts.failures.increment(1);
         match (&self.failures, kept) {
             (Failures::Collected { collector, .. }, Some(item)) => {
                 collector(DeadLetter { stage, item, error }).await

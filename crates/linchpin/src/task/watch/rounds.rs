@@ -11,7 +11,7 @@ use super::slot::{self, Thread};
 use super::stall::{Finding, Spell};
 use super::{Event, LOOKS, Options, Stall};
 use crate::task::registry::{find, live_older_than};
-use crate::task::{Live, panic_text};
+use crate::task::{Live, tell_panic};
 use crate::time::Instant;
 
 /// What the thread knows.
@@ -104,9 +104,7 @@ impl Rounds {
         }
         let Some(hook) = &self.options.hook else { return };
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook(event))) {
-            metrics::counter!("linchpin_task_panics_total", "owner" => "task watch").increment(1);
-            let panic = panic_text(payload.as_ref());
-            tracing::error!(panic, "the hook of the task watch panicked");
+            tell_panic("task watch", "the hook of the task watch panicked", payload.as_ref());
         }
     }
 }

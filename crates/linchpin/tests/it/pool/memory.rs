@@ -9,18 +9,12 @@ use linchpin::task::count;
 use linchpin::task::pool::Options;
 
 use super::pool;
+use crate::memory::resident;
 
 const CHILD: &str = "LINCHPIN_TEST_POOL_MEMORY";
 const MILLION: u64 = 1_000_000;
 /// What the allocator may keep for itself. A leak of eight bytes a job would be that much.
-const SLACK: u64 = 8 << 20;
-
-/// What the process holds in memory, in bytes.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
-}
+const SLACK: usize = 8 << 20;
 
 async fn run(jobs: u64) {
     let (ctx, pool) = (Context::root().child(), pool(8, Options::default()));
