@@ -4,7 +4,7 @@ use linchpin::Result;
 
 use crate::harness::Operation;
 use crate::row::Row;
-use crate::{context, context_tree, floor, registry, relay, tasks};
+use crate::{context, context_tree, floor, registry, relay, sync, tasks};
 
 /// Something to measure in one run.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +52,12 @@ pub const AREAS: &[Area] = &[
         name: "tasks",
         about: "groups and what else runs many tasks, beside tokio's own means",
         operations: tasks::operations,
+        rest: |_| Ok(Report::default()),
+    },
+    Area {
+        name: "sync",
+        about: "shared state: semaphores, once, buses, stripes, pools, batches, beside their crates",
+        operations: sync::operations,
         rest: |_| Ok(Report::default()),
     },
     Area {

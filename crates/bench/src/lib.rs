@@ -9,8 +9,8 @@
 //! | [`area`] | the areas there are |
 //! | [`harness`] | samples taken in turn, calibrated, after a warm-up |
 //! | [`row`], [`stats`] | what comes out, and how samples become three figures |
-//! | [`floor`], [`context`], [`registry`], [`tasks`], [`relay`] | an area each |
-//! | [`context_tree`], `tasks_*` | rows of the area before the underscore |
+//! | [`floor`], [`context`], [`registry`], [`tasks`], [`sync`], [`relay`] | an area each |
+//! | [`context_tree`], `tasks_*`, `sync_*` | rows of the area before the underscore |
 //! | [`memory`] | how much of it a process holds |
 //!
 //! A new row is one entry in the list that its area's `operations` returns.
@@ -27,6 +27,7 @@ pub mod registry;
 pub mod relay;
 pub mod row;
 pub mod stats;
+pub mod sync;
 pub mod tasks;
 pub mod tasks_group;
 pub mod tasks_pipeline;
