@@ -29,6 +29,7 @@ pub mod row;
 pub mod stats;
 pub mod sync;
 pub mod tasks;
+pub mod tasks_fan;
 pub mod tasks_group;
 pub mod tasks_pipeline;
 pub mod tasks_pool;

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::ids::{AppId, EndpointId, EndpointTag, OrgId};
 use crate::model::Faults;
-use crate::model::endpoint::{Endpoint, EndpointIn, EndpointOut, EndpointPatch};
+use crate::model::endpoint::{Endpoint, EndpointIn, EndpointOut, EndpointPatch, Wants};
 use crate::model::faults;
 use crate::model::message::Message;
 use crate::model::page::Page;
@@ -210,6 +210,12 @@ const ID_BY_UID: &str = "
     SELECT id FROM endpoint WHERE org = ?1 AND app = ?2 AND uid = ?3 AND deleted = 0";
 const SECRET: &str = "
     SELECT secret FROM endpoint WHERE org = ?1 AND app = ?2 AND id = ?3 AND deleted = 0";
+const WANTS: &str = "
+    SELECT event_types, channels FROM endpoint
+    WHERE org = ?1 AND app = ?2 AND id = ?3 AND deleted = 0";
+const DISABLED: &str = "
+    SELECT e.disabled FROM endpoint e JOIN application a ON a.org = e.org AND a.id = e.app AND a.deleted = 0
+    WHERE e.org = ?1 AND e.app = ?2 AND e.id = ?3 AND e.deleted = 0";
 const TARGETS: &str = "
     SELECT id, url, secret, event_types, channels FROM endpoint
     WHERE org = ?1 AND app = ?2 AND deleted = 0 AND disabled = 0";
@@ -236,10 +242,8 @@ pub(super) fn targets(
     let mut query = conn.prepare_cached(TARGETS).sql("prepare the endpoints' query")?;
     let mut rows = query.query((org, app)).sql("query endpoints")?;
     while let Some(row) = rows.next().sql("read endpoints")? {
-        let wanted = |index| {
-            column::<Option<BTreeSet<String>>>(row, index).sql("read what an endpoint wants")
-        };
-        if !message.matches(wanted(3)?.as_ref(), wanted(4)?.as_ref()) {
+        let wants = wants_of(row, 3).sql("read what an endpoint wants")?;
+        if !wants.admits(&message.event_type, message.channels.as_ref()) {
             continue;
         }
         let url = row.get(1).sql("read a URL")?;
@@ -249,6 +253,35 @@ pub(super) fn targets(
         targets.push(Target { id, url, signer: Arc::new(Signer::new(&secret)) });
     }
     Ok(targets)
+}
+
+/// What a live endpoint wants.
+pub(super) fn wants(conn: &Connection, org: OrgId, app: AppId, id: EndpointId) -> Result<Wants> {
+    let wants = conn
+        .prepare_cached(WANTS)
+        .and_then(|mut query| query.query_row((org, app, id), |row| wants_of(row, 0)).optional())
+        .sql("load what an endpoint wants")?;
+    Ok(wants.ok_or(Refusal::NotFound)?)
+}
+
+fn wants_of(row: &Row<'_>, first: usize) -> rusqlite::Result<Wants> {
+    Ok(Wants { event_types: column(row, first)?, channels: column(row, first + 1)? })
+}
+
+/// Refuses an endpoint that gets nothing, since a delivery to it would be dropped.
+pub(super) fn receives(conn: &Connection, org: OrgId, app: AppId, id: EndpointId) -> Result<()> {
+    let disabled: Option<bool> = conn
+        .prepare_cached(DISABLED)
+        .and_then(|mut query| query.query_row((org, app, id), |row| row.get(0)).optional())
+        .sql("look whether an endpoint receives")?;
+    match disabled {
+        Some(false) => Ok(()),
+        Some(true) => {
+            let detail = "The endpoint is disabled and gets nothing; enable it first";
+            Err(Refusal::Conflict { code: "endpoint_disabled", detail }.into())
+        }
+        None => Err(Refusal::NotFound.into()),
+    }
 }
 
 /// The id alone, of a live endpoint.

@@ -187,6 +187,7 @@ fn fan_out(
             secret: target.signer,
             payload: message.payload.clone(),
             due: message.created_at,
+            manual: false,
         };
         queue.enqueue(tx, ready)?;
     }
