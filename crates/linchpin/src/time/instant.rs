@@ -20,6 +20,7 @@ const FOREVER: NonZeroU64 = NonZeroU64::new(u64::MAX >> 2).expect("not zero");
 impl Instant {
     /// Now.
     #[must_use]
+    #[inline]
     pub fn now() -> Self {
         Self(NonZeroU64::MIN.saturating_add(source::nanos()))
     }
@@ -33,7 +34,11 @@ impl Instant {
     /// The same moment for tokio's timers.
     #[must_use]
     pub fn into_tokio(self) -> tokio::time::Instant {
-        let now = Self::now();
+        self.into_tokio_at(Self::now())
+    }
+
+    /// The same where it is known what the time is.
+    pub(crate) fn into_tokio_at(self, now: Self) -> tokio::time::Instant {
         let tokio_now = tokio::time::Instant::now();
         if self >= now { tokio_now + (self - now) } else { tokio_now }
     }
@@ -79,6 +84,7 @@ mod source {
         (clock, origin)
     });
 
+    #[inline]
     pub(super) fn nanos() -> u64 {
         let (clock, origin) = &*CLOCK;
         clock.delta_as_nanos(*origin, clock.raw())
