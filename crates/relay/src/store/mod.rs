@@ -12,6 +12,7 @@ pub mod page;
 mod reference;
 mod resend;
 pub mod schema;
+mod target;
 mod task;
 
 use std::fmt;

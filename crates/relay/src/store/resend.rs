@@ -14,7 +14,7 @@ use linchpin_data::sqlite::Sql as _;
 use rusqlite::Connection;
 
 use super::task::{self, Mark, Work};
-use super::{Store, column, endpoint};
+use super::{Store, column, target};
 use crate::ids::{AttemptId, MessageId};
 use crate::model::attempt::FAIL;
 use crate::model::task::TaskKind;
@@ -102,13 +102,13 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Those of [`endpoint::receives`] if the endpoint does not any more, [`Kind::Aborted`] if the task has come to its
+    /// Those of [`target::receives`] if the endpoint does not any more, [`Kind::Aborted`] if the task has come to its
     /// end, those of the database.
     pub(crate) async fn resend(&self, ctx: &Context, work: Work, batch: Batch) -> Result<()> {
         let (now, queue) = (Timestamp::now(), self.queue.clone());
         self.writer
             .submit(ctx, move |tx| {
-                endpoint::receives(tx, work.org, work.app, work.endpoint)?;
+                target::receives(tx, work.org, work.app, work.endpoint)?;
                 let sent = deliveries(tx, &work, &batch.messages, now)?;
                 if !task::advance(tx, work.rowid, &batch.mark, sent, now)? {
                     return Err(Error::new(Kind::Aborted, "the task has come to its end"));
@@ -153,7 +153,7 @@ fn messages(conn: &Connection, work: &Work, after: &Mark) -> Result<Option<Secti
 
     let Work { org, app, endpoint, stretch, .. } = work;
     let (since, until) = (stretch.since.as_micros(), stretch.until.as_micros());
-    let wants = endpoint::wants(conn, *org, *app, *endpoint)?;
+    let wants = target::wants(conn, *org, *app, *endpoint)?;
     let params = (app, after, work.high(), org, since, until, SECTION);
     let rows: Vec<(MessageId, String, Names)> = conn
         .prepare_cached(MESSAGES)

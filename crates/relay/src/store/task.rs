@@ -7,7 +7,7 @@ use linchpin_data::sqlite::{Sql as _, Tx};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::page::Walk;
-use super::{Answer, Once, Reference, Refusal, Scope, Store, endpoint, once};
+use super::{Answer, Once, Reference, Refusal, Scope, Store, endpoint, once, target};
 use crate::ids::{AppId, EndpointId, EndpointTag, OrgId, TaskId};
 use crate::model::page::Page;
 use crate::model::task::{BackgroundTask, BackgroundTaskOut, Stretch, TaskKind, TaskStatus};
@@ -65,7 +65,7 @@ impl Store {
                     let app = scope.resolve(tx)?;
                     let endpoint =
                         endpoint::id_of(tx, scope.org, app, &endpoint)?.ok_or(Refusal::NotFound)?;
-                    endpoint::receives(tx, scope.org, app, endpoint)?;
+                    target::receives(tx, scope.org, app, endpoint)?;
                     insert(tx, (scope.org, app, endpoint), id, kind, stretch, now)?;
                     let begun = begun.clone();
                     tx.after_commit(move || begun.notify_one());
