@@ -3,6 +3,7 @@
 //! | module | what it gives | what a Go engineer knows it as |
 //! |---|---|---|
 //! | `server` (feature `http`) | a real server on a free port | `httptest.Server` |
+//! | [`test`] and [`harness`] | a test under the leak check, with clean-ups | `testing.T`, `t.Cleanup` |
 //! | [`leak`] | fails a test that leaves a task behind | goleak |
 //! | [`steps`] | drops a future at each await point, and polls one by hand | - |
 //!
@@ -10,7 +11,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod harness;
 pub mod leak;
 #[cfg(feature = "http")]
 pub mod server;
 pub mod steps;
+
+/// Runs a test, async or not, under a leak check: see [`harness`].
+pub use linchpin_testing_macros::test;

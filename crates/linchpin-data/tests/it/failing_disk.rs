@@ -12,7 +12,7 @@ use crate::support::{fixture, insert};
 
 const INNER: &str = "LINCHPIN_DATA_UNDER_A_LIMIT";
 
-#[test]
+#[linchpin_testing::test]
 fn a_failed_commit_is_told_as_unknown_and_the_writer_heals_with_the_disk() {
     if std::env::var_os(INNER).is_some() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

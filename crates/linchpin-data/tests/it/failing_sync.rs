@@ -20,7 +20,7 @@ const INNER: &str = "LINCHPIN_DATA_FAILING_SYNC";
 /// Syncs of a thread that succeed before one fails.
 const HEALTHY: usize = 40;
 
-#[test]
+#[linchpin_testing::test]
 fn after_a_failed_sync_the_writer_opens_another_connection_and_goes_on() {
     let name = "after_a_failed_sync_the_writer_opens_another_connection_and_goes_on";
     if std::env::var_os(INNER).is_none() {
@@ -55,7 +55,7 @@ fn after_a_failed_sync_the_writer_opens_another_connection_and_goes_on() {
 
 /// The worst case: the connection that failed is the only one, and closing it cannot sync either, so
 /// that the log would stay as it is for the next one to read.
-#[test]
+#[linchpin_testing::test]
 fn what_a_failed_commit_left_stays_away_though_nobody_else_has_the_file_open() {
     let name = "what_a_failed_commit_left_stays_away_though_nobody_else_has_the_file_open";
     if std::env::var_os(INNER).is_none() {
@@ -85,7 +85,7 @@ fn what_a_failed_commit_left_stays_away_though_nobody_else_has_the_file_open() {
 }
 
 /// What [`CommitUnknown`] warns of. It is SQLite's doing, and if it ever stops we want to know.
-#[test]
+#[linchpin_testing::test]
 fn the_next_start_finds_the_group_unless_another_was_written_over_it() {
     let name = "the_next_start_finds_the_group_unless_another_was_written_over_it";
     if let Some(folder) = std::env::var_os(INNER) {

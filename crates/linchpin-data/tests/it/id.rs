@@ -20,7 +20,7 @@ fn text(random: [u8; 15]) -> String {
     Id::<App>::new(MOMENT, random).to_string()
 }
 
-#[test]
+#[linchpin_testing::test]
 fn known_ids_are_written_and_read() {
     let mut counting = [0; 15];
     for (value, byte) in (0..).zip(&mut counting) {
@@ -33,7 +33,7 @@ fn known_ids_are_written_and_read() {
     assert_eq!(read.timestamp().as_micros(), 1_674_087_231_400_000);
 }
 
-#[test]
+#[linchpin_testing::test]
 fn texts_that_are_no_ids_are_refused() {
     let parse = |text: &str| text.parse::<Id<App>>().unwrap_err();
     let wrong = ParseError::WrongPrefix { expected: "app_" };
@@ -56,7 +56,7 @@ fn texts_that_are_no_ids_are_refused() {
     assert_eq!(Id::<App>::from_bytes([0; 20]).to_string(), format!("app_{}", "0".repeat(27)));
 }
 
-#[test]
+#[linchpin_testing::test]
 fn moments_out_of_range_take_the_nearest_inside() {
     let early = Id::<App>::min_at(Timestamp::from_micros(i64::MIN));
     assert_eq!(early.as_bytes(), &[0; 20]);
@@ -64,7 +64,7 @@ fn moments_out_of_range_take_the_nearest_inside() {
     assert_eq!(late.as_bytes()[..5], [0xff, 0xff, 0xff, 0xff, 249]);
 }
 
-#[test]
+#[linchpin_testing::test]
 fn fresh_ids_differ_across_threads() {
     let make = || (0..1000).map(|_| Id::<App>::at(MOMENT)).collect::<Vec<_>>();
     let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(make)).collect();
@@ -74,7 +74,7 @@ fn fresh_ids_differ_across_threads() {
     assert!(ids.iter().all(|id| (Id::min_at(MOMENT)..=Id::max_at(MOMENT)).contains(id)));
 }
 
-#[test]
+#[linchpin_testing::test]
 fn an_id_is_its_text_in_json_and_its_bytes_in_a_table() {
     let id = Id::<App>::at(MOMENT);
     let json = serde_json::to_string(&id).unwrap();
@@ -92,13 +92,13 @@ fn an_id_is_its_text_in_json_and_its_bytes_in_a_table() {
 }
 
 proptest! {
-    #[test]
+    #[linchpin_testing::test]
     fn text_and_bytes_name_the_same_id(bytes: [u8; 20]) {
         let id = Id::<App>::from_bytes(bytes);
         prop_assert_eq!(id.to_string().parse(), Ok(id));
     }
 
-    #[test]
+    #[linchpin_testing::test]
     fn ids_bytes_and_texts_sort_alike(a: [u8; 20], b: [u8; 20], shared in 0usize..20) {
         let mut b = b;
         b[..shared].copy_from_slice(&a[..shared]);
@@ -107,7 +107,7 @@ proptest! {
         prop_assert_eq!(x.cmp(&y), x.to_string().cmp(&y.to_string()));
     }
 
-    #[test]
+    #[linchpin_testing::test]
     fn later_moments_give_greater_ids(
         micros in 1_400_000_000_000_000i64..5_694_967_295_000_000, later in 4_000i64..10_000_000_000
     ) {

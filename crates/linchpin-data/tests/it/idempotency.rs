@@ -29,7 +29,7 @@ fn store(conn: &Connection, key: &str, content: &str, status: u16, now: Timestam
     Found::Replay(stored)
 }
 
-#[test]
+#[linchpin_testing::test]
 fn a_repeat_gets_the_stored_answer_and_another_content_a_mismatch() {
     let conn = table();
     check(&conn, "k", "a", at(0), &Found::New);
@@ -39,7 +39,7 @@ fn a_repeat_gets_the_stored_answer_and_another_content_a_mismatch() {
     check(&conn, "other", "a", at(60), &Found::New);
 }
 
-#[test]
+#[linchpin_testing::test]
 fn an_expired_record_counts_as_new_and_is_replaced() {
     let conn = table();
     store(&conn, "k", "a", 201, at(0));
@@ -53,7 +53,7 @@ fn an_expired_record_counts_as_new_and_is_replaced() {
     check(&conn, "k", "b", later, &replay);
 }
 
-#[test]
+#[linchpin_testing::test]
 fn prune_removes_the_oldest_in_small_batches() {
     let conn = table();
     for second in 0..10 {
@@ -74,7 +74,7 @@ fn prune_removes_the_oldest_in_small_batches() {
     ));
 }
 
-#[test]
+#[linchpin_testing::test]
 fn parts_are_kept_apart_by_their_lengths() {
     assert_ne!(Key::new(["ab", "c"]), Key::new(["a", "bc"]));
     assert_ne!(Key::new(["a", ""]), Key::new(["a"]));

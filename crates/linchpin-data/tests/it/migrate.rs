@@ -30,7 +30,7 @@ fn refused(conn: &mut Connection, list: &'static [Migration], texts: &[&str]) {
     }
 }
 
-#[test]
+#[linchpin_testing::test]
 fn each_is_applied_once_and_in_order() {
     let mut conn = Connection::open_in_memory().unwrap();
     assert_eq!(migrations(&[ONE, TWO]).plan(&conn).unwrap().len(), 2);
@@ -41,7 +41,7 @@ fn each_is_applied_once_and_in_order() {
     conn.execute_batch("SELECT * FROM one, two, five").unwrap();
 }
 
-#[test]
+#[linchpin_testing::test]
 fn a_newer_database_is_refused() {
     let mut conn = Connection::open_in_memory().unwrap();
     migrations(&[ONE, FIVE]).apply(&mut conn).unwrap();
@@ -51,14 +51,14 @@ fn a_newer_database_is_refused() {
     refused(&mut conn, &[], &["version 5 (fifth)", "up to 0"]);
 }
 
-#[test]
+#[linchpin_testing::test]
 fn an_edited_migration_is_refused_and_both_are_named() {
     let mut conn = Connection::open_in_memory().unwrap();
     migrations(&[ONE]).apply(&mut conn).unwrap();
     refused(&mut conn, EDITED, &["`first`", "`renamed`", "checksum"]);
 }
 
-#[test]
+#[linchpin_testing::test]
 fn gaps_that_were_filled_or_lost_are_refused() {
     let mut conn = Connection::open_in_memory().unwrap();
     migrations(&[ONE, FIVE]).apply(&mut conn).unwrap();
@@ -66,7 +66,7 @@ fn gaps_that_were_filled_or_lost_are_refused() {
     refused(&mut conn, &[FIVE], &["migration 1 (first)", "lacks"]);
 }
 
-#[test]
+#[linchpin_testing::test]
 fn a_failing_migration_leaves_nothing_and_keeps_those_before_it() {
     const BROKEN: Migration = step(2, "broken", "CREATE TABLE two (x); SELECT * FROM nowhere");
     const ENDING: Migration = step(2, "ending", "COMMIT; CREATE TABLE two (x)");
@@ -80,14 +80,14 @@ fn a_failing_migration_leaves_nothing_and_keeps_those_before_it() {
     refused(&mut conn, &[ONE, ENDING], &["migration 2 (ending) ended its transaction"]);
 }
 
-#[test]
+#[linchpin_testing::test]
 fn versions_must_ascend_from_one() {
     assert!(Migrations::new(&[TWO, ONE]).unwrap_err().report().to_string().contains("1 (first)"));
     assert!(Migrations::new(&[ONE, ONE]).is_err());
     assert!(Migrations::new(ZERO).is_err());
 }
 
-#[test]
+#[linchpin_testing::test]
 fn a_refused_database_is_not_opened() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("test.db");

@@ -52,7 +52,7 @@ fn act(tx: &mut Tx<'_>, key: i64, action: Action) -> Result<()> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
-    #[test]
+    #[linchpin_testing::test]
     fn the_table_holds_what_was_answered_ok(list in vec(actions(), 1..60), cap in 1usize..64) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
         runtime.block_on(async {

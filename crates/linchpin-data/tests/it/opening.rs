@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 use crate::reader::ENDLESS;
 use crate::support::{Started, fixture, insert, queued};
 
-#[tokio::test]
-async fn a_second_open_is_refused_and_names_the_file_and_the_process() {
+#[linchpin_testing::test]
+fn a_second_open_is_refused_and_names_the_file_and_the_process() {
     let f = fixture();
     let refused = Database::open(&f.path, Options::default()).unwrap_err();
     assert_eq!(refused.kind(), Kind::FailedPrecondition);
@@ -20,7 +20,7 @@ async fn a_second_open_is_refused_and_names_the_file_and_the_process() {
     assert!(text.contains(&format!("process {}", std::process::id())), "{text}");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn close_runs_what_is_queued_empties_the_log_and_lets_go_of_the_file() {
     let f = fixture();
     let blocker = f.block().await;
@@ -50,7 +50,7 @@ async fn close_runs_what_is_queued_empties_the_log_and_lets_go_of_the_file() {
     again.close(&f.ctx).await.unwrap();
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_close_that_takes_too_long_tells_running_queries_to_stop() {
     let f = fixture();
     let (started, start) = oneshot::channel();
@@ -75,7 +75,7 @@ async fn a_close_that_takes_too_long_tells_running_queries_to_stop() {
     drop(Database::open(&f.path, Options::default()).unwrap());
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn dropping_the_last_handle_ends_the_threads_and_with_them_the_lock() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("test.db");
@@ -89,7 +89,7 @@ async fn dropping_the_last_handle_ends_the_threads_and_with_them_the_lock() {
     lock.lock().unwrap(); // returns once the last thread has let go
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn connections_are_set_up_for_durability() {
     let f = fixture();
     let pragma = |name: &'static str| {
@@ -109,7 +109,7 @@ async fn connections_are_set_up_for_durability() {
     assert!(f.database.wal_bytes().unwrap() > 0);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn another_applications_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let ctx = Context::root();
@@ -130,7 +130,7 @@ async fn another_applications_file_is_refused() {
     assert_eq!(refused.kind(), Kind::DataLoss);
 }
 
-#[test]
+#[linchpin_testing::test]
 fn options_that_cannot_work_are_refused_with_a_reason() {
     let folder = tempfile::tempdir().unwrap();
     let defaults = Options::default;

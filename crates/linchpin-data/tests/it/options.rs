@@ -11,7 +11,7 @@ const DEFAULTS: [(&str, Build); 1] = [("sqlite::options::Options", || {
     Database::open(folder.path().join("test.db"), Options::default()).map(drop)
 })];
 
-#[test]
+#[linchpin_testing::test]
 fn every_default_builds_its_component() {
     for (name, build) in DEFAULTS {
         assert!(build().is_ok(), "{name}");

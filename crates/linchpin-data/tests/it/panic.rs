@@ -33,7 +33,7 @@ fn logged(text: &str) -> Vec<String> {
     log.lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_panicking_hook_harms_nobody() {
     assert_eq!(logged("the hook of this test").len(), 0);
     let f = fixture();
@@ -47,7 +47,7 @@ async fn a_panicking_hook_harms_nobody() {
     assert_eq!(logged("the hook of this test").len(), 1, "nobody else hears of it");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_panic_is_logged_if_its_submitter_is_gone_and_not_if_it_waits() {
     assert_eq!(logged("of this submission").len(), 0);
     let f = fixture();
@@ -70,7 +70,7 @@ async fn a_panic_is_logged_if_its_submitter_is_gone_and_not_if_it_waits() {
     assert!(only.contains("left: "), "{only}");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn what_a_submission_drops_may_panic() {
     let f = fixture();
     // In the closure, and in its hook.
@@ -117,7 +117,7 @@ async fn what_a_submission_drops_may_panic() {
     assert_eq!(f.keys(), [(1, 1), (3, 1)]);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn what_a_query_drops_may_panic() {
     let f = fixture_with(Options::default().readers(1));
     // In a closure that never runs: another query holds the one thread until its future is gone.
@@ -151,7 +151,7 @@ async fn what_a_query_drops_may_panic() {
     f.database.reader().query(&f.ctx, |_| Ok(())).await.unwrap();
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_panic_is_found_in_the_error_and_says_what_it_said() {
     let f = fixture();
     let query = f.database.reader().query(&f.ctx, |_| -> Result<()> { panic_quietly() });

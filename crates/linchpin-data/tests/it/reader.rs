@@ -23,7 +23,7 @@ async fn count(f: &Fixture) -> Result<i64> {
         .await
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn an_ended_context_interrupts_its_query_and_not_the_next() {
     let f = one_reader();
     for _ in 0..300 {
@@ -43,7 +43,7 @@ async fn an_ended_context_interrupts_its_query_and_not_the_next() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[linchpin_testing::test(threads = 2)]
 async fn a_stop_that_comes_as_the_query_ends_does_not_reach_the_next() {
     let f = one_reader();
     for round in 0..500 {
@@ -67,7 +67,7 @@ async fn a_stop_that_comes_as_the_query_ends_does_not_reach_the_next() {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn an_interrupted_closure_cannot_go_on_with_another_statement() {
     let f = one_reader();
     let child = f.ctx.child();
@@ -92,7 +92,7 @@ async fn an_interrupted_closure_cannot_go_on_with_another_statement() {
     assert_eq!(count(&f).await.unwrap(), 2000);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_panic_comes_back_as_an_error() {
     let f = one_reader();
     let panicked: Result<()> = f.database.reader().query(&f.ctx, |_| panic_quietly()).await;
@@ -100,7 +100,7 @@ async fn a_panic_comes_back_as_an_error() {
     assert_eq!(count(&f).await.unwrap(), 2000);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn readers_cannot_write() {
     let f = fixture();
     let refused = f.database.reader().query(&f.ctx, |conn| insert(conn, 1)).await.unwrap_err();
@@ -108,7 +108,7 @@ async fn readers_cannot_write() {
     assert_eq!(f.keys(), []);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_transaction_left_open_does_not_show_the_next_query_an_old_state() {
     let f = one_reader();
     let rows = |conn: &rusqlite::Connection| {

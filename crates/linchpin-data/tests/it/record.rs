@@ -52,14 +52,14 @@ fn select(conn: &Connection) -> rusqlite::Result<Note> {
     conn.query_row(&format!("SELECT {columns} FROM note"), (), record::read::<Note>)
 }
 
-#[test]
+#[linchpin_testing::test]
 fn the_parts_stand_in_their_place() {
     let columns = "title, text, labels, extra, created_at, updated_at, pinned";
     assert_eq!(record::columns::<Note>(), columns);
     assert_eq!(record::parameters::<Note>(3), "?3, ?4, ?5, ?6, ?7, ?8, ?9");
 }
 
-#[test]
+#[linchpin_testing::test]
 fn what_is_written_is_read() {
     let full = Note {
         title: Some("milk".to_owned()),
@@ -78,7 +78,7 @@ fn what_is_written_is_read() {
     }
 }
 
-#[test]
+#[linchpin_testing::test]
 fn none_is_null_and_json_is_text() {
     let conn = table();
     insert(&conn, &Note::default());
@@ -89,7 +89,7 @@ fn none_is_null_and_json_is_text() {
     assert_eq!(row, ("null".into(), "null".into(), "text".into(), "[]".into()));
 }
 
-#[test]
+#[linchpin_testing::test]
 fn a_column_that_holds_something_else_is_an_error() {
     for broken in ["labels = '7'", "labels = '['", "extra = '{\"k\":-1}'"] {
         let conn = table();

@@ -11,7 +11,7 @@ use crate::support::{
     Started, conflict, fixture, fixture_with, insert, insert_part, panic_quietly, queued,
 };
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn what_queues_up_behind_a_commit_shares_the_next_one() {
     let f = fixture();
     let blocker = f.block().await;
@@ -34,7 +34,7 @@ async fn what_queues_up_behind_a_commit_shares_the_next_one() {
     assert_eq!(f.keys().len(), 100);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn caps_of_count_and_bytes_split_a_group() {
     let by_count = fixture_with(Options::default().group_count(4));
     assert_eq!(groups_of(&by_count, &[0; 10]).await, 3);
@@ -58,7 +58,7 @@ async fn groups_of(f: &crate::support::Fixture, sizes: &[usize]) -> u64 {
     f.database.writer().stats().groups - 1
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn an_error_or_a_panic_undoes_its_own_submission_only() {
     let f = fixture();
     let blocker = f.block().await;
@@ -96,7 +96,7 @@ async fn an_error_or_a_panic_undoes_its_own_submission_only() {
     assert_eq!(f.database.writer().stats().groups, 2);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn an_answer_means_that_others_see_the_row() {
     let f = fixture();
     for key in 0..100 {
@@ -122,19 +122,19 @@ async fn rows_seen_by_the_hook(options: Options) -> usize {
     rows.expect("hooks run before the answer leaves")
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn hooks_run_after_the_commit_and_before_the_answer() {
     assert_eq!(rows_seen_by_the_hook(Options::default()).await, 1);
 }
 
 #[cfg(feature = "planted-faults")]
-#[tokio::test]
+#[linchpin_testing::test]
 async fn the_planted_fault_answers_before_the_commit() {
     let options = Options::default().acknowledge_before_commit(true);
     assert_eq!(rows_seen_by_the_hook(options).await, 0);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn hooks_run_once_in_order_and_only_for_what_was_committed() {
     let f = fixture();
     let log = Arc::new(Mutex::new(Vec::new()));
@@ -169,7 +169,7 @@ async fn hooks_run_once_in_order_and_only_for_what_was_committed() {
     assert!(runs.load(Ordering::Relaxed) > 6, "the dead transaction was run again");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_conflict_that_destroys_the_group_leaves_its_neighbours_whole() {
     let f = fixture();
     let blocker = f.block().await;
@@ -186,7 +186,7 @@ async fn a_conflict_that_destroys_the_group_leaves_its_neighbours_whole() {
     assert_eq!(f.keys(), [(1, 1), (3, 2)]);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn nothing_is_kept_of_a_closure_that_ignores_the_death_of_its_transaction() {
     let f = fixture();
     let blocker = f.block().await;
@@ -204,7 +204,7 @@ async fn nothing_is_kept_of_a_closure_that_ignores_the_death_of_its_transaction(
     assert_eq!(f.keys(), [(1, 1)]);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_closure_cannot_end_or_begin_the_transaction() {
     let f = fixture();
     for control in ["ROLLBACK", "COMMIT", "END", "BEGIN", "RELEASE linchpin_submission"] {
@@ -232,7 +232,7 @@ async fn a_closure_cannot_end_or_begin_the_transaction() {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_closure_may_undo_a_part_with_a_savepoint_of_its_own() {
     let f = fixture();
     f.submit(|tx| {
@@ -246,7 +246,7 @@ async fn a_closure_may_undo_a_part_with_a_savepoint_of_its_own() {
     assert_eq!(f.keys(), [(1, 1)]);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_full_disk_is_unavailable_loses_nothing_acknowledged_and_heals() {
     let f = fixture();
     let limit = |pages: i64| {
@@ -293,7 +293,7 @@ async fn a_full_disk_is_unavailable_loses_nothing_acknowledged_and_heals() {
     assert_eq!(f.keys().len(), stored.len() + 1);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn an_ended_context_keeps_a_queued_submission_from_running() {
     let f = fixture();
     let ran = Arc::new(AtomicUsize::new(0));
@@ -323,7 +323,7 @@ async fn an_ended_context_keeps_a_queued_submission_from_running() {
     assert_eq!(ran.load(Ordering::Relaxed), 0);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn work_that_has_started_is_committed_though_nobody_waits() {
     let f = fixture();
     let (started, start) = tokio::sync::oneshot::channel();
@@ -352,7 +352,7 @@ async fn work_that_has_started_is_committed_though_nobody_waits() {
     assert_eq!(hook.load(Ordering::Relaxed), 1);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_full_queue_holds_callers_at_the_door_under_their_context() {
     let f = fixture_with(Options::default().queue(1));
     let blocker = f.block().await;
@@ -371,7 +371,7 @@ async fn a_full_queue_holds_callers_at_the_door_under_their_context() {
     assert_eq!(f.keys(), [(1, 1), (3, 1)]);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn an_error_keeps_its_text_and_its_cause() {
     let f = fixture();
     let missing: Result<()> = f

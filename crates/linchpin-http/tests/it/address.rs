@@ -78,7 +78,7 @@ fn listed(table: &[&str], address: u128) -> bool {
     })
 }
 
-#[test]
+#[linchpin_testing::test]
 fn every_v4_range_is_refused_from_its_first_to_its_last_address_and_no_further() {
     let policy = AddressPolicy::public();
     for range in V4 {
@@ -96,7 +96,7 @@ fn every_v4_range_is_refused_from_its_first_to_its_last_address_and_no_further()
     }
 }
 
-#[test]
+#[linchpin_testing::test]
 fn every_v6_range_is_refused_from_its_first_to_its_last_address_and_no_further() {
     let policy = AddressPolicy::public();
     let global_unicast = ends("2000::/3");
@@ -115,7 +115,7 @@ fn every_v6_range_is_refused_from_its_first_to_its_last_address_and_no_further()
     }
 }
 
-#[test]
+#[linchpin_testing::test]
 fn ordinary_addresses_pass() {
     for address in ["1.1.1.1", "8.8.8.8", "168.63.129.15", "2606:4700::1111", "2a00:1450:4001::8b"]
     {
@@ -123,7 +123,7 @@ fn ordinary_addresses_pass() {
     }
 }
 
-#[test]
+#[linchpin_testing::test]
 fn an_address_that_carries_an_ipv4_address_is_judged_by_it() {
     for private in
         [Ipv4Addr::LOCALHOST, Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(169, 254, 169, 254)]
@@ -142,14 +142,14 @@ fn an_address_that_carries_an_ipv4_address_is_judged_by_it() {
     }
 }
 
-#[test]
+#[linchpin_testing::test]
 fn a_local_translation_prefix_is_refused_wherever_it_may_carry_the_ipv4_address() {
     // RFC 6052 puts 10.0.0.1 behind a /48 like this; the last 32 bits are ignored there, and may say anything.
     let address = Ipv6Addr::new(0x64, 0xff9b, 1, 0x0a00, 0x0000, 0x0100, 0x0808, 0x0808);
     assert_refused(address);
 }
 
-#[test]
+#[linchpin_testing::test]
 fn loopback_is_allowed_on_demand_and_nothing_else_with_it() {
     let policy = AddressPolicy::public().allow_loopback();
     for address in ["127.0.0.1", "127.255.255.254", "::1", "::ffff:127.0.0.1"] {
@@ -160,7 +160,7 @@ fn loopback_is_allowed_on_demand_and_nothing_else_with_it() {
     }
 }
 
-#[test]
+#[linchpin_testing::test]
 fn a_subnet_is_allowed_to_its_ends() {
     let policy = AddressPolicy::public()
         .allow("10.1.0.0/16".parse().unwrap())
@@ -173,7 +173,7 @@ fn a_subnet_is_allowed_to_its_ends() {
     }
 }
 
-#[test]
+#[linchpin_testing::test]
 fn a_subnet_of_no_bits_holds_its_whole_family_and_not_the_other() {
     let all: Subnet = "0.0.0.0/0".parse().unwrap();
     assert!(all.contains("255.255.255.255".parse().unwrap()));
@@ -182,7 +182,7 @@ fn a_subnet_of_no_bits_holds_its_whole_family_and_not_the_other() {
     assert!(all.contains("ffff::".parse().unwrap()));
 }
 
-#[test]
+#[linchpin_testing::test]
 fn a_subnet_reads_what_it_writes_and_refuses_the_rest() {
     assert_eq!("10.0.0.0/8".parse::<Subnet>().unwrap().to_string(), "10.0.0.0/8");
     for text in ["10.0.0.0", "10.0.0.0/33", "fd00::/129", "ten/8", "10.0.0.0/-1", "10.0.0.0/"] {

@@ -79,7 +79,7 @@ impl Resolve for Silent {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_request_arrives_as_it_was_sent() {
     let server = TestServer::spawn().await;
     server.next([Answer::text(201, "made")]);
@@ -102,7 +102,7 @@ async fn a_request_arrives_as_it_was_sent() {
     assert_eq!(received.header("accept-encoding"), None);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_literal_that_is_not_public_is_refused_before_it_is_dialled() {
     let server = TestServer::spawn().await;
     let port = server.addr().port();
@@ -115,7 +115,7 @@ async fn a_literal_that_is_not_public_is_refused_before_it_is_dialled() {
     assert!(server.received().is_empty());
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_refusal_over_tls_is_found_too() {
     let fault = call(&client(ClientOptions::default()), "https://127.0.0.1/").await.unwrap_err();
     let SendError::Blocked(blocked) = &fault else { panic!("{fault:?}") };
@@ -126,7 +126,7 @@ async fn a_refusal_over_tls_is_found_too() {
     );
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_name_is_judged_by_the_addresses_that_it_stands_for() {
     let server = TestServer::spawn().await;
     let names = Scripted::new([vec![server.addr()]]);
@@ -137,7 +137,7 @@ async fn a_name_is_judged_by_the_addresses_that_it_stands_for() {
     assert!(server.received().is_empty());
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_name_is_looked_up_once_a_connection_so_rebinding_gains_nothing() {
     let server = TestServer::spawn().await;
     let metadata: SocketAddr = (Ipv4Addr::new(169, 254, 169, 254), 80).into();
@@ -152,7 +152,7 @@ async fn a_name_is_looked_up_once_a_connection_so_rebinding_gains_nothing() {
     assert_eq!(server.received().len(), 1);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn of_several_addresses_only_those_that_pass_are_dialled_in_order() {
     let server = TestServer::spawn().await;
     let closed = {
@@ -165,7 +165,7 @@ async fn of_several_addresses_only_those_that_pass_are_dialled_in_order() {
     assert_eq!(exchange.status, StatusCode::OK);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_name_without_addresses_or_without_an_answer_is_no_connection() {
     let empty = Scripted::new([vec![]]);
     let fault = call(&client(local().resolver(empty)), "http://hook.example/").await.unwrap_err();
@@ -177,7 +177,7 @@ async fn a_name_without_addresses_or_without_an_answer_is_no_connection() {
     assert!(fault.to_string().contains("cannot look up `hook.example`"), "{fault}");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_look_up_that_hangs_is_given_up_with_the_connect_timeout() {
     let options = local().resolver(Silent).connect_timeout(ms(30));
     let fault = call(&client(options), "http://hook.example/").await.unwrap_err();
@@ -185,7 +185,7 @@ async fn a_look_up_that_hangs_is_given_up_with_the_connect_timeout() {
     assert!(fault.to_string().contains("within 30ms"), "{fault}");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_closed_port_is_no_connection() {
     let listener = TcpListener::bind(any_port()).await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -194,7 +194,7 @@ async fn a_closed_port_is_no_connection() {
     assert!(matches!(fault, Err(SendError::Connect(_))), "{fault:?}");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_peer_that_does_not_speak_tls_is_no_connection() {
     let server = TestServer::spawn().await;
     let url = format!("https://{}/", server.addr());
@@ -202,7 +202,7 @@ async fn a_peer_that_does_not_speak_tls_is_no_connection() {
     assert!(matches!(fault, Err(SendError::Connect(_))), "{fault:?}");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_redirect_is_an_answer_and_not_followed() {
     let (server, target) = (TestServer::spawn().await, TestServer::spawn().await);
     let mut headers = HeaderMap::new();
@@ -214,7 +214,7 @@ async fn a_redirect_is_an_answer_and_not_followed() {
     assert!(target.received().is_empty());
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn an_answer_that_never_comes_is_given_up_at_the_limit() {
     let server = TestServer::spawn().await;
     server.then(Answer::Hang);
@@ -223,7 +223,7 @@ async fn an_answer_that_never_comes_is_given_up_at_the_limit() {
     assert!(matches!(fault, SendError::TimedOut { limit } if limit == ms(60)), "{fault:?}");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_body_that_drips_for_ever_is_cut_at_the_limit() {
     let server = TestServer::spawn().await;
     server.then(Answer::Drip(StatusCode::OK));
@@ -232,7 +232,7 @@ async fn a_body_that_drips_for_ever_is_cut_at_the_limit() {
     assert!(matches!(fault, Err(SendError::TimedOut { .. })), "{fault:?}");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn the_context_ends_a_call() {
     let server = TestServer::spawn().await;
     server.then(Answer::Hang);
@@ -253,7 +253,7 @@ async fn the_context_ends_a_call() {
     assert_eq!(server.received().len(), 1);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_peer_that_closes_without_an_answer_broke_the_protocol() {
     let server = TestServer::spawn().await;
     server.next([Answer::Close]);
@@ -276,14 +276,14 @@ async fn answering(bytes: Vec<u8>) -> (String, linchpin::task::Task<()>) {
     (url, answering)
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn what_is_not_http_broke_the_protocol() {
     let (url, _peer) = answering(b"SSH-2.0-OpenSSH_9.9\r\n".to_vec()).await;
     let fault = call(&client(local()), &url).await;
     assert!(matches!(fault, Err(SendError::Protocol(_))), "{fault:?}");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_body_that_breaks_off_is_an_error() {
     let (url, _peer) =
         answering(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf".to_vec()).await;
@@ -291,7 +291,7 @@ async fn a_body_that_breaks_off_is_an_error() {
     assert!(matches!(fault, Err(SendError::Body(_))), "{fault:?}");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_header_without_end_is_refused_long_before_it_fills_the_memory() {
     const SENT: usize = 4 << 20;
     let mut endless = b"HTTP/1.1 200 OK\r\nx: ".to_vec();
@@ -301,7 +301,7 @@ async fn a_header_without_end_is_refused_long_before_it_fills_the_memory() {
     assert!(matches!(fault, Err(SendError::Protocol(_))), "{fault:?}");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn of_a_big_body_the_beginning_is_kept() {
     let server = TestServer::spawn().await;
     let client = client(local());
@@ -317,7 +317,7 @@ async fn of_a_big_body_the_beginning_is_kept() {
     assert_eq!((&exchange.body[..], exchange.truncated), (&b"0123"[..], true));
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_compressed_body_stays_as_it_is() {
     let server = TestServer::spawn().await;
     let mut headers = HeaderMap::new();
@@ -341,13 +341,13 @@ async fn connections_for(length: usize) -> usize {
     2 - names.left()
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_connection_is_used_again_after_a_body_that_was_read_to_its_end() {
     assert_eq!(connections_for(5).await, 1);
     assert_eq!(connections_for(30_000).await, 1);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_connection_is_not_used_again_after_a_body_too_big_to_read() {
     assert_eq!(connections_for(8 << 20).await, 2);
 }

@@ -58,7 +58,7 @@ async fn refused(server: &Running) {
     soon("the listener is closed", closed).await;
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_request_under_way_is_answered_with_close_and_then_all_ends() {
     let (router, mut gate) = gated();
     let server = Running::plain(router).await;
@@ -76,7 +76,7 @@ async fn a_request_under_way_is_answered_with_close_and_then_all_ends() {
     assert_eq!((report.exit_code(), report.in_flight, report.aborted), (0, 1, 0));
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn an_idle_connection_is_closed_at_once() {
     let (router, _gate) = gated();
     let server = Running::plain(router).await;
@@ -90,7 +90,7 @@ async fn an_idle_connection_is_closed_at_once() {
     assert!(report.took < ms(5_000), "{report}");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_connection_that_never_said_anything_is_closed_at_once() {
     let (router, _gate) = gated();
     let server = Running::plain(router).await;
@@ -103,7 +103,7 @@ async fn a_connection_that_never_said_anything_is_closed_at_once() {
     assert_eq!(server.ended().await.exit_code(), 0);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_request_whose_first_bytes_came_before_is_served() {
     let (router, _gate) = gated();
     let server = Running::plain(router).await;
@@ -121,7 +121,7 @@ async fn a_request_whose_first_bytes_came_before_is_served() {
     assert_eq!(server.ended().await.exit_code(), 0);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn requests_are_still_accepted_until_the_end_of_pre_drain() {
     let (router, _gate) = gated();
     let phases = Options::default().pre_drain(ms(1_000));
@@ -133,7 +133,7 @@ async fn requests_are_still_accepted_until_the_end_of_pre_drain() {
     assert_eq!(server.ended().await.exit_code(), 0);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_request_that_never_ends_is_aborted_at_the_hard_stop() {
     let (router, mut gate) = gated();
     let phases = Options::default().drain(ms(40)).hard_stop(ms(80));
@@ -146,7 +146,7 @@ async fn a_request_that_never_ends_is_aborted_at_the_hard_stop() {
     assert_eq!((report.exit_code(), report.aborted, report.forced), (1, 1, false));
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_forced_stop_aborts_a_request_under_way() {
     let (router, mut gate) = gated();
     let server = Running::plain(router).await;
@@ -160,7 +160,7 @@ async fn a_forced_stop_aborts_a_request_under_way() {
     assert_eq!((report.exit_code(), report.aborted, report.forced), (1, 1, true));
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_body_that_is_still_written_at_the_signal_is_written_to_its_end() {
     const LENGTH: usize = 8 << 20;
     let router = Router::new().route("/", get(|| async { vec![b'x'; LENGTH] }));
@@ -177,7 +177,7 @@ async fn a_body_that_is_still_written_at_the_signal_is_written_to_its_end() {
     assert_eq!(server.ended().await.exit_code(), 0);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_body_that_is_still_read_at_the_signal_is_read_to_its_end() {
     let router = Router::new().route("/", post(|body: String| async { body }));
     let server = Running::plain(router).await;
@@ -192,7 +192,7 @@ async fn a_body_that_is_still_read_at_the_signal_is_read_to_its_end() {
     assert_eq!(server.ended().await.exit_code(), 0);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn several_servers_share_one_life() {
     let life = Lifecycle::new(Options::default()).unwrap();
     let mut servers = Vec::new();

@@ -47,7 +47,7 @@ fn assert_about(took: Duration, expected: Duration) {
     assert!(near, "{took:?} instead of {expected:?}");
 }
 
-#[tokio::test(start_paused = true)]
+#[linchpin_testing::test(start_paused)]
 async fn an_idle_service_accepts_until_pre_drain_and_then_ends_cleanly() {
     let life = life();
     life.ready();
@@ -65,7 +65,7 @@ async fn an_idle_service_accepts_until_pre_drain_and_then_ends_cleanly() {
     assert_eq!((report.exit_code(), report.in_flight, report.forced), (0, 0, false));
 }
 
-#[tokio::test(start_paused = true)]
+#[linchpin_testing::test(start_paused)]
 async fn work_begun_before_the_end_of_pre_drain_is_waited_for() {
     let life = life();
     let lead = lead(&life);
@@ -80,7 +80,7 @@ async fn work_begun_before_the_end_of_pre_drain_is_waited_for() {
     work.join().await;
 }
 
-#[tokio::test(start_paused = true)]
+#[linchpin_testing::test(start_paused)]
 async fn work_that_obeys_at_the_drain_deadline_is_no_abort() {
     let life = life();
     let (guard, work) = (life.guard(), life.work().clone());
@@ -98,7 +98,7 @@ async fn work_that_obeys_at_the_drain_deadline_is_no_abort() {
     assert!(matches!(obedient.join().await, Cause::Shutdown));
 }
 
-#[tokio::test(start_paused = true)]
+#[linchpin_testing::test(start_paused)]
 async fn work_that_ignores_the_drain_deadline_is_aborted_at_the_hard_stop() {
     let life = life();
     let (work, hard) = (end_of(life.work()), end_of(life.hard()));
@@ -113,7 +113,7 @@ async fn work_that_ignores_the_drain_deadline_is_aborted_at_the_hard_stop() {
     assert_eq!((report.exit_code(), report.aborted), (1, 1));
 }
 
-#[tokio::test(start_paused = true)]
+#[linchpin_testing::test(start_paused)]
 async fn a_second_signal_ends_an_idle_service_at_once_and_cleanly() {
     let life = life();
     let lead = lead(&life);
@@ -127,7 +127,7 @@ async fn a_second_signal_ends_an_idle_service_at_once_and_cleanly() {
     assert_eq!(report.cause.to_string(), "first");
 }
 
-#[tokio::test(start_paused = true)]
+#[linchpin_testing::test(start_paused)]
 async fn a_second_signal_aborts_what_is_under_way() {
     let life = life();
     let _stubborn = stubborn(&life, seconds(60));
@@ -142,7 +142,7 @@ async fn a_second_signal_aborts_what_is_under_way() {
     assert!(life.hard().is_cancelled());
 }
 
-#[tokio::test(start_paused = true)]
+#[linchpin_testing::test(start_paused)]
 async fn force_alone_is_a_shutdown() {
     let life = life();
     life.force();
@@ -151,7 +151,7 @@ async fn force_alone_is_a_shutdown() {
     assert_eq!((report.forced, report.cause.to_string().as_str()), (true, "forced"));
 }
 
-#[tokio::test(start_paused = true)]
+#[linchpin_testing::test(start_paused)]
 async fn hooks_run_last_registered_first_and_what_they_say_is_reported() {
     let life = life();
     let order = Arc::new(Mutex::new(Vec::new()));
@@ -171,7 +171,7 @@ async fn hooks_run_last_registered_first_and_what_they_say_is_reported() {
     assert_eq!(report.hooks[2].1, "database closed");
 }
 
-#[tokio::test(start_paused = true)]
+#[linchpin_testing::test(start_paused)]
 async fn hooks_wait_for_the_work() {
     let life = life();
     let began = Instant::now();
@@ -182,7 +182,7 @@ async fn hooks_wait_for_the_work() {
     assert_eq!(report.hooks, [("database", "9".to_owned())]);
 }
 
-#[tokio::test(start_paused = true)]
+#[linchpin_testing::test(start_paused)]
 async fn hooks_wait_no_longer_than_the_drain_deadline() {
     let life = life();
     let began = Instant::now();
@@ -193,7 +193,7 @@ async fn hooks_wait_no_longer_than_the_drain_deadline() {
     assert_eq!(report.hooks, [("database", "20".to_owned())]);
 }
 
-#[tokio::test(start_paused = true)]
+#[linchpin_testing::test(start_paused)]
 async fn a_hook_that_hangs_is_given_up_after_its_own_five_seconds() {
     let life = life();
     life.on_stop("database", |_| async { "closed".to_owned() });
@@ -208,7 +208,7 @@ async fn a_hook_that_hangs_is_given_up_after_its_own_five_seconds() {
     assert_eq!(report.hooks[1].1, "closed");
 }
 
-#[tokio::test(start_paused = true)]
+#[linchpin_testing::test(start_paused)]
 async fn a_hook_that_panics_takes_no_other_hook_with_it() {
     let life = life();
     life.on_stop("database", |_| async { "closed".to_owned() });
@@ -221,7 +221,7 @@ async fn a_hook_that_panics_takes_no_other_hook_with_it() {
     assert_eq!(report.hooks[1], ("database", "closed".to_owned()));
 }
 
-#[tokio::test(start_paused = true)]
+#[linchpin_testing::test(start_paused)]
 async fn a_hook_that_panics_early_or_when_it_is_given_up_takes_no_other_hook_with_it() {
     struct Bomb;
     impl Drop for Bomb {
@@ -245,7 +245,7 @@ async fn a_hook_that_panics_early_or_when_it_is_given_up_takes_no_other_hook_wit
     assert_eq!(report.hooks[2], ("database", "closed".to_owned()));
 }
 
-#[tokio::test(start_paused = true)]
+#[linchpin_testing::test(start_paused)]
 async fn a_hook_gets_its_turn_after_a_forced_stop_too() {
     let life = life();
     life.on_stop("database", |_| async { "closed".to_owned() });
@@ -255,7 +255,7 @@ async fn a_hook_gets_its_turn_after_a_forced_stop_too() {
     assert_about(report.took, Duration::ZERO);
 }
 
-#[tokio::test(start_paused = true)]
+#[linchpin_testing::test(start_paused)]
 async fn the_context_of_a_hook_ends_with_its_time() {
     let life = life();
     let began = Instant::now();
@@ -271,7 +271,7 @@ async fn the_context_of_a_hook_ends_with_its_time() {
     assert_about(told.await.unwrap(), seconds(10));
 }
 
-#[tokio::test(start_paused = true)]
+#[linchpin_testing::test(start_paused)]
 async fn the_first_cause_stays_and_the_report_tells_it() {
     let life = life();
     life.on_stop("database", |_| async { "closed".to_owned() });
@@ -281,7 +281,7 @@ async fn the_first_cause_stays_and_the_report_tells_it() {
     assert_eq!(text, "stopped after SIGTERM in 5.0s: 0 under way, 0 aborted; database: closed");
 }
 
-#[test]
+#[linchpin_testing::test]
 fn a_service_is_ready_only_after_it_said_so() {
     let life = life();
     assert!(!life.is_ready());
@@ -289,7 +289,7 @@ fn a_service_is_ready_only_after_it_said_so() {
     assert!(life.clone().is_ready());
 }
 
-#[test]
+#[linchpin_testing::test]
 fn phases_out_of_order_are_refused_with_the_numbers() {
     for options in [
         Options::default().pre_drain(seconds(21)),

@@ -56,7 +56,7 @@ async fn get_with(options: &StackOptions, path: &str, header: Option<(&str, &str
     ask(router(options), request.body(Body::empty()).unwrap()).await
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_well_formed_id_is_taken_and_reaches_context_and_answer() {
     let longest = "x".repeat(128);
     for id in ["a", "0f.9-~!", longest.as_str()] {
@@ -65,7 +65,7 @@ async fn a_well_formed_id_is_taken_and_reaches_context_and_answer() {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn an_id_that_is_not_well_formed_is_replaced() {
     let long = "x".repeat(129);
     for id in ["", "two words", "\t", long.as_str()] {
@@ -76,14 +76,14 @@ async fn an_id_that_is_not_well_formed_is_replaced() {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn made_ids_differ() {
     let options = StackOptions::default();
     let first = get_with(&options, "/id", None).await;
     assert_ne!(first.id, get_with(&options, "/id", None).await.id);
 }
 
-#[tokio::test(start_paused = true)]
+#[linchpin_testing::test(start_paused)]
 async fn the_shorter_of_what_is_asked_and_what_is_allowed_is_the_deadline() {
     let header = |value| Some(("x-request-timeout-ms", value));
     let limited = StackOptions::default().timeout(Duration::from_secs(2));
@@ -100,7 +100,7 @@ async fn the_shorter_of_what_is_asked_and_what_is_allowed_is_the_deadline() {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_panic_is_a_500_that_names_the_request_and_nothing_else_and_the_service_goes_on() {
     let router = router(&StackOptions::default());
     let request = Request::get("/panic").header("x-request-id", "r-1").body(Body::empty());
@@ -114,7 +114,7 @@ async fn a_panic_is_a_500_that_names_the_request_and_nothing_else_and_the_servic
     assert_eq!(ask(router, request).await.status, StatusCode::OK);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_service_gives_its_errors_a_shape_of_its_own() {
     fn own(page: ErrorPage<'_>) -> Response {
         (page.status, format!("mine: {}", page.request_id)).into_response()
@@ -124,7 +124,7 @@ async fn a_service_gives_its_errors_a_shape_of_its_own() {
     assert_eq!((answer.status.as_u16(), answer.body.as_str()), (500, "mine: r-1"));
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_body_is_taken_up_to_the_limit_and_refused_beyond() {
     let options = StackOptions::default().body_limit(10);
     for (length, expected) in [(10, StatusCode::OK), (11, StatusCode::PAYLOAD_TOO_LARGE)] {
@@ -133,7 +133,7 @@ async fn a_body_is_taken_up_to_the_limit_and_refused_beyond() {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn the_default_limit_is_one_mebibyte() {
     let options = StackOptions::default();
     for (length, expected) in [(1 << 20, 200), ((1 << 20) + 1, 413)] {
@@ -142,7 +142,7 @@ async fn the_default_limit_is_one_mebibyte() {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_handler_that_wants_a_context_without_the_stack_is_a_500() {
     let router = Router::new().route("/", get(remaining));
     let response = router.oneshot(Request::get("/").body(Body::empty()).unwrap()).await.unwrap();
@@ -161,7 +161,7 @@ fn hanging(work: &Context) -> (Router, mpsc::Receiver<Context>) {
     (stack(router, work, &StackOptions::default()), told)
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn the_context_ends_when_the_client_goes_away() {
     let (router, mut told) = hanging(&Context::root());
     let server = Running::plain(router).await;
@@ -175,7 +175,7 @@ async fn the_context_ends_when_the_client_goes_away() {
     assert!(matches!(cause, Cause::Dropped), "{cause:?}");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn the_context_ends_with_the_works_and_the_handler_can_answer() {
     let work = Context::root().child();
     let (router, mut told) = hanging(&work);
@@ -187,7 +187,7 @@ async fn the_context_ends_with_the_works_and_the_handler_can_answer() {
     assert_eq!(soon("the handler answers", asked.join()).await, "Shutdown");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn the_context_ends_with_the_handler() {
     let (tell, mut told) = mpsc::channel(1);
     let keep = move |Ctx(ctx): Ctx| async move { tell.send(ctx).await.unwrap() };

@@ -39,7 +39,7 @@ const DEFAULTS: [(&str, Build); 4] = [
     }),
 ];
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn every_default_builds_its_component() {
     for (name, build) in DEFAULTS {
         assert!(build().await.is_ok(), "{name}");

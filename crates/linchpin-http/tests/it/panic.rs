@@ -17,7 +17,7 @@ use linchpin_http::middleware::{StackOptions, stack};
 
 use crate::support::{Running, soon};
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_panic_in_the_page_for_a_panic_costs_its_own_connection_only() {
     let routes = Router::new()
         .route("/", get(|| async { "hello" }))
@@ -32,7 +32,7 @@ async fn a_panic_in_the_page_for_a_panic_costs_its_own_connection_only() {
     assert!(neighbour.get("/").await.ends_with("hello"));
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_panic_in_a_resolver_reaches_the_caller_and_leaves_the_client_whole() {
     struct Broken;
     impl Resolve for Broken {

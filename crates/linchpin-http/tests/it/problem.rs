@@ -15,7 +15,7 @@ async fn answered(problem: Problem) -> (StatusCode, String, Value) {
     (status, content_type, serde_json::from_slice(&body).unwrap())
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn an_error_shows_its_kind_and_public_text_and_no_internals() {
     let error = Error::new(Kind::NotFound, "row 17 of table secret is missing")
         .with_public("no such invoice")
@@ -32,7 +32,7 @@ async fn an_error_shows_its_kind_and_public_text_and_no_internals() {
     assert_eq!(body, expected);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn an_error_without_a_public_text_shows_the_text_of_its_kind() {
     let error = Error::new(Kind::Internal, "password of the database is wrong");
     let (status, _, body) = answered(Problem::from(&error)).await;
@@ -41,7 +41,7 @@ async fn an_error_without_a_public_text_shows_the_text_of_its_kind() {
     assert!(!body.to_string().contains("password"));
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_handler_may_fail_with_an_error_of_ours_and_a_question_mark() {
     fn load() -> Result<&'static str, Problem> {
         Err(Error::new(Kind::Unavailable, "disk 3 is full").with_public("try again later"))?
@@ -55,7 +55,7 @@ async fn a_handler_may_fail_with_an_error_of_ours_and_a_question_mark() {
     );
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn joined_errors_show_the_kind_of_the_whole_and_one_text() {
     let errors = [
         Error::new(Kind::InvalidArgument, "x").with_public("no name"),
@@ -69,7 +69,7 @@ async fn joined_errors_show_the_kind_of_the_whole_and_one_text() {
     assert!(!body.to_string().contains("password"));
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_request_is_named_when_it_is_known() {
     let problem = Problem::from_status(StatusCode::PAYLOAD_TOO_LARGE, "too much").request_id("r-1");
     let (status, _, body) = answered(problem).await;
@@ -77,7 +77,7 @@ async fn a_request_is_named_when_it_is_known() {
     assert_eq!((&body["request_id"], &body["code"]), (&json!("r-1"), &json!("http")));
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_kind_with_a_status_that_http_does_not_name_has_a_title_all_the_same() {
     let (status, _, body) = answered(Problem::new(Kind::Cancelled, "gone")).await;
     assert_eq!((status.as_u16(), &body["title"]), (499, &json!("Error")));

@@ -30,13 +30,13 @@ async fn impatient() -> Running {
     Running::start(router(), options, lifecycle::Options::default()).await
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_client_that_says_nothing_is_closed() {
     let server = impatient().await;
     assert_eq!(server.connect().await.rest().await, "");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_header_in_small_pieces_has_no_more_time_than_one_in_a_piece() {
     let server = impatient().await;
     let (mut reader, mut writer) = server.connect().await.0.into_split();
@@ -59,7 +59,7 @@ async fn a_header_in_small_pieces_has_no_more_time_than_one_in_a_piece() {
     soon("the slow header is closed", closed).await;
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn an_idle_connection_is_closed() {
     let server = impatient().await;
     let mut client = server.connect().await;
@@ -67,7 +67,7 @@ async fn an_idle_connection_is_closed() {
     assert_eq!(client.rest().await, "");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_body_that_stops_is_given_up_and_the_connection_closed() {
     let server = impatient().await;
     let mut client = server.connect().await;
@@ -76,7 +76,7 @@ async fn a_body_that_stops_is_given_up_and_the_connection_closed() {
     assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_body_that_keeps_coming_may_take_longer_than_the_bound_on_a_piece() {
     // Wide apart, so that a busy machine does not look like a client that stopped.
     let options = Options::default().body_read(ms(700));
@@ -105,7 +105,7 @@ impl http_body::Body for Endless {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_client_that_does_not_read_is_closed() {
     let router = Router::new().route("/", get(|| async { Body::new(Endless) }));
     let options = Options::default().write(ms(60));
@@ -116,7 +116,7 @@ async fn a_client_that_does_not_read_is_closed() {
     soon("the connection is given up", server.idle()).await;
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_request_without_a_host_is_refused_and_closed() {
     let server = Running::plain(router()).await;
     let mut client = server.connect().await;
@@ -126,7 +126,7 @@ async fn a_request_without_a_host_is_refused_and_closed() {
     assert!(answer.contains("connection: close"), "{answer}");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn http_1_0_needs_no_host() {
     let server = Running::plain(router()).await;
     let mut client = server.connect().await;
@@ -135,7 +135,7 @@ async fn http_1_0_needs_no_host() {
     assert!(answer.starts_with("HTTP/1.0 200 ") && answer.ends_with("hello"), "{answer}");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_request_with_two_hosts_is_refused_and_closed() {
     let server = Running::plain(router()).await;
     for second in ["host: a", "Host: b"] {
@@ -146,7 +146,7 @@ async fn a_request_with_two_hosts_is_refused_and_closed() {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_panic_outside_the_middleware_costs_its_own_connection_only() {
     let server = Running::plain(router()).await;
     let mut neighbour = server.connect().await;
@@ -158,7 +158,7 @@ async fn a_panic_outside_the_middleware_costs_its_own_connection_only() {
     assert!(server.connect().await.get("/").await.ends_with("hello"));
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_panic_in_a_response_body_costs_its_own_connection_only() {
     struct Panicking;
     impl http_body::Body for Panicking {
@@ -182,7 +182,7 @@ async fn a_panic_in_a_response_body_costs_its_own_connection_only() {
     assert!(neighbour.get("/").await.ends_with("hello"));
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn requests_sent_ahead_are_answered_in_order() {
     let server = Running::plain(router()).await;
     let mut client = server.connect().await;
@@ -196,7 +196,7 @@ async fn requests_sent_ahead_are_answered_in_order() {
     assert!(client.answer().await.ends_with("second"));
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn beyond_the_most_connections_the_next_waits_for_a_place() {
     let options = Options::default().max_connections(1);
     let server = Running::start(router(), options, lifecycle::Options::default()).await;
@@ -212,7 +212,7 @@ async fn beyond_the_most_connections_the_next_waits_for_a_place() {
     assert!(second.answer().await.ends_with("hello"));
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn an_address_that_is_taken_is_named_with_a_hint() {
     let server = Server::bind(any_port()).await.unwrap();
     let fault = Server::bind(server.local_addr()).await.unwrap_err();
@@ -222,7 +222,7 @@ async fn an_address_that_is_taken_is_named_with_a_hint() {
     assert!(text.contains("another process"), "{text}");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn dropping_the_server_closes_the_listener_and_its_connections() {
     let life = Lifecycle::new(lifecycle::Options::default()).unwrap();
     let (come, came) = oneshot::channel::<()>();
@@ -252,7 +252,7 @@ async fn dropping_the_server_closes_the_listener_and_its_connections() {
     soon("the listener is closed", refused).await;
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_length_beside_a_transfer_encoding_smuggles_nothing() {
     let server = Running::plain(router()).await;
     for lengths in [
@@ -273,7 +273,7 @@ async fn a_length_beside_a_transfer_encoding_smuggles_nothing() {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_number_of_connections_that_cannot_be_is_refused() {
     for connections in [0, usize::MAX] {
         let life = Lifecycle::new(lifecycle::Options::default()).unwrap();

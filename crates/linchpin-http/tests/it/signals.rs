@@ -12,7 +12,7 @@ fn terminate_this_process() {
     assert!(sent.success());
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn the_first_sigterm_begins_the_shutdown_and_the_second_forces_it() {
     let life = Lifecycle::new(Options::default()).unwrap();
     // Held for the whole test: only a forced stop ends before the drain deadline.

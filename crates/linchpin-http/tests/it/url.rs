@@ -6,13 +6,13 @@ fn fault(text: &str) -> UrlFault {
     validate_url(text, &AddressPolicy::public()).expect_err(text)
 }
 
-#[test]
+#[linchpin_testing::test]
 fn a_public_url_comes_back_normalised() {
     let url = validate_url("HTTPS://Example.COM:443/a/../b?c", &AddressPolicy::public()).unwrap();
     assert_eq!(url.as_str(), "https://example.com/b?c");
 }
 
-#[test]
+#[linchpin_testing::test]
 fn loopback_in_every_spelling_is_seen() {
     for host in [
         "127.0.0.1",
@@ -31,14 +31,14 @@ fn loopback_in_every_spelling_is_seen() {
     }
 }
 
-#[test]
+#[linchpin_testing::test]
 fn a_literal_is_judged_by_the_policy_that_is_given() {
     let development = AddressPolicy::public().allow_loopback();
     assert!(validate_url("http://127.0.0.1:8080/hook", &development).is_ok());
     assert_eq!(fault("http://10.0.0.1/"), UrlFault::Blocked("private"));
 }
 
-#[test]
+#[linchpin_testing::test]
 fn what_is_no_plain_http_url_is_refused() {
     assert_eq!(fault("ftp://example.com/"), UrlFault::Scheme);
     assert_eq!(fault("file:///etc/passwd"), UrlFault::Scheme);
@@ -50,14 +50,14 @@ fn what_is_no_plain_http_url_is_refused() {
     }
 }
 
-#[test]
+#[linchpin_testing::test]
 fn a_url_has_at_most_2048_bytes() {
     let of = |length: usize| format!("https://example.com/{}", "a".repeat(length - 20));
     assert!(validate_url(&of(2_048), &AddressPolicy::public()).is_ok());
     assert_eq!(fault(&of(2_049)), UrlFault::TooLong);
 }
 
-#[test]
+#[linchpin_testing::test]
 fn a_fault_does_not_repeat_a_password() {
     assert!(!fault("https://user:hunter2@example.com/").to_string().contains("hunter2"));
 }

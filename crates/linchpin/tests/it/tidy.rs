@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -10,12 +11,16 @@ use crate::catalogue::root;
 use crate::source::{relative, sources};
 
 /// Which of our crates each crate may depend on in its ordinary dependencies.
-const DIRECTION: [(&str, &[&str]); 8] = [
+const DIRECTION: [(&str, &[&str]); 9] = [
     ("linchpin", &[]),
     ("linchpin-http", &["linchpin"]),
     ("linchpin-data", &["linchpin"]),
     ("linchpin-security", &["linchpin"]),
-    ("linchpin-testing", &["linchpin", "linchpin-http", "linchpin-data"]),
+    (
+        "linchpin-testing",
+        &["linchpin", "linchpin-http", "linchpin-data", "linchpin-testing-macros"],
+    ),
+    ("linchpin-testing-macros", &[]),
     ("relay", &["linchpin", "linchpin-http", "linchpin-data", "linchpin-security"]),
     (
         "guide",
@@ -64,6 +69,36 @@ fn dependencies_point_one_way() {
     }
     // The check can fail: these edges exist, so the parsing above sees edges.
     assert!(edges["relay"].contains(&"linchpin-data"));
+}
+
+#[test]
+fn every_test_around_the_toolkit_runs_under_the_leak_check() {
+    const CHECK: &str = "#[linchpin_testing::test";
+    const OTHERS: [&str; 2] = ["#[test]", "#[tokio::test"];
+
+    let mut seen = 0;
+    let unchecked: Vec<String> = sources()
+        .iter()
+        .filter(|(path, _)| CHECKED.iter().any(|package| is_of(path, package)))
+        .flat_map(|(path, text)| {
+            seen += text.matches(CHECK).count();
+            let other = |line: &&str| OTHERS.iter().any(|other| line.trim().starts_with(other));
+            let file = relative(path);
+            text.lines()
+                .filter(other)
+                .map(move |line| format!("{file}: {line}"))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(unchecked, Vec::<String>::new(), "say {CHECK}], which fails on a task that is left");
+    assert!(seen > 200, "the search lost its way: {seen}");
+}
+
+/// Crates of which every test has the attribute that checks it for leaks.
+const CHECKED: [&str; 3] = ["linchpin-data", "linchpin-http", "relay"];
+
+fn is_of(path: &Path, package: &str) -> bool {
+    relative(path).starts_with(&format!("crates/{package}/"))
 }
 
 #[test]

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::api::Api;
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn what_is_created_is_shown() {
     let api = Api::new();
     let body = json!({
@@ -25,7 +25,7 @@ async fn what_is_created_is_shown() {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn unset_uid_and_rate_limit_are_left_out() {
     let api = Api::new();
     let app = api.post("/app", json!({ "name": "Shop", "metadata": null })).await.ok(201);
@@ -35,7 +35,7 @@ async fn unset_uid_and_rate_limit_are_left_out() {
     assert_eq!((&app["throttleRate"], &app["metadata"]), (&json!(null), &json!({})));
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_taken_uid_is_a_conflict_unless_the_existing_one_is_wanted() {
     let api = Api::new();
     let body = json!({ "name": "Shop", "uid": "shop" });
@@ -48,7 +48,7 @@ async fn a_taken_uid_is_a_conflict_unless_the_existing_one_is_wanted() {
     api.put("/app/new", body).await.error(409, "conflict");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn put_replaces_or_creates_with_a_new_id() {
     let api = Api::new();
     let first = api
@@ -70,7 +70,7 @@ async fn put_replaces_or_creates_with_a_new_id() {
     assert_eq!(third.get("uid"), None);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn patch_tells_absent_from_null() {
     let api = Api::new();
     let body =
@@ -92,7 +92,7 @@ async fn patch_tells_absent_from_null() {
     assert_eq!(fault.faults("value_error.jsondecode"), ["body.name"]);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_deleted_application_is_gone_and_its_uid_is_free() {
     let api = Api::new();
     let id = api.app("shop").await;
@@ -107,7 +107,7 @@ async fn a_deleted_application_is_gone_and_its_uid_is_free() {
     assert_ne!(api.app("shop").await, id);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn all_faults_of_a_body_are_told_at_once() {
     let api = Api::new();
     let body = json!({

@@ -62,7 +62,7 @@ async fn sent(count: u32) -> Sent {
     Sent { api, message, endpoint, attempts }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn an_attempt_is_shown_whole() {
     let Sent { api, message, endpoint, attempts } = sent(2).await;
     let path = format!("/app/shop/msg/e1/attempt/{}", attempts[1]);
@@ -86,7 +86,7 @@ async fn an_attempt_is_shown_whole() {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn lists_are_filtered() {
     let Sent { api, message, endpoint, attempts } = sent(6).await;
     let newest_first: Vec<_> = attempts.iter().rev().cloned().collect();
@@ -127,7 +127,7 @@ async fn lists_are_filtered() {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn after_alone_begins_with_the_oldest_and_goes_on_backwards() {
     let Sent { api, attempts, .. } = sent(6).await;
     let since = (Timestamp::now() - Duration::from_hours(1)).to_string();

@@ -12,7 +12,7 @@ fn claims(sub: &str, exp: i64) -> Value {
     json!({ "sub": sub, "exp": exp })
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_token_that_cannot_be_trusted_is_a_401() {
     let api = Api::new();
     let now = Timestamp::now().as_seconds();
@@ -46,7 +46,7 @@ async fn a_token_that_cannot_be_trusted_is_a_401() {
     api.call_as(&sign(&good), Method::GET, "/app", Value::Null).await.ok(200);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_scheme_other_than_bearer_is_a_401() {
     let api = Api::new();
     let headers = [("authorization", "Basic dTpw")];
@@ -54,7 +54,7 @@ async fn a_scheme_other_than_bearer_is_a_401() {
     reply.error(401, "authentication_failed");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_subject_of_the_wrong_shape_is_a_400() {
     let api = Api::new();
     let app = AppId::at(Timestamp::now()).to_string();
@@ -70,7 +70,7 @@ async fn a_subject_of_the_wrong_shape_is_a_400() {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn an_application_token_reaches_its_own_application_only() {
     let api = Api::new();
     let (own, other) = (api.app("own").await, api.app("other").await);
@@ -98,7 +98,7 @@ async fn an_application_token_reaches_its_own_application_only() {
     api.call_as(&stranger, Method::GET, "/app/own", Value::Null).await.not_found();
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn an_application_token_on_a_route_of_the_organisation_is_a_403() {
     let api = Api::new();
     let own = api.app("own").await;
@@ -118,7 +118,7 @@ async fn an_application_token_on_a_route_of_the_organisation_is_a_403() {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn feature_flags_hide_event_types_from_application_tokens() {
     let api = Api::new();
     let own = api.app("own").await;
@@ -142,7 +142,7 @@ async fn feature_flags_hide_event_types_from_application_tokens() {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn another_tenants_things_are_not_there() {
     let api = Api::new();
     let app = api.app("shop").await;

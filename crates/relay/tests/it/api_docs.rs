@@ -34,7 +34,7 @@ async fn document(api: &Api) -> Value {
     api.raw(Method::GET, "/openapi.json", "", &[], "").await.ok(200)
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn the_document_lists_every_route() {
     let api = Api::new();
     let document = document(&api).await;
@@ -51,7 +51,7 @@ async fn the_document_lists_every_route() {
     assert_eq!(listed, owed.collect());
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn every_listed_route_is_there_and_wants_a_token() {
     let api = Api::new();
     for (path, methods) in ROUTES {
@@ -67,7 +67,7 @@ async fn every_listed_route_is_there_and_wants_a_token() {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn every_reference_of_the_document_resolves() {
     fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
         match value {
@@ -94,7 +94,7 @@ async fn every_reference_of_the_document_resolves() {
     assert!(message["required"].as_array().unwrap().contains(&"eventType".into()));
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn the_front_door_leads_to_the_docs() {
     let api = Api::new();
     let reply = api.send(Request::get("/").body(Body::empty()).unwrap()).await;

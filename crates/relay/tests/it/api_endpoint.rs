@@ -15,7 +15,7 @@ async fn shop() -> Api {
     api
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn what_is_created_is_shown_without_its_secret() {
     let api = shop().await;
     let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -40,7 +40,7 @@ async fn what_is_created_is_shown_without_its_secret() {
     assert_eq!(key, json!({ "key": secret }));
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn unset_fields_are_null() {
     let api = shop().await;
     let created = api.post("/app/shop/endpoint", json!({ "url": URL })).await.ok(201);
@@ -53,7 +53,7 @@ async fn unset_fields_are_null() {
     assert!(key["key"].as_str().unwrap().starts_with("whsec_"));
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn put_keeps_the_secret_and_creates_when_absent() {
     let api = shop().await;
     let path = "/app/shop/endpoint/hook";
@@ -68,7 +68,7 @@ async fn put_keeps_the_secret_and_creates_when_absent() {
     assert_eq!(api.get(&format!("{path}/secret")).await.ok(200), secret);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn patch_tells_absent_from_null() {
     let api = shop().await;
     let body = json!({ "url": URL, "uid": "hook", "eventTypes": ["paid"], "channels": ["a"], "throttleRate": 2 });
@@ -90,7 +90,7 @@ async fn patch_tells_absent_from_null() {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn event_types_must_exist_and_be_live() {
     let api = shop().await;
     let subscribe = |types: Value| json!({ "url": URL, "uid": "hook", "eventTypes": types });
@@ -109,7 +109,7 @@ async fn event_types_must_exist_and_be_live() {
     api.patch("/app/shop/endpoint/hook", json!({ "description": "d" })).await.ok(200);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn all_faults_of_a_body_are_told_at_once() {
     let api = shop().await;
     let body = json!({
@@ -136,7 +136,7 @@ async fn all_faults_of_a_body_are_told_at_once() {
     api.post("/app/shop/endpoint", both).await.faults("value_error.jsondecode");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn urls_that_may_not_be_called_are_refused() {
     let api = shop().await;
     for url in [
@@ -158,7 +158,7 @@ async fn urls_that_may_not_be_called_are_refused() {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_deleted_endpoint_is_gone_and_its_uid_is_free() {
     let api = shop().await;
     let body = json!({ "url": URL, "uid": "hook" });

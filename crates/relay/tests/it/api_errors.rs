@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::api::{Api, org_token};
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_body_that_does_not_parse_is_a_422_that_says_where() {
     let api = Api::new();
     let token = org_token(api.org);
@@ -35,7 +35,7 @@ async fn a_body_that_does_not_parse_is_a_422_that_says_where() {
     assert_eq!(reply.faults("value_error.jsondecode"), ["body.?"]);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn the_members_of_a_problem_stand_beside_the_faults() {
     let api = Api::new();
     let reply = api.post("/app", json!({ "name": "" })).await;
@@ -48,7 +48,7 @@ async fn the_members_of_a_problem_stand_beside_the_faults() {
     );
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_body_over_a_mebibyte_is_a_413() {
     let api = Api::new();
     api.app("shop").await;
@@ -62,7 +62,7 @@ async fn a_body_over_a_mebibyte_is_a_413() {
     reply.error(413, "payload_too_large");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn unknown_paths_and_methods_have_json_bodies() {
     let api = Api::new();
     let token = org_token(api.org);
@@ -77,7 +77,7 @@ async fn unknown_paths_and_methods_have_json_bodies() {
     assert!(allow.contains("GET") && allow.contains("POST"), "{allow}");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn slashes_at_both_ends_are_tolerated() {
     let api = Api::new();
     let id = api.app("shop").await.to_string();
@@ -92,7 +92,7 @@ async fn slashes_at_both_ends_are_tolerated() {
     assert_eq!(api.get("/app//msg").await.status, 404);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn names_in_the_path_may_be_escaped() {
     let api = Api::new();
     api.app("sh-o_p.1").await;
@@ -101,7 +101,7 @@ async fn names_in_the_path_may_be_escaped() {
     api.get("/app/a%2Fb").await.not_found();
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn any_origin_may_ask() {
     let api = Api::new();
     let preflight = Request::options("/api/v1/app")
@@ -121,7 +121,7 @@ async fn any_origin_may_ask() {
     );
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn health_needs_no_token() {
     let api = Api::new();
     let ok = json!({ "status": "ok" });
@@ -132,7 +132,7 @@ async fn health_needs_no_token() {
     api.raw(Method::HEAD, "/health/ping", "", &[], "").await.empty(204);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn health_tells_the_part_that_hangs_from_those_that_answer() {
     let api = Api::new();
     let held = api.hold_the_writer().await;
@@ -144,7 +144,7 @@ async fn health_tells_the_part_that_hangs_from_those_that_answer() {
     assert_eq!(reply.ok(200), json!({ "database": ok, "queue": ok, "cache": ok }));
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_store_that_is_closed_is_a_failure_of_ours() {
     let api = Api::new();
     api.database.close(&linchpin::Context::root()).await.unwrap();
@@ -155,7 +155,7 @@ async fn a_store_that_is_closed_is_a_failure_of_ours() {
     assert_eq!(reply.headers["retry-after"], "1");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_database_fault_shows_its_public_text_only() {
     let api = Api::new();
     let drop = |tx: &mut linchpin_data::sqlite::Tx<'_>| {

@@ -9,7 +9,7 @@ fn body(name: &str) -> Value {
     json!({ "name": name, "description": "Paid", "schemas": { "1": { "type": "object" } } })
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_live_one_conflicts_and_an_archived_one_is_revived() {
     let api = Api::new();
     let first = api.post("/event-type", body("invoice.paid")).await.ok(201);
@@ -35,7 +35,7 @@ async fn a_live_one_conflicts_and_an_archived_one_is_revived() {
 }
 
 /// What is kept in parts is one flat object on the wire, and described as one.
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_reply_is_flat_and_as_it_is_described() {
     let api = Api::new();
     let put = r#"{"description":"Paid","schemas":{"1":{"type":"object"}},"featureFlag":"beta"}"#;
@@ -63,7 +63,7 @@ async fn a_reply_is_flat_and_as_it_is_described() {
     assert_eq!(described["required"], json!(required));
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn archived_ones_and_schemas_are_listed_on_request() {
     let api = Api::new();
     for name in ["b", "a", "c"] {
@@ -79,7 +79,7 @@ async fn archived_ones_and_schemas_are_listed_on_request() {
     assert_eq!(page["data"][0]["schemas"], json!({ "1": { "type": "object" } }));
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn expunge_removes_the_row() {
     let api = Api::new();
     api.post("/event-type", body("a")).await.ok(201);
@@ -89,7 +89,7 @@ async fn expunge_removes_the_row() {
     assert_eq!(api.number("SELECT count(*) FROM event_type").await, 0);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn put_and_patch_change_it() {
     let api = Api::new();
     let put = json!({ "description": "", "featureFlag": "beta", "deprecated": true });
@@ -107,7 +107,7 @@ async fn put_and_patch_change_it() {
     api.patch("/event-type/b", json!({})).await.not_found();
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn names_are_checked_and_a_leading_minus_is_refused() {
     let api = Api::new();
     for name in ["", "-a", "a b", "ä", &"x".repeat(257)] {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::api::{Api, app_token};
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_repeat_gets_the_first_reply_byte_for_byte() {
     let api = Api::new();
     api.app("shop").await;
@@ -30,7 +30,7 @@ async fn a_repeat_gets_the_first_reply_byte_for_byte() {
     assert_eq!(api.number("SELECT count(*) FROM delivery").await, 4);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn another_body_or_query_under_the_same_key_is_refused() {
     let api = Api::new();
     api.app("shop").await;
@@ -46,7 +46,7 @@ async fn another_body_or_query_under_the_same_key_is_refused() {
     assert_eq!(api.number("SELECT count(*) FROM message").await, 1);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn the_same_key_elsewhere_is_another_key() {
     let api = Api::new();
     let own = api.app("shop").await;
@@ -65,7 +65,7 @@ async fn the_same_key_elsewhere_is_another_key() {
     assert_ne!(reply.ok(201)["id"], first["id"]);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_refusal_is_not_kept() {
     let api = Api::new();
     let body = r#"{"eventType":"paid","payload":{}}"#;
@@ -79,7 +79,7 @@ async fn a_refusal_is_not_kept() {
     assert_eq!(api.number("SELECT count(*) FROM idempotency").await, 2);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn keys_have_1_to_256_bytes() {
     let api = Api::new();
     for key in [String::new(), "k".repeat(257)] {
@@ -89,7 +89,7 @@ async fn keys_have_1_to_256_bytes() {
     api.post_once(&"k".repeat(256), "/app", r#"{"name":"n"}"#).await.ok(201);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn repeats_at_the_same_moment_have_one_effect() {
     let api = Api::new();
     api.app("shop").await;

@@ -20,7 +20,7 @@ async fn stored_payload(api: &Api) -> Vec<u8> {
     api.database.reader().query(&Context::root(), query).await.unwrap()
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn the_payload_is_kept_byte_for_byte() {
     let api = shop().await;
     // Number format, order of keys, blanks, escapes and a repeated key all stay.
@@ -34,7 +34,7 @@ async fn the_payload_is_kept_byte_for_byte() {
     assert_eq!(stored_payload(&api).await, payload.as_bytes());
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn what_is_created_is_shown_with_or_without_content() {
     let api = shop().await;
     let body =
@@ -63,7 +63,7 @@ async fn what_is_created_is_shown_with_or_without_content() {
     );
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_raw_payload_is_sent_in_the_place_of_the_payload() {
     let api = shop().await;
     let params = json!({ "rawPayload": "<xml/>", "headers": {} });
@@ -73,7 +73,7 @@ async fn a_raw_payload_is_sent_in_the_place_of_the_payload() {
     assert_eq!(stored_payload(&api).await, b"<xml/>");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_repeated_event_id_is_a_conflict() {
     let api = shop().await;
     let body = json!({ "eventType": "paid", "payload": {}, "eventId": "e1" });
@@ -84,7 +84,7 @@ async fn a_repeated_event_id_is_a_conflict() {
     api.post("/app/stall/msg", body).await.ok(202);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn only_live_endpoints_that_match_get_a_delivery() {
     let api = shop().await;
     for name in ["paid", "sent"] {
@@ -143,7 +143,7 @@ async fn receivers(api: &Api, message: &str) -> Vec<String> {
     api.database.reader().query(&Context::root(), query).await.unwrap()
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_message_to_nowhere_is_a_404_unless_it_brings_its_application() {
     let api = Api::new();
     let body = json!({ "eventType": "paid", "payload": {} });
@@ -166,7 +166,7 @@ async fn a_message_to_nowhere_is_a_404_unless_it_brings_its_application() {
     assert_eq!(api.number("SELECT count(*) FROM message").await, 2);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn all_faults_of_a_body_are_told_at_once() {
     let api = shop().await;
     let body = json!({
@@ -192,7 +192,7 @@ async fn all_faults_of_a_body_are_told_at_once() {
     api.post("/app/shop/msg", json!({ "eventType": "a" })).await.faults("value_error.jsondecode");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn lists_are_filtered() {
     let api = shop().await;
     for (kind, channels) in [("a", json!(["x"])), ("b", json!(["x", "y"])), ("c", Value::Null)] {

@@ -22,7 +22,7 @@ async fn check(api: &Api, list: &str, id: &str, count: usize, ascending: bool) {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn every_list_is_walked_whole_both_ways() {
     let api = Api::new();
     let app = api.app("shop").await;
@@ -49,7 +49,7 @@ async fn every_list_is_walked_whole_both_ways() {
     check(&api, &format!("/app/shop/attempt/endpoint/{endpoint}"), "id", 8, false).await;
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn fifty_come_unless_another_limit_is_asked_for() {
     let api = Api::new();
     for n in 0..51 {
@@ -61,7 +61,7 @@ async fn fifty_come_unless_another_limit_is_asked_for() {
     assert_eq!((ids(&page, "id").len(), &page["done"]), (51, &json!(true)));
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn an_iterator_need_not_exist() {
     let api = Api::new();
     let before = AppId::min_at(Timestamp::now());
@@ -75,7 +75,7 @@ async fn an_iterator_need_not_exist() {
     assert_eq!(ids(&page, "id"), newer);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_bad_limit_iterator_or_order_is_refused() {
     let api = Api::new();
     api.app("shop").await;

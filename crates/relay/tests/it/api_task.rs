@@ -20,7 +20,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const SUCCESS: u8 = 0;
 const FAIL: u8 = 2;
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_recovery_sends_what_failed_and_was_not_delivered_since() {
     let shop = Shop::new(json!({})).await;
     let failed = shop.message(2 * HOUR, &[FAIL]).await;
@@ -50,7 +50,7 @@ async fn a_recovery_sends_what_failed_and_was_not_delivered_since() {
     assert_eq!(shop.deliveries().await, expected);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_recovery_ends_where_it_is_told_to() {
     let shop = Shop::new(json!({})).await;
     shop.message(2 * HOUR, &[FAIL]).await;
@@ -62,7 +62,7 @@ async fn a_recovery_ends_where_it_is_told_to() {
     assert_eq!(shop.deliveries().await, [(inside, 0, true, false, true)]);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_replay_sends_what_the_endpoint_wants_and_never_was_sent() {
     let wants = json!({ "channels": ["eu", "us"] });
     let shop = Shop::new(wants).await;
@@ -88,7 +88,7 @@ async fn a_replay_sends_what_the_endpoint_wants_and_never_was_sent() {
     assert_eq!(shop.deliveries().await, expected);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_task_that_is_cut_off_goes_on_where_it_was() {
     let shop = Shop::new(json!({})).await;
     shop.failures(3_000).await;
@@ -115,7 +115,7 @@ async fn a_task_that_is_cut_off_goes_on_where_it_was() {
     assert_eq!(shop.deliveries().await.len(), 3_000);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_task_fails_with_its_reason_when_its_endpoint_receives_no_more() {
     for (change, reason) in [
         (Method::PATCH, "The endpoint is disabled and gets nothing; enable it first"),
@@ -134,7 +134,7 @@ async fn a_task_fails_with_its_reason_when_its_endpoint_receives_no_more() {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_task_waits_until_storage_heals() {
     let shop = Shop::new(json!({})).await;
     shop.failures(400).await;
@@ -160,7 +160,7 @@ async fn a_task_waits_until_storage_heals() {
     assert_eq!(shop.api.number(stored).await, 400);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_task_is_shown_as_it_was_begun_and_only_once_for_one_key() {
     let shop = Shop::new(json!({})).await;
     let body = shop.since(HOUR).to_string();
@@ -181,7 +181,7 @@ async fn a_task_is_shown_as_it_was_begun_and_only_once_for_one_key() {
     assert_eq!(shop.api.number("SELECT count(*) FROM background_task").await, 1);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn tasks_are_listed_by_status_and_name_to_those_whose_they_are() {
     let shop = Shop::new(json!({})).await;
     let recovery = shop.begin("recover", shop.since(HOUR)).await;
@@ -220,7 +220,7 @@ async fn tasks_are_listed_by_status_and_name_to_those_whose_they_are() {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn what_cannot_be_sent_again_is_refused() {
     let shop = Shop::new(json!({})).await;
     let recover = "/app/shop/endpoint/hook/recover";
@@ -254,7 +254,7 @@ async fn what_cannot_be_sent_again_is_refused() {
     shop.api.post(recover, shop.since(HOUR)).await.error(409, "endpoint_disabled");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn tasks_are_kept_for_a_while_after_their_end() {
     let shop = Shop::new(json!({})).await;
     let done = shop.begin("recover", shop.since(HOUR)).await;

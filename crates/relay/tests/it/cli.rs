@@ -10,7 +10,7 @@ use crate::process::Home;
 /// 32 bytes from a random generator, once.
 const STRONG: &str = "q3J0vN8sYk1hT5mXbR7eZcA2uLwPdF9gKiHoVtQnMyE=";
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn check_config_shows_each_setting_its_source_and_no_secret() {
     let home = Home::new();
     fs::write(home.path().join("relay.toml"), "request-timeout = \"7s\"\nlog-level = \"warn\"\n")
@@ -42,7 +42,7 @@ async fn check_config_shows_each_setting_its_source_and_no_secret() {
     assert!(!said.contains(STRONG) && !text(&checked.stderr).contains(STRONG), "{said}");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_flag_wins_over_a_variable_and_a_variable_over_the_file() {
     let home = Home::new();
     fs::write(home.path().join("relay.toml"), "request-timeout = \"1s\"\n").expect("write");
@@ -61,7 +61,7 @@ async fn a_flag_wins_over_a_variable_and_a_variable_over_the_file() {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_wrong_setting_is_named_with_its_source_and_what_would_be_right() {
     let home = Home::new();
     let file = home.path().join("settings.toml");
@@ -115,7 +115,7 @@ async fn a_wrong_setting_is_named_with_its_source_and_what_would_be_right() {
     wrong(&refused, &["databse", "database", "relay.toml", "3", "listen-addr", "2"]);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn all_that_is_wrong_is_said_at_once() {
     let home = Home::new();
     let args = [
@@ -130,7 +130,7 @@ async fn all_that_is_wrong_is_said_at_once() {
     wrong(&home.run(&args).await, &["request-timeout", "listen", "delivery-queue"]);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn production_refuses_the_known_secret_and_weak_ones() {
     let home = Home::new();
     let production = ["check-config", "--mode", "production"];
@@ -147,7 +147,7 @@ async fn production_refuses_the_known_secret_and_weak_ones() {
     assert_eq!(taken.status.code(), Some(0), "{taken:?}");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn development_does_not_listen_to_the_world() {
     let home = Home::new();
     let refused = home.run(&["check-config", "--listen", "0.0.0.0:8071"]).await;
@@ -157,7 +157,7 @@ async fn development_does_not_listen_to_the_world() {
     assert_eq!(taken.status.code(), Some(0), "{taken:?}");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn help_names_every_command_and_setting() {
     let home = Home::new();
     let help = home.run(&["--help"]).await;
@@ -179,7 +179,7 @@ async fn help_names_every_command_and_setting() {
     assert!(text(&unknown.stderr).contains("serve"), "{unknown:?}");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_port_that_is_taken_is_named() {
     let home = Home::new();
     let taken = TcpListener::bind("127.0.0.1:0").await.expect("bind");
@@ -193,7 +193,7 @@ async fn a_port_that_is_taken_is_named() {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_token_is_printed_alone_and_accepted() {
     let home = Home::new();
     let relay = home.serve(&["--jwt-secret", STRONG]).await;

@@ -10,7 +10,7 @@ use crate::process::{Home, Relay};
 
 const HEALTHY: usize = 40;
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_message_of_unknown_outcome_is_sent_once_when_its_key_comes_again() {
     let (home, receiver) = (Home::new(), Receiver::start().await);
     let (relay, app) = failing_after(0, &home, &receiver).await;
@@ -21,7 +21,7 @@ async fn a_message_of_unknown_outcome_is_sent_once_when_its_key_comes_again() {
     sent(&home, &receiver, &message, 1);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_message_of_unknown_outcome_is_one_message_after_a_kill() {
     let (home, receiver) = (Home::new(), Receiver::start().await);
     let (mut relay, app) = failing_after(0, &home, &receiver).await;
@@ -36,7 +36,7 @@ async fn a_message_of_unknown_outcome_is_one_message_after_a_kill() {
     sent(&home, &receiver, &message, 1);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn an_attempt_whose_record_is_unknown_is_recorded_once_and_its_retry_comes() {
     let (home, receiver) = (Home::new(), Receiver::start().await);
     let (relay, app) = failing_after(1, &home, &receiver).await;
@@ -47,7 +47,7 @@ async fn an_attempt_whose_record_is_unknown_is_recorded_once_and_its_retry_comes
     assert!(relay.to_string().contains("cannot record an attempt"), "{}", *relay);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn deliveries_whose_claim_is_unknown_are_claimed_again() {
     let (home, receiver) = (Home::new(), Receiver::start().await);
     let (relay, app) = failing_after(2, &home, &receiver).await;

@@ -2,7 +2,7 @@
 
 use crate::process::{Home, PATIENCE};
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn listen_shows_a_failure_and_the_retry_that_heals_it() {
     let home = Home::new();
     let mut relay = home.serve(&["--retry-schedule", "100ms,100ms"]).await;
@@ -49,7 +49,7 @@ async fn listen_shows_a_failure_and_the_retry_that_heals_it() {
     assert_eq!(listen.wait(PATIENCE).await.code(), Some(0), "{listen}");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn listen_waits_for_a_relay_that_is_not_up_yet_and_says_so() {
     let home = Home::new();
     let mut listen =
@@ -63,7 +63,7 @@ async fn listen_waits_for_a_relay_that_is_not_up_yet_and_says_so() {
     listen.wait(PATIENCE).await;
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn listen_with_a_token_of_nobody_says_what_to_give() {
     let home = Home::new();
     let relay = home.serve(&[]).await;

@@ -12,7 +12,7 @@ use tower::ServiceExt as _;
 use crate::api::Api;
 use crate::process::Home;
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn panics_are_counted_from_the_start() {
     let home = Home::new();
     let relay = home.serve(&[]).await;
@@ -20,7 +20,7 @@ async fn panics_are_counted_from_the_start() {
     assert!(metrics.lines().any(|line| line == "linchpin_panics_total 0"), "{metrics}");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn readiness_says_what_does_not_answer() {
     let api = Api::new();
     let life = Lifecycle::new(lifecycle::Options::default()).unwrap();

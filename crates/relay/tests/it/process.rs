@@ -3,34 +3,29 @@
 //! Every wait is bounded, and a failure shows the end of the child's log. A child is waited for by its own signs, that
 //! is lines it prints and answers it gives; only [`eventually`] looks again and again, since a process has no event for
 //! "ready".
+//!
+//! A child that still runs when its test is over is told to end, and waited for: its log says which tasks outlived it, and
+//! there must be none. So every test of the binary is a test of its end.
 
+mod child;
 pub(crate) mod http;
 pub(crate) mod receiver;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Output, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::{Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
-use linchpin::task::{self, Task};
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
-use tokio::sync::watch;
+use tempfile::TempDir;
+use tokio::process::Command;
 use tokio::time::timeout;
 
+pub(crate) use self::child::Process;
 use self::http::{Answer, Http};
 
 /// Longer than anything here takes on a loaded machine; only a hang reaches it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
-
-/// A child process whose output is kept. Dropping it kills it.
-pub(crate) struct Process {
-    child: Child,
-    stdout: Kept,
-    stderr: Kept,
-}
 
 /// `relay serve`, ready.
 pub(crate) struct Relay {
@@ -43,20 +38,14 @@ pub(crate) struct Relay {
 }
 
 /// The folder of one test: a database, and nothing that could be taken for settings.
-pub(crate) struct Home(tempfile::TempDir);
-
-/// What a stream has brought so far.
-struct Kept {
-    text: Arc<Mutex<String>>,
-    lines: watch::Receiver<usize>,
-    _reader: Task<()>,
-}
+#[derive(Clone)]
+pub(crate) struct Home(Arc<TempDir>);
 
 // ===== impl Home =====
 
 impl Home {
     pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().expect("a temporary folder"))
+        Self(Arc::new(tempfile::tempdir().expect("a temporary folder")))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -78,7 +67,7 @@ impl Home {
 
     /// Starts `relay serve` here and waits until it is ready.
     pub(crate) async fn serve(&self, flags: &[&str]) -> Relay {
-        Relay::ready(Process::start(command(self, &self.serving(flags)))).await
+        Relay::ready(Process::start(self, command(self, &self.serving(flags)))).await
     }
 
     /// Starts `relay serve` with a shell command in front of it, such as `ulimit -f 100;`.
@@ -86,7 +75,7 @@ impl Home {
         let mut bash = clean(Command::new("bash"), self);
         bash.args(["-c", &format!("{prelude} exec \"$0\" \"$@\""), RELAY])
             .args(self.serving(flags));
-        Relay::ready(Process::start(bash)).await
+        Relay::ready(Process::start(self, bash)).await
     }
 
     fn serving(&self, flags: &[&str]) -> Vec<String> {
@@ -110,7 +99,7 @@ impl Home {
 
     /// Starts a command that goes on, such as `relay listen`.
     pub(crate) fn start(&self, args: &[&str]) -> Process {
-        Process::start(command(self, args))
+        Process::start(self, command(self, args))
     }
 }
 
@@ -128,61 +117,6 @@ fn clean(mut command: Command, home: &Home) -> Command {
     command.current_dir(home.path()).env_clear().env("PATH", path).stdin(Stdio::null());
     command.kill_on_drop(true);
     command
-}
-
-// ===== impl Process =====
-
-impl Process {
-    fn start(mut command: Command) -> Self {
-        let mut child =
-            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("start");
-        let stdout = Kept::new(child.stdout.take().expect("piped"));
-        let stderr = Kept::new(child.stderr.take().expect("piped"));
-        Self { child, stdout, stderr }
-    }
-
-    /// Waits until `find` finds something in what was printed, and returns it.
-    pub(crate) async fn printed<T>(&mut self, what: &str, find: impl Fn(&str) -> Option<T>) -> T {
-        self.stdout.find(find).await.unwrap_or_else(|| panic!("never printed {what}\n{self}"))
-    }
-
-    /// SIGKILL, and the wait for it.
-    pub(crate) async fn kill(&mut self) {
-        self.child.kill().await.expect("kill");
-    }
-
-    /// SIGTERM.
-    pub(crate) async fn terminate(&self) {
-        let id = self.child.id().expect("it still runs").to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().await.expect("run kill");
-        assert!(sent.success(), "cannot signal process {id}");
-    }
-
-    pub(crate) async fn wait(&mut self, limit: Duration) -> ExitStatus {
-        match timeout(limit, self.child.wait()).await {
-            Ok(status) => {
-                let log = self.stderr.text();
-                assert!(!log.contains("outlived the service"), "it left tasks\n{self}");
-                status.expect("wait for the process")
-            }
-            Err(tokio::time::error::Elapsed { .. }) => {
-                panic!("did not end within {limit:?}\n{self}")
-            }
-        }
-    }
-
-    /// The end of what it has printed and logged.
-    fn tail(&self) -> String {
-        let log = self.stderr.text();
-        let begin = log.char_indices().rev().nth(6_000).map_or(0, |(index, _)| index);
-        format!("--- printed\n{}\n--- logged\n{}", self.stdout.text(), &log[begin..])
-    }
-}
-
-impl fmt::Display for Process {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.tail())
-    }
 }
 
 // ===== impl Relay =====
@@ -279,44 +213,6 @@ impl std::ops::Deref for Relay {
 impl std::ops::DerefMut for Relay {
     fn deref_mut(&mut self) -> &mut Process {
         &mut self.process
-    }
-}
-
-// ===== impl Kept =====
-
-impl Kept {
-    fn new(stream: impl AsyncRead + Unpin + Send + 'static) -> Self {
-        let text = Arc::new(Mutex::new(String::new()));
-        let (told, lines) = watch::channel(0);
-        let kept = text.clone();
-        let reader = task::spawn("output", async move {
-            let mut lines = BufReader::new(stream).lines();
-            while let Ok(Some(line)) = lines.next_line().await {
-                let mut text = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                text.push_str(&line);
-                text.push('\n');
-                told.send_modify(|count| *count += 1);
-            }
-        });
-        Self { text, lines, _reader: reader }
-    }
-
-    fn text(&self) -> String {
-        self.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// `None` if the stream ended, or the time is up, before it was found.
-    async fn find<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> Option<T> {
-        let search = async {
-            loop {
-                self.lines.borrow_and_update();
-                if let Some(found) = find(&self.text()) {
-                    return Some(found);
-                }
-                self.lines.changed().await.ok()?;
-            }
-        };
-        timeout(PATIENCE, search).await.ok().flatten()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::process::Home;
 /// `{"alg":"none","typ":"JWT"}`
 const NONE_HEADER: &str = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0";
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn only_a_token_with_the_right_signature_algorithm_and_age_is_taken() {
     let home = Home::new();
     let relay = home.serve(&[]).await;

@@ -9,7 +9,7 @@ use crate::process::{Home, Relay};
 /// Runs in the time of one attempt: nothing is tried again.
 const ONCE: [&str; 4] = ["--retry-schedule", "", "--request-timeout", "300ms"];
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn the_payload_arrives_byte_for_byte() {
     let home = Home::new();
     let receiver = Receiver::start().await;
@@ -37,7 +37,7 @@ async fn the_payload_arrives_byte_for_byte() {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn the_names_of_the_headers_can_be_chosen() {
     for (choice, sent, missing) in
         [("svix", "svix-id", "webhook-id"), ("webhook", "webhook-id", "svix-id")]
@@ -54,7 +54,7 @@ async fn the_names_of_the_headers_can_be_chosen() {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_receiver_that_hangs_is_cut_off_and_recorded_without_a_status() {
     let home = Home::new();
     let receiver = Receiver::start().await;
@@ -67,7 +67,7 @@ async fn a_receiver_that_hangs_is_cut_off_and_recorded_without_a_status() {
     assert!((300..5_000).contains(&took[0]), "cut off at its limit: {took:?}");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_receiver_that_is_not_there_is_recorded_without_a_status() {
     let gone = TcpListener::bind("127.0.0.1:0").await.expect("bind").local_addr().expect("bound");
     let home = Home::new();
@@ -79,7 +79,7 @@ async fn a_receiver_that_is_not_there_is_recorded_without_a_status() {
     assert!(said[0].contains("connect"), "the cause is shown: {said:?}");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn whatever_is_not_a_2xx_is_a_failure_and_no_redirect_is_followed() {
     let home = Home::new();
     let receiver = Receiver::start().await;
@@ -106,7 +106,7 @@ async fn whatever_is_not_a_2xx_is_a_failure_and_no_redirect_is_followed() {
     assert!(receiver.received("/elsewhere").is_empty());
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_slow_receiver_does_not_hold_up_the_others() {
     let home = Home::new();
     let receiver = Receiver::start().await;

@@ -14,7 +14,7 @@ const FAILED: i64 = 3_000;
 /// How far the recovery reaches back.
 const HOUR: Duration = Duration::from_hours(1);
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_recovery_survives_a_kill() {
     let home = Home::new();
     let receiver = Receiver::start().await;
@@ -27,7 +27,7 @@ async fn a_recovery_survives_a_kill() {
     recovered(&home, &receiver, &relay, &task).await;
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_shutdown_cuts_a_recovery_off_and_the_next_start_takes_it_up() {
     let home = Home::new();
     let receiver = Receiver::start().await;

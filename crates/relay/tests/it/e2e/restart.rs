@@ -3,7 +3,7 @@
 use crate::process::receiver::{Receiver, Reply};
 use crate::process::{Home, PATIENCE};
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_restart_keeps_everything() {
     let home = Home::new();
     let receiver = Receiver::start().await;
@@ -36,7 +36,7 @@ async fn a_restart_keeps_everything() {
     assert_eq!(received[1].header("svix-id"), second, "the first was not sent again");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_repeated_key_is_known_after_a_kill() {
     let home = Home::new();
     let mut relay = home.serve(&[]).await;
@@ -53,7 +53,7 @@ async fn a_repeated_key_is_known_after_a_kill() {
     assert_eq!(again.headers.get("idempotent-replayed").expect("a mark"), "true");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_due_retry_survives_a_kill() {
     let home = Home::new();
     let receiver = Receiver::start().await;
@@ -71,7 +71,7 @@ async fn a_due_retry_survives_a_kill() {
     assert_eq!(relay.attempts(&app, &message, 2).await, [500, 200]);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_delivery_that_was_under_way_at_a_kill_is_made_again() {
     let home = Home::new();
     let receiver = Receiver::start().await;
@@ -88,7 +88,7 @@ async fn a_delivery_that_was_under_way_at_a_kill_is_made_again() {
     assert_eq!(relay.attempts(&app, &message, 1).await, [200]);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_second_process_on_the_same_database_is_refused() {
     let home = Home::new();
     let relay = home.serve(&[]).await;
@@ -109,7 +109,7 @@ async fn a_second_process_on_the_same_database_is_refused() {
     relay.call("GET", "/app", "").await.expect(200);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn migrate_makes_a_database_that_serve_can_use() {
     let home = Home::new();
     let database = home.database().display().to_string();
@@ -123,7 +123,7 @@ async fn migrate_makes_a_database_that_serve_can_use() {
     home.serve(&[]).await.call("GET", "/app", "").await.expect(200);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_database_of_a_newer_relay_is_refused() {
     let home = Home::new();
     let database = home.database().display().to_string();

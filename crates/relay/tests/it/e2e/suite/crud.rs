@@ -6,7 +6,7 @@ use super::super::sdk::api::EventTypeListOptions;
 use super::super::{EVENT_TYPES, upsert_application, upsert_endpoint, upsert_event_type};
 use super::client::{Bench, http_error, input, invalid, view};
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn an_application_is_made_found_changed_and_deleted() {
     let bench = Bench::start(&[]).await;
     let apps = bench.svix.application();
@@ -52,7 +52,7 @@ async fn an_application_is_made_found_changed_and_deleted() {
     assert_ne!(again.expect("the uid is free again").id, made.id);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn an_event_type_is_made_found_changed_archived_revived_and_expunged() {
     let bench = Bench::start(&[]).await;
     let types = bench.svix.event_type();
@@ -89,7 +89,7 @@ async fn an_event_type_is_made_found_changed_archived_revived_and_expunged() {
     assert_eq!(http_error(types.get("invoice.paid".into()).await), (404, "not_found".into()));
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn an_endpoint_is_made_found_changed_and_deleted() {
     let bench = Bench::start(&[]).await;
     let app = bench.application().await;

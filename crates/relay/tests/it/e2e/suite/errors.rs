@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::client::{Bench, http_error, input, invalid};
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn what_is_unknown_or_another_tenants_is_not_found() {
     let bench = Bench::start(&[]).await;
     let app = bench.application().await;
@@ -49,7 +49,7 @@ async fn what_is_unknown_or_another_tenants_is_not_found() {
     bench.svix.application().get(app).await.expect("it is still there for its owner");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_body_that_breaks_the_rules_is_a_validation_error_that_says_where() {
     let bench = Bench::start(&[]).await;
     let app = bench.application().await;
@@ -69,7 +69,7 @@ async fn a_body_that_breaks_the_rules_is_a_validation_error_that_says_where() {
     assert!(invalid(list)[0].starts_with("body.payload"));
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_token_that_means_nothing_is_an_authentication_failure() {
     let bench = Bench::start(&[]).await;
     let nobody = bench.svix.with_token("testsk_nobody".into());

@@ -10,7 +10,7 @@ use super::super::sdk::api::{
 };
 use super::client::{Bench, http_error, input, view};
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_message_fans_out_to_the_endpoints_whose_filters_it_passes() {
     let bench = Bench::start(&[]).await;
     let app = bench.application().await;
@@ -71,7 +71,7 @@ async fn a_message_fans_out_to_the_endpoints_whose_filters_it_passes() {
     bench.verify(&app, &off, &received[0]).await;
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_failed_delivery_is_made_again_under_the_same_id_with_a_fresh_timestamp() {
     // Longer than a second, so that the timestamps, whole seconds, must differ.
     let bench = Bench::start(&["--retry-schedule", "1100ms"]).await;
@@ -110,7 +110,7 @@ async fn a_failed_delivery_is_made_again_under_the_same_id_with_a_fresh_timestam
     assert_eq!(bench.home.query::<bool>(next), [false, true], "a retry was planned, then none");
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_delivery_that_exhausts_its_schedule_ends_as_a_failure() {
     let bench = Bench::start(&["--retry-schedule", "20ms,30ms"]).await;
     let app = bench.application().await;
@@ -126,7 +126,7 @@ async fn a_delivery_that_exhausts_its_schedule_ends_as_a_failure() {
     assert_eq!(bench.home.query::<bool>(next), [false, false, true]);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_repeated_key_makes_one_message_and_one_delivery() {
     let bench = Bench::start(&[]).await;
     let app = bench.application().await;
@@ -159,7 +159,7 @@ async fn a_repeated_key_makes_one_message_and_one_delivery() {
     assert_eq!(received, expected);
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn an_event_id_is_taken_once() {
     let bench = Bench::start(&[]).await;
     let app = bench.application().await;

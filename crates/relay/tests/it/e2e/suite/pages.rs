@@ -8,7 +8,7 @@ use super::super::sdk::api::{
 };
 use super::client::{Bench, input, view};
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn lists_are_walked_forward_to_done_and_back_to_the_beginning() {
     let bench = Bench::start(&[]).await;
     let svix = &bench.svix;

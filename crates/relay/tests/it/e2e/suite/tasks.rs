@@ -25,7 +25,7 @@ impl Bench {
     }
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_recovery_delivers_what_had_failed() {
     let bench = Bench::start(&["--retry-schedule", ""]).await;
     let app = bench.application().await;
@@ -61,7 +61,7 @@ async fn a_recovery_delivers_what_had_failed() {
     assert_eq!(told(1), (&json!(500), &json!(0)));
 }
 
-#[tokio::test]
+#[linchpin_testing::test]
 async fn a_replay_delivers_what_was_sent_before_the_endpoint_was_there() {
     let bench = Bench::start(&[]).await;
     let app = bench.application().await;
