@@ -1,20 +1,29 @@
-//! The locks and atomics that our own protocols are made of: std's, or loom's under `--cfg linchpin_loom`.
+//! The locks and atomics that our own protocols are made of: std's, its mutex as one that tells
+//! ([`sync::lock`](crate::sync::lock)), or loom's under `--cfg linchpin_loom`.
 //!
 //! A protocol imports them from here, so that `scripts/model-check` explores its interleavings, weak memory included.
 //! Reference counts stay std's `Arc` everywhere: no protocol of ours depends on their ordering.
 
+#[cfg(not(linchpin_loom))]
+pub(crate) use crate::sync::{Mutex, lock::MutexGuard};
 #[cfg(linchpin_loom)]
 pub(crate) use loom::sync::{Mutex, MutexGuard, atomic};
 #[cfg(not(linchpin_loom))]
-pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
-
-use std::sync::PoisonError;
+pub(crate) use std::sync::atomic;
 
 /// Locks; a poisoned lock is taken all the same.
 ///
 /// Only for state that is whole between any two statements under the lock, so that a panic leaves nothing half done.
+#[cfg(linchpin_loom)]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// The same for a lock of ours.
+#[cfg(not(linchpin_loom))]
+#[cfg_attr(debug_assertions, track_caller)]
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock()
 }
 
 /// A mistake that a model must catch, or it proves nothing: compiled in for models alone.

@@ -42,6 +42,7 @@ pub use self::child::Child;
 use self::node::{Link, Node, Role};
 pub use self::token::Token;
 pub use self::wait::Cancelled;
+use crate::sync::lock::Mark;
 use crate::time::Instant;
 
 /// A place in a tree of work: when it must end, why it ended, and what travels with it.
@@ -247,9 +248,11 @@ impl Context {
         let mut work = pin!(work);
         let mut ended = pin!(self.cancelled());
         std::future::poll_fn(|cx| {
+            let mark = Mark::here();
             if let Poll::Ready(output) = work.as_mut().poll(cx) {
                 return Poll::Ready(Ok(output));
             }
+            mark.nothing_is_held_since();
             ended.as_mut().poll(cx).map(|cause| Err(cause.into()))
         })
         .await

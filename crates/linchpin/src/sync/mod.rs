@@ -5,6 +5,7 @@
 //! | to hand values on, waiting where there is no room | [`channel::bounded`] |
 //! | never to wait for a slow receiver | [`channel::lossy`], [`channel::latest`] |
 //! | to wait for the first of several | [`select`] |
+//! | to guard a value for a moment, deadlocks found in debug builds | [`Mutex`], [`RwLock`] |
 //! | values when a burst is over, or at most so often | [`debounce`](crate::task::debounce), [`throttle`](crate::task::throttle) |
 //!
 //! What tokio's own primitives do well is not repeated here: `oneshot` for one answer, `watch` for a value that many
@@ -13,5 +14,9 @@
 //! [`Context::run`]: crate::Context::run
 
 pub mod channel;
+pub mod lock;
 pub(crate) mod mailbox;
 pub mod select;
+
+pub use self::lock::mutex::Mutex;
+pub use self::lock::rwlock::RwLock;

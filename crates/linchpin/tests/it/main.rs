@@ -17,6 +17,7 @@ mod fan;
 mod group;
 mod group_life;
 mod guide;
+mod lock;
 mod memory;
 mod options;
 mod pace;

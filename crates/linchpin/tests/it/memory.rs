@@ -1,8 +1,8 @@
 //! A million of each, and the memory is where it was.
 
 use std::fs;
-use std::sync::{Mutex, PoisonError};
 
+use linchpin::sync::Mutex;
 use linchpin::task::Group;
 use linchpin::{Context, Error};
 use linchpin_testing::steps;
@@ -14,7 +14,7 @@ const MARGIN: usize = 32 << 20;
 /// How much `work` has this process grow by, in bytes. One at a time, or they would see each other.
 fn growth<T>(work: impl FnOnce() -> T) -> (usize, T) {
     static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = TURN.lock();
     let before = resident();
     let kept = work();
     (resident().saturating_sub(before), kept)
@@ -82,6 +82,30 @@ fn a_million_tasks_leave_a_group_nothing_but_their_results() {
         });
         assert!(grown < MARGIN, "{grown} bytes with a limit of {limit:?}");
     }
+}
+
+#[test]
+fn a_million_locks_leave_nothing_in_the_list_of_their_orders() {
+    let outer = Mutex::new(());
+    let (grown, ()) = growth(|| {
+        for n in 0..MILLION / 2 {
+            let pair = [(); 2].map(|()| Mutex::new(()));
+            if n % 4 == 0 {
+                drop((outer.lock(), pair[0].lock(), pair[1].lock()));
+            } else {
+                pair.each_ref().map(|lock| *lock.lock());
+            }
+        }
+    });
+    assert!(grown < MARGIN, "{grown} bytes");
+    // So many at once that their orders are learnt anew.
+    let (grown, ()) = growth(|| {
+        let locks: Vec<Mutex<()>> = (0..MILLION / 10).map(|_| Mutex::new(())).collect();
+        let before = resident();
+        locks.windows(2).for_each(|pair| drop((pair[0].lock(), pair[1].lock())));
+        assert!(resident().saturating_sub(before) < MARGIN);
+    });
+    assert!(grown < MARGIN, "{grown} bytes");
 }
 
 fn runtime() -> tokio::runtime::Runtime {
