@@ -1,6 +1,7 @@
 //! A million of each, and the memory is where it was.
 
 use std::fs;
+use std::sync::PoisonError;
 
 use linchpin::sync::Mutex;
 use linchpin::task::Group;
@@ -13,8 +14,8 @@ const MARGIN: usize = 32 << 20;
 
 /// How much `work` has this process grow by, in bytes. One at a time, or they would see each other.
 fn growth<T>(work: impl FnOnce() -> T) -> (usize, T) {
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock();
+    static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let before = resident();
     let kept = work();
     (resident().saturating_sub(before), kept)

@@ -4,6 +4,7 @@
 //! what is found later does not depend on a mistake that is known.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
@@ -12,8 +13,16 @@ use super::report::{LockKind, Order, Taken};
 /// What is ordered: kinds of locks; single locks within a kind, and those of no kind.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 enum Node {
-    Kind(LockKind),
+    Kind(usize),
     Lock(u64),
+}
+
+/// The numbers of kinds.
+#[derive(Default)]
+struct Kinds {
+    numbers: HashMap<LockKind, usize>,
+    /// The same by the address of what is said, which is quicker to look up than all of its text.
+    said: HashMap<(usize, usize), Option<usize>>,
 }
 
 /// What an order is.
@@ -30,6 +39,7 @@ pub(super) enum Seen {
 
 #[derive(Default)]
 struct Orders {
+    kinds: Kinds,
     nodes: HashMap<Node, Links>,
     told: HashSet<(Node, Node)>,
     /// How many orders of single locks there are.
@@ -57,13 +67,14 @@ pub(super) fn note(
     by_lock: bool,
     order: impl FnOnce(Taken) -> Order,
 ) -> Seen {
-    let by_lock = by_lock || held.kind() == then.kind();
-    let node = |taken: &Taken| match taken.kind() {
+    let mut orders = every_order();
+    let kinds = [held, then].map(|taken| orders.kinds.of(taken));
+    let by_lock = by_lock || kinds[0] == kinds[1];
+    let node = |taken: &Taken, kind: Option<usize>| match kind {
         Some(kind) if !by_lock => Node::Kind(kind),
         _ => Node::Lock(taken.number),
     };
-    let edge = (node(held), node(then));
-    let mut orders = every_order();
+    let edge = (node(held, kinds[0]), node(then, kinds[1]));
     let seen = orders.note(edge, || order(*held));
     SINGLE.store(orders.single + orders.told.len(), Relaxed);
     seen
@@ -80,11 +91,23 @@ fn every_order() -> MutexGuard<'static, Orders> {
     ORDERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-// ===== impl Node, Orders =====
+// ===== impl Node, Kinds, Orders =====
 
 impl Node {
     fn is_lock(self) -> bool {
         matches!(self, Self::Lock(_))
+    }
+}
+
+impl Kinds {
+    fn of(&mut self, taken: &Taken) -> Option<usize> {
+        let made = ptr::from_ref(taken.made).addr();
+        // A line has no length, and a name that is empty says nothing: so the two never look alike.
+        let said = taken.name.map_or((made, 0), |name| (name.as_ptr().addr(), name.len()));
+        *self.said.entry(said).or_insert_with(|| {
+            let next = self.numbers.len();
+            taken.kind().map(|kind| *self.numbers.entry(kind).or_insert(next))
+        })
     }
 }
 
