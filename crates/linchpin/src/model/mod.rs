@@ -4,11 +4,14 @@
 //! the code under test, when it must fail.
 
 mod belt;
+mod biased;
 mod context;
+mod counter;
 mod group;
 mod mailbox;
 mod pool;
 mod registry;
+mod striped;
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
