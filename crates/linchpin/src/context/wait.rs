@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::{Pin, pin};
+use std::ptr;
 use std::sync::Arc;
 use std::task::{Context as Poller, Poll, Waker};
 
@@ -22,11 +23,14 @@ use crate::time::Instant;
 pub struct Cancelled<'a> {
     context: &'a Context,
     entry: Option<Entry>,
-    /// The waker that was left.
-    waker: Option<Waker>,
+    /// The waker that was left. A level that has not ended holds it still, so nobody else has its address.
+    left: Address,
     /// Whether a timer is to notice the deadline.
     timed: bool,
 }
+
+/// Where the two halves of a waker are.
+type Address = (usize, usize);
 
 /// A place at every level of a context that can end: a key for each, in the order of the levels.
 #[derive(Debug)]
@@ -39,8 +43,10 @@ const NOWHERE: u32 = u32::MAX;
 
 impl Entry {
     pub(super) fn new(context: &Context, told: impl Fn() -> Told) -> Self {
-        let enter =
-            |node: &Arc<Node>| node.watch_live(|watch| watch.insert(told())).unwrap_or(NOWHERE);
+        let enter = |node: &Arc<Node>| {
+            let told = told();
+            node.watch_live(|watch| watch.insert(told)).unwrap_or(NOWHERE)
+        };
         Self(context.0.iter().flat_map(Node::watchable).map(enter).collect())
     }
 
@@ -54,7 +60,9 @@ impl Entry {
     fn replace(&self, context: &Context, waker: &Waker) {
         let levels = context.0.iter().flat_map(Node::watchable);
         for (node, key) in levels.zip(&self.0) {
-            node.watch_live(|watch| watch.replace(*key, Told::Waker(waker.clone())));
+            let waker = waker.clone();
+            // Dropped here, outside of the lock.
+            let _before = node.watch_live(|watch| watch.replace(*key, waker));
         }
     }
 
@@ -82,12 +90,12 @@ impl Context {
             return Err(Cause::Deadline.into());
         }
         let mut wait = pin!(wait);
-        let mut ended = pin!(Cancelled { context: self, entry: None, waker: None, timed: false });
+        let mut ended = Cancelled::timed(self, false);
         std::future::poll_fn(|cx| {
             if let Poll::Ready(output) = wait.as_mut().poll(cx) {
                 return Poll::Ready(Ok(output));
             }
-            ended.as_mut().poll(cx).map(|cause| Err(cause.into()))
+            ended.poll_ended(cx).map(|ended| Err(ended.clone()))
         })
         .await
     }
@@ -97,18 +105,43 @@ impl Context {
 
 impl<'a> Cancelled<'a> {
     pub(super) fn new(context: &'a Context) -> Self {
-        Self { context, entry: None, waker: None, timed: true }
+        Self::timed(context, true)
+    }
+
+    fn timed(context: &'a Context, timed: bool) -> Self {
+        Self { context, entry: None, left: (0, 0), timed }
+    }
+
+    /// Waits without taking the cause along.
+    pub(super) fn poll_ended(&mut self, cx: &mut Poller<'_>) -> Poll<&'a Ended> {
+        let context = self.context;
+        let looked = || context.noticed().map_or(Poll::Pending, Poll::Ready);
+        if planted(Fault::ContextLooksBeforeItEnters) {
+            let looked = looked();
+            self.enter(cx.waker());
+            return looked;
+        }
+        self.enter(cx.waker());
+        // After entering, so that an end in between is either seen here or wakes us. The clock need not be read: the
+        // alarm does that.
+        if let Poll::Ready(ended) = looked() {
+            return Poll::Ready(ended);
+        }
+        if !Entry::arm(context, self.timed) {
+            cx.waker().wake_by_ref();
+        }
+        // Arming may have found that the time has come.
+        looked()
     }
 
     fn enter(&mut self, waker: &Waker) {
-        match (&self.entry, &self.waker) {
-            (Some(_), Some(left)) if left.will_wake(waker) => return,
-            (Some(entry), _) => entry.replace(self.context, waker),
-            (None, _) => {
-                self.entry = Some(Entry::new(self.context, || Told::Waker(waker.clone())));
-            }
+        let address = (waker.data().addr(), ptr::from_ref(waker.vtable()).addr());
+        match &self.entry {
+            Some(_) if self.left == address => return,
+            Some(entry) => entry.replace(self.context, waker),
+            None => self.entry = Some(Entry::new(self.context, || Told::Waker(waker.clone()))),
         }
-        self.waker = Some(waker.clone());
+        self.left = address;
     }
 }
 
@@ -116,22 +149,7 @@ impl Future for Cancelled<'_> {
     type Output = Cause;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Cause> {
-        if planted(Fault::ContextLooksBeforeItEnters) {
-            let cause = self.context.noticed();
-            self.enter(cx.waker());
-            return cause.map_or(Poll::Pending, Poll::Ready);
-        }
-        self.enter(cx.waker());
-        // After entering, so that an end in between is either seen here or wakes us. The clock need not be read: the
-        // alarm does that.
-        if let Some(cause) = self.context.noticed() {
-            return Poll::Ready(cause);
-        }
-        if !Entry::arm(self.context, self.timed) {
-            cx.waker().wake_by_ref();
-        }
-        // Arming may have found that the time has come.
-        self.context.noticed().map_or(Poll::Pending, Poll::Ready)
+        self.poll_ended(cx).map(|ended| ended.cause().clone())
     }
 }
 

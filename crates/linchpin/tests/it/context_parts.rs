@@ -256,6 +256,15 @@ fn blocking_code_is_woken_by_the_end_and_not_before() {
 }
 
 #[test]
+fn blocking_code_is_woken_by_a_token() {
+    let token = CancellationToken::new();
+    let blocking = Context::from(token.clone()).blocking();
+    let waiter = std::thread::spawn(move || blocking.wait());
+    token.cancel();
+    assert!(matches!(waiter.join().unwrap(), Cause::Cancelled));
+}
+
+#[test]
 fn blocking_code_is_refused_a_sleep_that_the_deadline_would_cut() {
     let context = Context::root().with_timeout(SECOND);
     let error = context.blocking().sleep(Duration::from_hours(1)).unwrap_err();
