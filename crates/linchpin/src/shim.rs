@@ -86,6 +86,8 @@ pub(crate) enum Fault {
     BiasedLeavesInSilence,
     /// A reader that finds a writer keeps its seat while it queues for the mutex.
     BiasedSitsWhileItQueues,
+    /// The last consumer wakes who waits for room and goes under two holds of the lock, not one.
+    BeltWakesBeforeItIsAbandoned,
     /// A waiter looks whether its context has ended before it enters the lists, and not after.
     ContextLooksBeforeItEnters,
     /// An end is told to those who wait before it can be seen, and not after.
@@ -108,6 +110,8 @@ pub(crate) enum Fault {
     SeatIsGivenTwice,
     /// Several stripes are locked in the order of their keys.
     StripesLockAsTheyCome,
+    /// A reader looks whether its loop gave an item and leaves its waker under two holds of the lock, not one.
+    StreamLooksBeforeItWaits,
     /// The watch does not look again whether the thread still polls the task whose name it found.
     WatchLooksOnce,
 }
