@@ -33,6 +33,7 @@ pub mod sync;
 pub mod sync_counter;
 pub mod sync_map;
 pub mod tasks;
+pub mod tasks_fan;
 pub mod tasks_group;
 pub mod tasks_pipeline;
 pub mod tasks_pool;
