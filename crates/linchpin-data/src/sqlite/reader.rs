@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use linchpin::error::Panicked;
 use linchpin::resilience::FailedKind;
-use linchpin::task::pool::{self, BlockingPool, Pool};
+use linchpin::task::pool::{self, BlockingPool, Pool, Priority};
 use linchpin::{Context, Result};
 use rusqlite::Connection;
 
@@ -29,6 +29,12 @@ impl Reader {
         let options = pool::Options::default().name("sqlite-reader").queue(queue);
         let pool = Pool::blocking(connections.len(), options)?;
         Ok(Self { pool, connections: Arc::new(Connections(Mutex::new(Some(connections)))) })
+    }
+
+    /// This reader, for queries of another priority: where threads are few, the more urgent go first.
+    #[must_use]
+    pub fn at(&self, priority: Priority) -> Self {
+        Self { pool: self.pool.at(priority), connections: Arc::clone(&self.connections) }
     }
 
     /// Runs the closure on a read-only connection and returns what it returned.

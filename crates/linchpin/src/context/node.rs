@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::task::Wake;
 
+use smallvec::SmallVec;
 use tokio_util::sync::CancellationToken;
 
 use super::cause::{Cause, Ended};
@@ -94,20 +95,38 @@ impl Node {
     /// Whether somebody noticed that this node or one above it has ended. One load a level.
     pub(super) fn is_ended(&self) -> bool {
         let mut node = self;
-        loop {
-            // Acquire pairs with the release in `finish`: who sees the end sees the cause.
-            if node.state.load(Ordering::Acquire) & ENDED != 0 {
+        while !node.has_ended() {
+            match (&node.role, &node.parent) {
+                (Role::Owned | Role::Value(_), Some(parent)) => node = parent,
+                (Role::Owned | Role::Value(_) | Role::Detached, _) => return false,
+                (Role::Merged(_) | Role::Token(_), _) => return node.is_ended_by_any(),
+            }
+        }
+        true
+    }
+
+    /// The same where there is more than one way up. Kept apart, so that the common way needs no room on the stack.
+    #[inline(never)]
+    fn is_ended_by_any(&self) -> bool {
+        let mut left: SmallVec<[&Self; 8]> = SmallVec::from_slice(&[self]);
+        while let Some(node) = left.pop() {
+            if node.has_ended() {
                 return true;
             }
-            node = match (&node.role, &node.parent) {
-                (Role::Owned | Role::Value(_), Some(parent)) => parent,
-                (Role::Owned | Role::Value(_) | Role::Detached, _) => return false,
-                (Role::Token(token), _) => return token.is_cancelled(),
-                (Role::Merged(others), first) => {
-                    return others.iter().chain([first]).flatten().any(|node| node.is_ended());
-                }
-            };
+            match &node.role {
+                Role::Owned | Role::Value(_) => {}
+                Role::Merged(others) => left.extend(others.iter().flatten().map(|node| &**node)),
+                Role::Token(token) if token.is_cancelled() => return true,
+                Role::Token(_) | Role::Detached => continue,
+            }
+            left.extend(node.parent.as_deref());
         }
+        false
+    }
+
+    fn has_ended(&self) -> bool {
+        // Acquire pairs with the release in `finish`: who sees the end sees the cause.
+        self.state.load(Ordering::Acquire) & ENDED != 0
     }
 
     /// How this node ended: the earliest end from here up, or its deadline if that came first.
@@ -189,7 +208,7 @@ impl Node {
     /// Works on the list of those who wait here, unless this node has ended: then there is none any more, and so
     /// the crowd that an end woke does not queue at its lock to leave.
     pub(super) fn watch_live<R>(&self, work: impl FnOnce(&mut Watch) -> R) -> Option<R> {
-        if self.state.load(Ordering::Acquire) & ENDED != 0 {
+        if self.has_ended() {
             return None;
         }
         let mut watch = lock(&self.watch);
@@ -255,7 +274,7 @@ impl Node {
 
     /// This node's own end, as far as somebody noticed.
     fn own_end(&self) -> Option<&End> {
-        if self.state.load(Ordering::Acquire) & ENDED == 0 {
+        if !self.has_ended() {
             match &self.role {
                 Role::Token(token) if token.is_cancelled() => {
                     self.finish(End { ended: Cause::Cancelled.into(), at: Instant::now() });

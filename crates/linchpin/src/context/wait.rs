@@ -3,7 +3,6 @@
 use std::fmt;
 use std::pin::{Pin, pin};
 use std::ptr;
-use std::sync::Arc;
 use std::task::{Context as Poller, Poll, Waker};
 
 use smallvec::SmallVec;
@@ -32,9 +31,14 @@ pub struct Cancelled<'a> {
 /// Where the two halves of a waker are.
 type Address = (usize, usize);
 
-/// A place at every level of a context that can end: a key for each, in the order of the levels.
+/// A place at every level of a context that can end.
 #[derive(Debug)]
-pub(super) struct Entry(SmallVec<[u32; 6]>);
+pub(super) struct Entry {
+    /// A key for each level, in their order.
+    keys: SmallVec<[u32; 6]>,
+    /// Whether one of them ends with a token.
+    token: bool,
+}
 
 /// The key at a level that has ended: its list is gone and takes nobody any more.
 const NOWHERE: u32 = u32::MAX;
@@ -43,23 +47,33 @@ const NOWHERE: u32 = u32::MAX;
 
 impl Entry {
     pub(super) fn new(context: &Context, told: impl Fn() -> Told) -> Self {
-        let enter = |node: &Arc<Node>| {
+        let mut entry = Self { keys: SmallVec::new(), token: false };
+        for node in context.0.iter().flat_map(Node::watchable) {
             let told = told();
-            node.watch_live(|watch| watch.insert(told)).unwrap_or(NOWHERE)
-        };
-        Self(context.0.iter().flat_map(Node::watchable).map(enter).collect())
+            let key = node.watch_live(|watch| watch.insert(told)).unwrap_or(NOWHERE);
+            entry.keys.push(key);
+            entry.token |= node.is_token();
+        }
+        entry
+    }
+
+    /// Whether something must be armed for the context to end from outside.
+    fn needs_alarm(&self, context: &Context, timed: bool) -> bool {
+        self.token || (timed && context.deadline().is_some())
     }
 
     /// Arms what can end the context from outside; `false` if it must be done again.
-    pub(super) fn arm(context: &Context, timed: bool) -> bool {
-        let Some(node) = &context.0 else { return true };
+    pub(super) fn arm(&self, context: &Context, timed: bool) -> bool {
+        let Some(node) = context.0.as_ref().filter(|_| self.needs_alarm(context, timed)) else {
+            return true;
+        };
         let timer = !timed || node.deadline().is_none() || node.owner_of_deadline().arm();
         node.watchable().filter(|node| node.is_token()).fold(timer, |all, node| node.arm() && all)
     }
 
     fn replace(&self, context: &Context, waker: &Waker) {
         let levels = context.0.iter().flat_map(Node::watchable);
-        for (node, key) in levels.zip(&self.0) {
+        for (node, key) in levels.zip(&self.keys) {
             let waker = waker.clone();
             // Dropped here, outside of the lock.
             let _before = node.watch_live(|watch| watch.replace(*key, waker));
@@ -68,7 +82,7 @@ impl Entry {
 
     pub(super) fn leave(&self, context: &Context) {
         let levels = context.0.iter().flat_map(Node::watchable);
-        for (node, key) in levels.zip(&self.0) {
+        for (node, key) in levels.zip(&self.keys) {
             // Dropped here, outside of the lock.
             let _left = node.watch_live(|watch| watch.remove(*key));
         }
@@ -121,27 +135,31 @@ impl<'a> Cancelled<'a> {
             self.enter(cx.waker());
             return looked;
         }
-        self.enter(cx.waker());
+        let timed = self.timed;
+        let entry = self.enter(cx.waker());
         // After entering, so that an end in between is either seen here or wakes us. The clock need not be read: the
         // alarm does that.
-        if let Poll::Ready(ended) = looked() {
-            return Poll::Ready(ended);
+        let ended = looked();
+        if ended.is_ready() || !entry.needs_alarm(context, timed) {
+            return ended;
         }
-        if !Entry::arm(context, self.timed) {
+        if !entry.arm(context, timed) {
             cx.waker().wake_by_ref();
         }
         // Arming may have found that the time has come.
         looked()
     }
 
-    fn enter(&mut self, waker: &Waker) {
+    fn enter(&mut self, waker: &Waker) -> &Entry {
         let address = (waker.data().addr(), ptr::from_ref(waker.vtable()).addr());
-        match &self.entry {
-            Some(_) if self.left == address => return,
-            Some(entry) => entry.replace(self.context, waker),
-            None => self.entry = Some(Entry::new(self.context, || Told::Waker(waker.clone()))),
+        let context = self.context;
+        if let Some(entry) = &self.entry
+            && self.left != address
+        {
+            entry.replace(context, waker);
         }
         self.left = address;
+        self.entry.get_or_insert_with(|| Entry::new(context, || Told::Waker(waker.clone())))
     }
 }
 

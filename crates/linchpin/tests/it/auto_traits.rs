@@ -9,7 +9,10 @@ use linchpin::resilience::bulkhead::{self, Bulkhead, Permit};
 use linchpin::resilience::retry::{Jitter, Schedule};
 use linchpin::resilience::{BadOptions, Failed, FailedKind, Refusal};
 use linchpin::sync::channel;
+use linchpin::sync::counter::{Counter, Gauge};
+use linchpin::sync::packed::Packed;
 use linchpin::sync::select::{self, Set};
+use linchpin::sync::striped::{Lock, Map};
 use linchpin::task::fan::{FanOut, Share};
 use linchpin::task::pace::{Paced, Pusher};
 use linchpin::task::pipeline::{self, DeadLetter, Numbers, Pipeline};
@@ -36,6 +39,8 @@ const _: () = {
     shared::<(Set<u8, std::future::Ready<u8>>, Pusher<u8>, Paced<u8>)>();
     shared::<(Supervisor, Monitor, Health, GaveUp)>();
     shared::<(pipeline::Options<u8>, Numbers, DeadLetter<u8>, Share<u8>, Yielder<u8>)>();
+    shared::<(Counter, Gauge, Packed<linchpin::sync::counter::Reading>)>();
+    shared::<(Lock<u8>, Map<u8, String>)>();
     sent::<Pipeline<Iter<std::vec::IntoIter<u8>>>>();
     sent::<(FanOut<Iter<std::vec::IntoIter<u8>>>, Scope<'_, u8>)>();
     // A payload may be sent, but not shared.

@@ -142,11 +142,15 @@ async fn a_merged_child_has_the_earliest_deadline_and_the_values_of_all() {
 }
 
 #[test]
-fn a_long_chain_of_merges_is_dropped_without_recursion() {
-    let mut leaf = Context::root().child().disarm();
+fn a_long_chain_of_merges_is_looked_up_and_dropped_without_recursion() {
+    let owner = Context::root().child();
+    let mut leaf = Context::clone(&owner);
     for _ in 0..50_000 {
         leaf = Context::merge([&Context::root(), &leaf]).disarm();
     }
+    assert!(!leaf.is_cancelled());
+    owner.cancel("over");
+    assert!(leaf.is_cancelled() && leaf.check().is_err());
     drop(leaf);
 }
 
