@@ -28,6 +28,7 @@ pub mod relay;
 pub mod row;
 pub mod stats;
 pub mod sync;
+pub mod sync_semaphore;
 pub mod tasks;
 pub mod tasks_group;
 pub mod tasks_pipeline;

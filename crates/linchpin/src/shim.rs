@@ -36,6 +36,14 @@ pub(crate) enum Fault {
     MailboxLooksBeforeItRegisters,
     /// A task takes its number in the list and enters under another hold of the lock.
     RegistryCountsOutsideItsLock,
+    /// A semaphore that shrank lets newcomers at what comes back before all it owes is withdrawn.
+    SemaphoreForgetsItsDebt,
+    /// A waiter of a semaphore that is dropped keeps the permits that were granted to it.
+    SemaphoreForgetsWhoLeft,
+    /// A waiter of a semaphore looks for permits before it says that it waits, and not after.
+    SemaphoreLooksBeforeItWaits,
+    /// Permits of a semaphore come back without what was written while they were held.
+    SemaphoreReleasesNothing,
     /// The watch does not look again whether the thread still polls the task whose name it found.
     WatchLooksOnce,
 }

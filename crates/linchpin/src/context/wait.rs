@@ -116,6 +116,10 @@ impl Future for Cancelled<'_> {
     type Output = Cause;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Cause> {
+        if self.context.0.is_none() {
+            // Nobody can end a root.
+            return Poll::Pending;
+        }
         if planted(Fault::ContextLooksBeforeItEnters) {
             let cause = self.context.noticed();
             self.enter(cx.waker());

@@ -9,8 +9,9 @@ use smallvec::SmallVec;
 use tokio::task::coop::unconstrained;
 use tokio_util::sync::CancellationToken;
 
-use super::after::{Callback, contained};
+use super::after::Callback;
 use super::node::Node;
+use crate::task::contained;
 use crate::time::Instant;
 
 /// The list of a level.
@@ -105,7 +106,7 @@ impl Told {
     pub(super) fn tell(self) {
         match self {
             Self::Waker(waker) => {
-                contained("a waker for the end of a context panicked", || waker.wake());
+                contained("context", "a waker for the end of a context panicked", || waker.wake());
             }
             Self::Callback(callback) => callback.run(),
         }

@@ -9,6 +9,7 @@ mod group;
 mod mailbox;
 mod pool;
 mod registry;
+mod semaphore;
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};

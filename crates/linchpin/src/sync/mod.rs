@@ -1,10 +1,11 @@
-//! What tasks hand to one another, and how they wait for several things at once.
+//! What tasks hand to one another and share, and how they wait for several things at once.
 //!
 //! | you want | use |
 //! |---|---|
 //! | to hand values on, waiting where there is no room | [`channel::bounded`] |
 //! | never to wait for a slow receiver | [`channel::lossy`], [`channel::latest`] |
 //! | to wait for the first of several | [`select`] |
+//! | to bound how much of something is in use | [`semaphore`] |
 //! | values when a burst is over, or at most so often | [`debounce`](crate::task::debounce), [`throttle`](crate::task::throttle) |
 //!
 //! What tokio's own primitives do well is not repeated here: `oneshot` for one answer, `watch` for a value that many
@@ -15,3 +16,6 @@
 pub mod channel;
 pub(crate) mod mailbox;
 pub mod select;
+pub mod semaphore;
+
+pub use self::semaphore::Semaphore;
