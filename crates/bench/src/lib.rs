@@ -30,6 +30,7 @@ pub mod stats;
 pub mod sync;
 pub mod sync_semaphore;
 pub mod tasks;
+pub mod tasks_fan;
 pub mod tasks_group;
 pub mod tasks_pipeline;
 pub mod tasks_pool;

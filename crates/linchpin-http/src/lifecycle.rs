@@ -12,14 +12,14 @@
 
 use std::fmt;
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
-use linchpin::context::{Cause, Child, Context};
+use linchpin::context::{Cause, Child, Context, Ended};
 use linchpin::error::{ResultExt as _, catch_async};
+use linchpin::sync::select::{self, Two};
 use linchpin::task::{self, Task};
 use linchpin::time::Instant;
 use linchpin::{Error, Kind};
@@ -187,9 +187,12 @@ impl Lifecycle {
         let life = self.clone();
         Ok(task::spawn("signals", async move {
             loop {
-                let name = tokio::select! {
-                    _ = terminate.recv() => "SIGTERM",
-                    _ = interrupt.recv() => "SIGINT",
+                let signals = (terminate.recv(), interrupt.recv());
+                let name = match select::fair(life.hard(), signals).await {
+                    Ok(Two::First(_)) => "SIGTERM",
+                    Ok(Two::Second(_)) => "SIGINT",
+                    // Nothing is left that a signal could change.
+                    Err(_) => return,
                 };
                 if life.shared.running.is_cancelled() {
                     tracing::warn!(signal = name, "second signal: stopping at once");
@@ -243,20 +246,19 @@ impl Lifecycle {
             let ctx = Context::clone(&bounded);
             // All of it inside: a hook may panic before it has a future to return, and when that is given up, too.
             let turn = catch_async(async move {
-                let hook = pin!(async { hook(ctx).await });
-                match select(hook, pin!(bounded.cancelled())).await {
-                    Either::Left((text, _)) => Ok(text),
-                    Either::Right((cause, _)) => Err(format!("given up: {cause}")),
+                let hook = async { hook(ctx).await };
+                match select::biased(&Context::root(), (hook, bounded.cancelled())).await? {
+                    Two::First(text) => Ok(text),
+                    Two::Second(cause) => Err(Ended::from(cause)),
                 }
             });
-            let outcome = match turn.await.map_err(|error| error.to_string()).flatten() {
-                Ok(text) => text,
-                Err(text) => {
-                    late += 1;
-                    text
-                }
+            let outcome = match turn.await {
+                Ok(Ok(text)) => Ok(text),
+                Ok(Err(ended)) => Err(format!("given up: {}", ended.cause())),
+                Err(panic) => Err(panic.to_string()),
             };
-            said.push((name, outcome));
+            late += usize::from(outcome.is_err());
+            said.push((name, outcome.unwrap_or_else(|why| why)));
         }
     }
 }

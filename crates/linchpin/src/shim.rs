@@ -22,6 +22,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) enum Fault {
     /// A consumer looks whether anything is there and leaves its waker under two holds of the lock, not one.
     BeltLooksBeforeItWaits,
+    /// The last consumer wakes who waits for room and goes under two holds of the lock, not one.
+    BeltWakesBeforeItIsAbandoned,
     /// A waiter looks whether its context has ended before it enters the lists, and not after.
     ContextLooksBeforeItEnters,
     /// An end is told to those who wait before it can be seen, and not after.
@@ -44,6 +46,8 @@ pub(crate) enum Fault {
     SemaphoreLooksBeforeItWaits,
     /// Permits of a semaphore come back without what was written while they were held.
     SemaphoreReleasesNothing,
+    /// A reader looks whether its loop gave an item and leaves its waker under two holds of the lock, not one.
+    StreamLooksBeforeItWaits,
     /// The watch does not look again whether the thread still polls the task whose name it found.
     WatchLooksOnce,
 }

@@ -11,6 +11,7 @@ use linchpin_http::lifecycle::Lifecycle;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::deliver::Queue;
+use crate::store::Store;
 
 /// What the admin routes look at.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct AdminState {
     pub database: Database,
     /// Says how old the oldest due delivery is.
     pub queue: Queue,
+    /// Says which of its parts answer.
+    pub store: Store,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
 }
@@ -63,11 +66,19 @@ pub fn router(state: AdminState) -> Router {
 }
 
 async fn ready(State(state): State<AdminState>) -> Response {
-    if state.life.is_ready() {
-        (StatusCode::OK, "ready\n").into_response()
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not ready: starting or shutting down\n").into_response()
+    let not = |why: &str| {
+        (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response()
+    };
+    if !state.life.is_ready() {
+        return not("starting or shutting down");
     }
+    let answers = state.store.probe(state.life.work()).await;
+    let silent: Vec<_> =
+        answers.iter().filter(|(_, answer)| answer.is_err()).map(|(part, _)| *part).collect();
+    if silent.is_empty() {
+        return (StatusCode::OK, "ready\n").into_response();
+    }
+    not(&format!("no answer from {}", silent.join(", ")))
 }
 
 async fn render(State(state): State<AdminState>) -> Response {

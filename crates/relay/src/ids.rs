@@ -28,6 +28,8 @@ ids! {
     MessageTag MessageId "msg_";
     /// One try to deliver a message to an endpoint.
     AttemptTag AttemptId "atmpt_";
+    /// Work that a request began and did not wait for.
+    TaskTag TaskId "qtask_";
 }
 
 /// The organisation of tokens that were made without naming one; svix-server has the same.

@@ -12,16 +12,18 @@
 //! | [`model`] | what goes over the wire, and its rules |
 //! | [`store`] | tables and queries; every write is a submission to one writer |
 //! | [`deliver`] | from a committed delivery to a recorded attempt |
+//! | [`background`] | recoveries and replays, which outlive their requests |
 //! | [`admin`] | what operators see: readiness and metrics |
 //! | [`listen`] | a receiver to try things with |
 //!
-//! Relay has no pattern of its own: contexts, owned tasks, retry schedules, bulkheads, the server and its shutdown, the
+//! Relay has no pattern of its own: contexts, owned tasks, pools and pipelines, retry schedules, bulkheads, the server and its shutdown, the
 //! grouped writer, idempotency, signatures, tokens and settings are the toolkit's.
 
 #![forbid(unsafe_code)]
 
 pub mod admin;
 pub mod api;
+pub mod background;
 pub mod cli;
 pub mod config;
 pub mod deliver;

@@ -10,7 +10,7 @@ use linchpin::task::watch::{self, Watch};
 use linchpin::task::{self, Group, Ticker};
 use linchpin::time::Timestamp;
 use linchpin_data::idempotency;
-use linchpin_data::sqlite::{Database, Writer};
+use linchpin_data::sqlite::{Database, Tx, Writer};
 use linchpin_http::client::{Client, ClientOptions};
 use linchpin_http::lifecycle::{self, Lifecycle, Report};
 use linchpin_http::middleware::{self, StackOptions};
@@ -19,6 +19,7 @@ use linchpin_security::jwt::{Keys, Verifier};
 
 use crate::admin::{self, AdminState};
 use crate::api::{self, ApiState};
+use crate::background::Background;
 use crate::cli;
 use crate::config::{Config, Mode};
 use crate::deliver::{Dispatcher, Sender, Settings};
@@ -29,14 +30,18 @@ use crate::store::{self, Store};
 /// From the end of the drain to the hard stop.
 const CLEAN_UP: Duration = Duration::from_secs(5);
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
-/// So many idempotency records go in one submission: pruning never holds up a write for long.
+/// So many records go in one submission: pruning never holds up a write for long.
 const PRUNE_BATCH: u32 = 1_000;
+/// How long background tasks are kept after their end.
+const TASKS_KEPT: Duration = Duration::from_hours(90 * 24);
 
 /// A task this old was forgotten, unless it is one of those [`FOR_LIFE`].
 const OVERDUE: Duration = Duration::from_hours(1);
 /// Tasks that are meant to live as long as the service, or as their peer likes.
-const FOR_LIFE: [&str; 11] = [
+const FOR_LIFE: [&str; 13] = [
     "api",
+    "background",
+    "background task",
     "claim",
     "client connection",
     "connection",
@@ -90,14 +95,20 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
         |_| async move { format!("{} given back", dispatcher.drain().await) },
     );
 
+    let store = Store::new(&database, queue.clone());
+    let background = Background::start(store.clone(), life.accepting())?;
+    life.on_stop("background tasks", |ctx| async move {
+        format!("{} cut off", background.drain(&ctx).await)
+    });
+
     announce(&config, api.local_addr(), operators.local_addr())?;
     let mut servers = Group::new(&Context::root());
-    let routes = routes(&config, &life, Store::new(&database, queue.clone()));
+    let routes = routes(&config, &life, store.clone());
     // Operators are answered until the very end: that is how they see that the service is not ready any more.
     let watched = Lifecycle::new(lifecycle::Options::default())?;
     let (one, other) = (life.clone(), watched.clone());
     servers.spawn("api", |_| async move { api.serve(routes).run(&one).await });
-    let admin = admin::router(AdminState { life: life.clone(), database, queue, metrics });
+    let admin = admin::router(AdminState { life: life.clone(), database, queue, store, metrics });
     servers.spawn("operators", |_| async move { operators.serve(admin).run(&other).await });
     life.ready();
     tracing::info!(mode = ?config.mode, database = %config.database.display(), "ready");
@@ -133,20 +144,29 @@ fn close_at_the_end(life: &Lifecycle, database: &Database) {
     });
 }
 
-/// Removes idempotency records that have expired, a batch at a time.
+type Prune = fn(&mut Tx<'_>) -> linchpin::Result<usize>;
+
+/// What is removed when its time is over.
+const PRUNES: [(&str, Prune); 2] = [
+    ("idempotency records", |tx| {
+        idempotency::prune(tx, Timestamp::now() - idempotency::TTL, PRUNE_BATCH)
+    }),
+    ("background tasks", |tx| store::prune_tasks(tx, Timestamp::now() - TASKS_KEPT, PRUNE_BATCH)),
+];
+
+/// Removes what has expired, a batch at a time.
 async fn prune(accepting: Context, writer: Writer) {
     let mut ticker = Ticker::every(PRUNE_EVERY).expect("a period that is not zero");
     while ticker.tick(&accepting).await.is_ok() {
-        let expired = |tx: &mut linchpin_data::sqlite::Tx<'_>| {
-            idempotency::prune(tx, Timestamp::now() - idempotency::TTL, PRUNE_BATCH)
-        };
-        loop {
-            match writer.submit(&accepting, expired).await {
-                Ok(removed) if removed < PRUNE_BATCH as usize => break,
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::warn!(error = %error.report(), "cannot prune idempotency records");
-                    break;
+        for (what, prune) in PRUNES {
+            loop {
+                match writer.submit(&accepting, prune).await {
+                    Ok(removed) if removed < PRUNE_BATCH as usize => break,
+                    Ok(_) => {}
+                    Err(error) => {
+                        tracing::warn!(error = %error.report(), "cannot prune {what}");
+                        break;
+                    }
                 }
             }
         }

@@ -17,8 +17,6 @@ pub(super) const SAVEPOINT: &str = "linchpin_submission";
 /// Statements kept prepared on each connection.
 const STATEMENTS: usize = 128;
 const JOURNAL_BYTES: u32 = 64 << 20;
-/// Steps of SQLite's machine between two looks at whether a query should stop: some microseconds.
-const STEPS: i32 = 256;
 
 /// Opens the file for the first time in this process: makes it if absent, checks whose it is, and
 /// settles what can only be settled before the first table.
@@ -58,17 +56,10 @@ pub(super) fn reopen(path: &Path, options: &Options) -> Result<Connection> {
     writable(open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, options)?, options)
 }
 
-/// Opens a connection that cannot write and whose queries stop once the flag is up.
-pub(super) fn read_only(
-    path: &Path,
-    options: &Options,
-    stop: Arc<AtomicBool>,
-) -> Result<Connection> {
-    let mut conn = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, options)?;
+/// Opens a connection that cannot write.
+pub(super) fn read_only(path: &Path, options: &Options) -> Result<Connection> {
+    let conn = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, options)?;
     set(&conn, "query_only", true)?;
-    // Relaxed: the flag carries no data, and a stale look is corrected at the next one.
-    conn.progress_handler(STEPS, Some(move || stop.load(Ordering::Relaxed)))
-        .sql("install the progress handler")?;
     Ok(conn)
 }
 

@@ -1,19 +1,18 @@
 //! One open database: its lock, its threads, its end.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use linchpin::error::ResultExt;
 use linchpin::{Context, Error, Kind, Result, task};
-use rusqlite::Connection;
 use tokio::sync::watch;
 
 use super::connection::{self, Guard};
 use super::lock::{self, Lock};
 use super::options::Options;
-use super::{Reader, Writer, reader, writer};
+use super::reader::{Open, Reader};
+use super::writer::{self, Writer};
 
 /// An open database: one writer thread, a few reader threads, and a lock that keeps other processes
 /// out. Cheap to clone.
@@ -31,8 +30,14 @@ struct Inner {
     path: PathBuf,
     writer: Writer,
     reader: Reader,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
     ended: watch::Receiver<()>,
+}
+
+/// What every open connection holds: the lock, and who waits for the end of it.
+pub(super) struct Alive {
+    _lock: Lock,
+    _end: watch::Sender<()>,
 }
 
 impl Database {
@@ -50,9 +55,8 @@ impl Database {
     pub fn open(path: impl Into<PathBuf>, options: Options) -> Result<Self> {
         options.check()?;
         let path = path.into();
-        // Each thread keeps this until its connection is closed.
         let (end, ended) = watch::channel(());
-        let alive = Arc::new((Lock::acquire(&path)?, end));
+        let alive = Arc::new(Alive { _lock: Lock::acquire(&path)?, _end: end });
 
         let mut conn = connection::create(&path, &options)?;
         if let Some(migrations) = options.migrations {
@@ -61,21 +65,22 @@ impl Database {
         let guard = Guard::default();
         guard.install(&mut conn)?;
 
-        let (reader, queries) = reader::pair(options.reader_queue);
-        let mut threads = Vec::with_capacity(options.readers + 1);
-        for _ in 0..options.readers {
-            let stop = Arc::new(AtomicBool::new(false));
-            let conn = connection::read_only(&path, &options, Arc::clone(&stop))?;
-            let (alive, queries) = (Arc::clone(&alive), queries.clone());
-            threads.push(thread("sqlite-reader", alive, conn, move |conn| {
-                queries.work(&conn, &stop);
-            })?);
-        }
-        let (writer, submissions) = writer::pair(path.clone(), options, guard);
-        threads.push(thread("sqlite-writer", alive, conn, move |conn| submissions.work(conn))?);
-
-        let threads = Mutex::new(threads);
-        Ok(Self { inner: Arc::new(Inner { path, writer, reader, threads, ended }) })
+        let read_only = |_| {
+            let connection = connection::read_only(&path, &options)?;
+            Ok(Open { connection, _alive: Arc::clone(&alive) })
+        };
+        let connections = (0..options.readers).map(read_only).collect::<Result<_>>()?;
+        let reader = Reader::new(connections, options.reader_queue)?;
+        let (writer, submissions) = writer::pair(path.clone(), options, guard)?;
+        let work = move || {
+            submissions.work(conn);
+            drop(alive);
+        };
+        let thread = task::thread("sqlite-writer", work)
+            .kind(Kind::ResourceExhausted)
+            .context("start a database thread")?;
+        let thread = Mutex::new(Some(thread));
+        Ok(Self { inner: Arc::new(Inner { path, writer, reader, thread, ended }) })
     }
 
     /// The one who writes.
@@ -107,50 +112,34 @@ impl Database {
         }
     }
 
-    /// Runs what is queued, moves the log into the file and ends the threads.
+    /// Runs what is queued, moves the log into the file and ends the threads: first those that read, then the one that
+    /// writes.
     ///
     /// Queries and submissions that come later are refused as
     /// [`Unavailable`](linchpin::Kind::Unavailable). Calling it again waits for the same end.
     ///
     /// # Errors
     ///
-    /// The context's cause, if it ends first.
+    /// The context's cause, if it ends first. Queries that still ran were then told to stop.
     ///
     /// # Cancel safety
     ///
-    /// Once the queues have been told, the threads end without anyone waiting; before that nothing
-    /// has happened. Call it again to be sure.
+    /// A queue that has been told ends without anyone waiting; the writer's is told when all queries
+    /// are done. Call it again to be sure.
     pub async fn close(&self, ctx: &Context) -> Result<()> {
-        self.inner.reader.close(ctx).await?;
+        ctx.check()?;
+        // Readers first, so that the writer's connection is the last: it leaves the file without a log beside it.
+        self.inner.reader.close(ctx).await;
         self.inner.writer.close(ctx).await?;
         let mut ended = self.inner.ended.clone();
-        // Nothing is ever sent: the error says that the last thread has let go.
+        // Nothing is ever sent: the error says that the last connection is closed.
         while ctx.run(ended.changed()).await?.is_ok() {}
-        let threads = {
-            let mut threads = self.inner.threads.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *threads)
-        };
-        for thread in threads {
-            // They have nothing left to do but return.
-            if let Err(payload) = thread.join() {
-                let error = Error::from(task::Fault::Panicked(payload));
-                tracing::error!(error = %error.report(), "a thread of the database panicked");
-            }
+        let thread = self.inner.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // It has nothing left to do but return.
+        if let Some(Err(payload)) = thread.map(JoinHandle::join) {
+            let error = Error::from(task::Fault::Panicked(payload));
+            tracing::error!(error = %error.report(), "a thread of the database panicked");
         }
         Ok(())
     }
-}
-
-/// A thread that keeps the database locked until it is done with its connection.
-fn thread(
-    name: &'static str,
-    alive: Arc<(Lock, watch::Sender<()>)>,
-    conn: Connection,
-    work: impl FnOnce(Connection) + Send + 'static,
-) -> Result<JoinHandle<()>> {
-    let run = move || {
-        work(conn);
-        drop(alive);
-    };
-    task::thread(name, run).kind(Kind::ResourceExhausted).context("start a database thread")
 }

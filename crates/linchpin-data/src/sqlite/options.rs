@@ -152,8 +152,8 @@ impl Options {
         let timeout_fits = i32::try_from(self.busy_timeout.as_millis()).is_ok();
         let wrong = match positive.iter().find(|(value, _)| *value == 0) {
             Some((_, needed)) => needed,
-            None if self.queue.max(self.reader_queue) > tokio::sync::Semaphore::MAX_PERMITS => {
-                "queues that fit in memory"
+            None if self.queue > tokio::sync::Semaphore::MAX_PERMITS => {
+                "a queue that fits in memory"
             }
             None if !timeout_fits => "a busy timeout below 25 days",
             None if i32::try_from(self.wal_autocheckpoint).is_err() => {

@@ -1,24 +1,42 @@
-//! The readers: a queue, and a few threads with a connection each.
+//! The readers: a pool of threads, and a connection for each.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use linchpin::error::catch;
+use linchpin::error::Panicked;
+use linchpin::resilience::FailedKind;
+use linchpin::task::pool::{self, BlockingPool, Pool, Priority};
 use linchpin::{Context, Result};
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
 
-use super::job::{contained, send};
+use super::database::Alive;
+use super::error::Sql;
 use super::writer::closed;
 
 /// Runs queries on a few threads that cannot write. Cheap to clone.
 #[derive(Clone)]
 pub struct Reader {
-    queue: mpsc::Sender<Command>,
+    pool: BlockingPool,
+    connections: Arc<Connections>,
 }
 
+/// Steps of SQLite's machine between two looks at whether a query should stop: some microseconds.
+const STEPS: i32 = 256;
+
 impl Reader {
+    /// A reader with a thread for each of these connections, and room for so many queries in front of them.
+    pub(super) fn new(connections: Vec<Open>, queue: usize) -> Result<Self> {
+        let options = pool::Options::default().name("sqlite-reader").queue(queue);
+        let pool = Pool::blocking(connections.len(), options)?;
+        Ok(Self { pool, connections: Arc::new(Connections(Mutex::new(Some(connections)))) })
+    }
+
+    /// This reader, for queries of another priority: where threads are few, the more urgent go first.
+    #[must_use]
+    pub fn at(&self, priority: Priority) -> Self {
+        Self { pool: self.pool.at(priority), connections: Arc::clone(&self.connections) }
+    }
+
     /// Runs the closure on a read-only connection and returns what it returned.
     ///
     /// It sees everything that was committed when its statement starts. Several statements that must
@@ -43,134 +61,101 @@ impl Reader {
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        let place = ctx.run(self.queue.reserve()).await?.map_err(|_| closed())?;
-        let (answer, answered) = oneshot::channel();
-        let ticket = Arc::new(Ticket::default());
-        let stop = StopOnDrop(Arc::clone(&ticket));
-        place.send(Command::Run(Box::new(move |conn, flag| {
-            if !ticket.start(flag) {
-                return;
-            }
-            let result = catch(|| closure(conn)).map_err(|error| error.context("run a query"));
-            ticket.finish();
-            send(answer, result.flatten());
-        })));
-        let result = ctx.run(answered).await?.map_err(|_| closed())?;
-        drop(stop);
-        result
+        // Ends with this future, however that ends.
+        let query = ctx.child();
+        let connections = Arc::clone(&self.connections);
+        let job = move |ctx: &Context| {
+            let mut lent = connections.lend()?;
+            lent.stops_with(ctx)?;
+            closure(&lent.open().connection)
+        };
+        let answer = self.pool.submit(&query, job).await.map_err(|not| match not.reason() {
+            FailedKind::Refused(_) => closed(),
+            _ => not.into(),
+        })?;
+        ctx.run(answer.outcome()).await?.map_err(|error| match error.find::<Panicked>() {
+            Some(_) => error.context("run a query"),
+            None => error,
+        })
     }
 
-    /// Has the threads end once they have run all that was queued before.
-    pub(super) async fn close(&self, ctx: &Context) -> Result<()> {
-        // A closed queue means that the threads are ending already.
-        drop(ctx.run(self.queue.send(Command::Close)).await?);
-        Ok(())
+    /// Runs what is queued and closes the connections. Once the context has ended, running queries are told to stop.
+    pub(super) async fn close(&self, ctx: &Context) {
+        drop(self.pool.drain(ctx).await);
+        self.connections.close();
     }
 }
 
 impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let queued = self.queue.max_capacity() - self.queue.capacity();
-        f.debug_struct("Reader").field("queued", &queued).finish()
+        f.debug_struct("Reader").field("pool", &self.pool).finish_non_exhaustive()
     }
 }
 
-type Query = Box<dyn FnOnce(&Connection, &Arc<AtomicBool>) + Send>;
-
-enum Command {
-    Close,
-    Run(Query),
+/// An open connection, with what must not go before it is closed.
+pub(super) struct Open {
+    pub(super) connection: Connection,
+    // After the connection: fields are dropped in their order.
+    pub(super) _alive: Arc<Alive>,
 }
 
-/// Where a query stands, so that a stop reaches this query and never the next on its connection.
-///
-/// The connection's flag is raised only under this lock and only while the query runs; `finish`
-/// takes the same lock before the connection moves on. The flag stays up between the statements of
-/// one closure, where SQLite's own interrupt would be forgotten.
-#[derive(Debug, Default)]
-struct Ticket(Mutex<State>);
+/// Those that no query is using; `None` once the database is closed. There are as many in all as there are threads, so
+/// a query that runs finds one.
+struct Connections(Mutex<Option<Vec<Open>>>);
 
-#[derive(Debug, Default)]
-enum State {
-    #[default]
-    Queued,
-    Running(Arc<AtomicBool>),
-    Over,
+/// A connection in the hands of one query, which leaves it as it found it, however it ends.
+struct Lent<'a> {
+    open: Option<Open>,
+    home: &'a Connections,
 }
 
-impl Ticket {
-    fn start(&self, flag: &Arc<AtomicBool>) -> bool {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let queued = matches!(*state, State::Queued);
-        if queued {
-            *state = State::Running(Arc::clone(flag));
-        }
-        queued
-    }
-
-    fn finish(&self) {
-        self.end(false);
-    }
-
-    fn stop(&self) {
-        self.end(true);
-    }
-
-    fn end(&self, flag: bool) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let State::Running(stop) = &*state {
-            stop.store(flag, Ordering::Relaxed);
-        }
-        // A stopped query runs on until it notices, and then still has to lower the flag.
-        if !(flag && matches!(*state, State::Running(_))) {
-            *state = State::Over;
+impl Connections {
+    fn lend(&self) -> Result<Lent<'_>> {
+        match self.idle().as_mut().and_then(Vec::pop) {
+            Some(open) => Ok(Lent { open: Some(open), home: self }),
+            None => Err(closed()),
         }
     }
+
+    fn close(&self) {
+        let idle = self.idle().take();
+        drop(idle);
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Option<Vec<Open>>> {
+        // A list is whole between any two of its operations.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// Stops the query when its future goes away.
-struct StopOnDrop(Arc<Ticket>);
+impl Lent<'_> {
+    /// Has statements fail once the context has ended: those that begin later, too, where SQLite's own interrupt would
+    /// be forgotten.
+    fn stops_with(&mut self, ctx: &Context) -> Result<()> {
+        let ctx = ctx.clone();
+        let ended = move || ctx.check().is_err();
+        self.open().connection.progress_handler(STEPS, Some(ended)).sql("watch the context")
+    }
 
-impl Drop for StopOnDrop {
+    fn open(&mut self) -> &mut Open {
+        self.open.as_mut().expect("there until the drop")
+    }
+}
+
+impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        self.0.stop();
-    }
-}
-
-/// The threads' side of the queue, shared by all of them: one waits in it, the others for the lock.
-#[derive(Clone)]
-pub(super) struct Worker {
-    queue: Arc<Mutex<mpsc::Receiver<Command>>>,
-}
-
-/// A reader and the worker to be run on each thread, with a connection each.
-pub(super) fn pair(queue: usize) -> (Reader, Worker) {
-    let (sender, queue) = mpsc::channel(queue);
-    (Reader { queue: sender }, Worker { queue: Arc::new(Mutex::new(queue)) })
-}
-
-impl Worker {
-    /// Runs queries until the queue is closed and empty, or nobody is left to fill it.
-    pub(super) fn work(&self, conn: &Connection, flag: &Arc<AtomicBool>) {
-        while let Some(query) = self.next() {
-            // It catches its own panics, but not those of what it drops.
-            contained("a dropped query", || query(conn, flag));
-            // A transaction left open would show the next query an old state and hold up the log.
-            if !conn.is_autocommit()
-                && let Err(cause) = conn.execute_batch("ROLLBACK")
-            {
-                tracing::warn!(error = %cause, "a query left a transaction open");
-            }
+        let Some(mut open) = self.open.take() else { return };
+        let Open { connection, .. } = &mut open;
+        // First, or it would stop what follows. It fails for connections that are somebody else's, which ours are not.
+        connection.progress_handler(0, None::<fn() -> bool>).ok();
+        // A transaction left open would show the next query an old state and hold up the log.
+        if !connection.is_autocommit()
+            && let Err(cause) = connection.execute_batch("ROLLBACK")
+        {
+            tracing::warn!(error = %cause, "a query left a transaction open");
         }
-    }
-
-    fn next(&self) -> Option<Query> {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            match queue.blocking_recv()? {
-                Command::Run(query) => return Some(query),
-                Command::Close => queue.close(),
-            }
+        if let Some(idle) = self.home.idle().as_mut() {
+            idle.push(open);
         }
     }
 }

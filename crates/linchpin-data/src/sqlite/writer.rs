@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use linchpin::sync::channel::{self, SendError, Sender};
 use linchpin::time::Timestamp;
 use linchpin::{Context, Error, Kind, Result};
 use metrics::{Counter, Gauge, Histogram};
@@ -21,7 +21,9 @@ use super::options::Options;
 /// Submits work to the one thread that writes. Cheap to clone.
 #[derive(Clone)]
 pub struct Writer {
-    queue: mpsc::Sender<Command>,
+    queue: Sender<Command>,
+    /// How many the queue has room for.
+    room: usize,
     meter: Arc<Meter>,
 }
 
@@ -74,21 +76,16 @@ impl Writer {
         F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        let place = ctx.run(self.queue.reserve()).await?.map_err(|_| closed())?;
-        let (submission, claim, answered) = Submission::new(ctx.clone(), bytes, closure);
+        let place = self.queue.reserve(ctx).await.map_err(refused)?;
+        let (submission, claim, mut answered) = Submission::new(ctx.clone(), bytes, closure);
         place.send(Command::Run(Box::new(submission)));
 
         let withdrawal = Withdrawal(claim);
-        let mut answered = pin!(answered);
-        let answer = tokio::select! {
-            biased;
-            answer = &mut answered => answer,
-            _ = ctx.cancelled() => {
-                if withdrawal.0.withdraw() {
-                    ctx.check()?;
-                }
-                answered.await
-            }
+        let answer = match ctx.run(&mut answered).await {
+            Err(ended) if withdrawal.0.withdraw() => return Err(ended.into()),
+            // It has started, or is over.
+            Err(_) => answered.await,
+            Ok(answer) => answer,
         };
         answer.map_err(|_| closed())?
     }
@@ -97,7 +94,7 @@ impl Writer {
     pub fn stats(&self) -> Stats {
         let meter = &self.meter;
         Stats {
-            queued: self.queue.max_capacity() - self.queue.capacity(),
+            queued: self.room - self.queue.free(),
             groups: meter.groups.load(Ordering::Relaxed),
             submissions: meter.submissions.load(Ordering::Relaxed),
             last_commit: match meter.last_commit.load(Ordering::Relaxed) {
@@ -111,8 +108,10 @@ impl Writer {
     /// Has the thread end once it has run all that was queued before, and refuses what comes after.
     pub(super) async fn close(&self, ctx: &Context) -> Result<()> {
         // A closed queue means that the thread is ending already.
-        drop(ctx.run(self.queue.send(Command::Close)).await?);
-        Ok(())
+        match self.queue.send(ctx, Command::Close).await {
+            Err(SendError::Ended(_, ended)) => Err(ended.into()),
+            Err(SendError::Closed(_)) | Ok(()) => Ok(()),
+        }
     }
 }
 
@@ -149,6 +148,13 @@ impl Drop for Withdrawal {
 
 pub(super) fn closed() -> Error {
     Error::new(Kind::Unavailable, "the database is closed")
+}
+
+fn refused(error: SendError<()>) -> Error {
+    match error {
+        SendError::Closed(()) => closed(),
+        SendError::Ended((), ended) => ended.into(),
+    }
 }
 
 enum Command {
@@ -204,6 +210,7 @@ pub(super) struct Worker {
     path: PathBuf,
     options: Options,
     guard: Guard,
+    /// Tokio's own, because it can block its thread.
     queue: mpsc::Receiver<Command>,
     meter: Arc<Meter>,
     /// Taken from the queue, but too large for the group it came to.
@@ -211,11 +218,13 @@ pub(super) struct Worker {
 }
 
 /// A writer and the worker to be run, with its connection, on a thread of its own.
-pub(super) fn pair(path: PathBuf, options: Options, guard: Guard) -> (Writer, Worker) {
-    let (sender, queue) = mpsc::channel(options.queue);
+pub(super) fn pair(path: PathBuf, options: Options, guard: Guard) -> Result<(Writer, Worker)> {
+    let room = options.queue;
+    let (sender, queue) = channel::bounded(room)?;
     let meter = Arc::new(Meter::new());
-    let writer = Writer { queue: sender, meter: Arc::clone(&meter) };
-    (writer, Worker { path, options, guard, queue, meter, held: None })
+    let writer = Writer { queue: sender, room, meter: Arc::clone(&meter) };
+    let queue = queue.into_inner();
+    Ok((writer, Worker { path, options, guard, queue, meter, held: None }))
 }
 
 impl Worker {

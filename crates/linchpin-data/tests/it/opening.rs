@@ -5,6 +5,9 @@ use std::fs::File;
 use linchpin::{Context, Kind};
 use linchpin_data::sqlite::{Database, Options, Sql};
 
+use tokio::sync::oneshot;
+
+use crate::reader::ENDLESS;
 use crate::support::{Started, fixture, insert, queued};
 
 #[tokio::test]
@@ -45,6 +48,31 @@ async fn close_runs_what_is_queued_empties_the_log_and_lets_go_of_the_file() {
     let again = Database::open(&f.path, Options::default()).unwrap();
     assert_eq!(f.keys().len(), 50);
     again.close(&f.ctx).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_close_that_takes_too_long_tells_running_queries_to_stop() {
+    let f = fixture();
+    let (started, start) = oneshot::channel();
+    let query = f.database.reader().query(&f.ctx, move |conn| {
+        started.send(()).unwrap();
+        conn.query_row(ENDLESS, [], |row| row.get::<_, i64>(0)).sql("endless")
+    });
+    let patience = f.ctx.child();
+    let close = async {
+        start.await.unwrap();
+        let (closed, ()) = tokio::join!(f.database.close(&patience), async {
+            patience.cancel("long enough");
+        });
+        closed
+    };
+    let (stopped, closed) = tokio::join!(query, close);
+    assert_eq!(stopped.unwrap_err().kind(), Kind::Cancelled);
+    assert_eq!(closed.unwrap_err().kind(), Kind::Cancelled);
+    f.submit(|tx| insert(tx, 1)).await.unwrap(); // the writer has not been told yet
+    f.database.close(&f.ctx).await.unwrap();
+    assert_eq!(f.keys(), [(1, 1)]);
+    drop(Database::open(&f.path, Options::default()).unwrap());
 }
 
 #[tokio::test]

@@ -6,7 +6,8 @@ use tokio::sync::oneshot;
 
 use crate::support::{Fixture, fixture, fixture_with, insert, panic_quietly};
 
-const ENDLESS: &str = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) \
+/// A query that ends only when it is interrupted.
+pub(crate) const ENDLESS: &str = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) \
                        SELECT count(*) FROM n WHERE x < 0";
 
 fn one_reader() -> Fixture {

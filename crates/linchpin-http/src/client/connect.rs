@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use http::Uri;
 use hyper_util::rt::TokioIo;
+use linchpin::sync::select;
 use tokio::net::TcpStream;
 use tower::Service;
 
@@ -78,10 +79,11 @@ impl Service<Uri> for Connector {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let shared = self.shared.clone();
         Box::pin(async move {
-            let connect = shared.connect(&uri);
-            let stream = tokio::time::timeout(shared.timeout, connect)
-                .await
-                .map_err(|_| format!("no connection to {uri} within {:?}", shared.timeout))??;
+            // The pool asks, for a call or for the next one: there is no context here.
+            let root = linchpin::Context::root();
+            let stream = select::within(&root, shared.timeout, shared.connect(&uri))
+                .await?
+                .ok_or_else(|| format!("no connection to {uri} within {:?}", shared.timeout))??;
             Ok(TokioIo::new(stream))
         })
     }

@@ -22,6 +22,7 @@ use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder}
 use hyper_util::client::legacy::Client as Pooled;
 use hyper_util::rt::TokioTimer;
 use linchpin::context::Context;
+use linchpin::sync::select;
 use linchpin::task::Tracker;
 use linchpin::time::Instant;
 use linchpin::{Error, Kind};
@@ -145,9 +146,9 @@ impl Client {
             let (status, headers, took) = (head.status, head.headers, began.elapsed());
             Ok(Exchange { status, headers, body, truncated, took })
         };
-        match ctx.run(tokio::time::timeout(limits.timeout, exchange)).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(SendError::TimedOut { limit: limits.timeout }),
+        match select::within(ctx, limits.timeout, exchange).await {
+            Ok(Some(result)) => result,
+            Ok(None) => Err(SendError::TimedOut { limit: limits.timeout }),
             Err(ended) => Err(SendError::Ended(ended)),
         }
     }

@@ -8,14 +8,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Sleep, sleep};
+use linchpin::task::Timer;
 
 /// A body that fails when no piece comes within a bound.
 pub(super) struct TimedBody {
     body: Incoming,
     limit: Duration,
     /// Armed while a piece is waited for.
-    waiting: Option<Pin<Box<Sleep>>>,
+    waiting: Timer,
 }
 
 /// The client stopped in the middle of its body.
@@ -24,7 +24,7 @@ struct Stalled;
 
 impl TimedBody {
     pub(super) fn new(body: Incoming, limit: Duration) -> Self {
-        Self { body, limit, waiting: None }
+        Self { body, limit, waiting: Timer::stopped() }
     }
 }
 
@@ -37,12 +37,14 @@ impl Body for TimedBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
-            self.waiting = None;
+            self.waiting.stop();
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
-        let limit = self.limit;
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(limit)));
-        waiting.as_mut().poll(cx).map(|()| Some(Err(Stalled.into())))
+        if self.waiting.moment().is_none() {
+            let limit = self.limit;
+            self.waiting.reset(limit);
+        }
+        self.waiting.poll_fire(cx).map(|_| Some(Err(Stalled.into())))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -5,21 +5,21 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use linchpin::task::Timer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep};
 
 /// A stream whose writes must make progress within a bound.
 pub(super) struct BoundedIo {
     stream: TcpStream,
     limit: Duration,
     /// Armed while a write is pending.
-    stuck: Option<Pin<Box<Sleep>>>,
+    stuck: Timer,
 }
 
 impl BoundedIo {
     pub(super) fn new(stream: TcpStream, limit: Duration) -> Self {
-        Self { stream, limit, stuck: None }
+        Self { stream, limit, stuck: Timer::stopped() }
     }
 
     /// Passes progress on, and turns a wait that is too long into an error.
@@ -29,13 +29,13 @@ impl BoundedIo {
         polled: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if polled.is_ready() {
-            self.stuck = None;
+            self.stuck.stop();
             return polled;
         }
-        let limit = self.limit;
-        let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(limit)));
-        ready!(stuck.as_mut().poll(cx));
-        stuck.as_mut().reset(Instant::now() + limit);
+        if self.stuck.moment().is_none() {
+            self.stuck.reset(self.limit);
+        }
+        ready!(self.stuck.poll_fire(cx));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not read")))
     }
 }

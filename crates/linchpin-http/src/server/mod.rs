@@ -16,7 +16,6 @@ use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -26,10 +25,10 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use linchpin::error::ResultExt as _;
+use linchpin::resilience::bulkhead::{self, Bulkhead};
 use linchpin::task::Tracker;
 use linchpin::{Error, Kind};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tower::{Service, ServiceExt as _};
 
 use self::body::TimedBody;
@@ -134,17 +133,14 @@ where
     /// Dropping the future closes the listener and aborts the connections.
     pub async fn run(self, life: &Lifecycle) -> linchpin::Result<()> {
         let Self { server, service, options } = self;
-        if !(1..=Semaphore::MAX_PERMITS).contains(&options.max_connections) {
-            let most = Semaphore::MAX_PERMITS;
-            let why = format!("max_connections is {}, not 1 to {most}", options.max_connections);
-            return Err(Error::new(Kind::InvalidArgument, why).context("bad options for Server"));
-        }
+        // Only the loop below ever waits.
+        let waiting = bulkhead::Options::default().max_queue(1);
+        let places = Bulkhead::new("connections", options.max_connections, waiting)
+            .context("bad options for Server: max_connections")?;
         let tracker = Tracker::new("http");
-        let places = Arc::new(Semaphore::new(options.max_connections));
         let connections = metrics::gauge!("linchpin_http_connections");
         let accepting = life.accepting();
-        loop {
-            let Ok(Ok(place)) = accepting.run(places.clone().acquire_owned()).await else { break };
+        while let Ok(place) = places.enter(accepting).await {
             let stream = match accepting.run(server.listener.accept()).await {
                 Ok(Ok((stream, _))) => stream,
                 Ok(Err(fault)) => {

@@ -111,7 +111,7 @@ impl World {
                 self.own(Context::merge(parents));
             }
             Step::Cancel { node, cause } => {
-                let cause = cause.as_deref().map_or(Cause::Cancelled, Cause::from);
+                let cause = cause.clone().map_or(Cause::Cancelled, Cause::from);
                 self.plant_second(*node, &cause);
                 end(&self.nodes[*node].owner, cause);
             }

@@ -31,7 +31,10 @@ impl After {
         let callback = Arc::new(Callback { work: Mutex::new(Some(Box::new(work))) });
         let entry = Entry::new(context, || Told::Callback(callback.clone()));
         let after = Self { context: context.clone(), entry: Some(entry), callback };
-        Entry::arm(context, true);
+        // It may panic, and then the entry must leave.
+        if let Some(entry) = &after.entry {
+            entry.arm(context, true);
+        }
         // After entering: an end in between is seen here, and whoever comes first takes the work.
         if !planted(Fault::ContextLooksBeforeItEnters) && context.cause().is_some() {
             after.callback.run();

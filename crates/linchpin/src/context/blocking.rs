@@ -70,6 +70,8 @@ impl Blocking {
     fn park(&self, until: Option<Instant>) -> Option<Ended> {
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
         let entry = Entry::new(&self.context, || Told::Waker(waker.clone()));
+        // A token must ring; the time is kept here.
+        entry.arm(&self.context, false);
         let end = self.context.deadline().into_iter().chain(until).min();
         let ended = loop {
             // After entering, so that an end in between is either seen here or unparks us.

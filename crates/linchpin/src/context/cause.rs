@@ -1,6 +1,7 @@
 //! Why a context ended.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 
 use crate::error::Error;
@@ -10,7 +11,7 @@ use crate::error::Error;
 #[non_exhaustive]
 pub enum Cause {
     /// Its owner ended it and gave a reason in words.
-    Because(Arc<str>),
+    Because(Reason),
     /// Its owner ended it and gave no reason.
     Cancelled,
     /// Its deadline passed.
@@ -21,6 +22,16 @@ pub enum Cause {
     Failed(Error),
     /// The program is shutting down.
     Shutdown,
+}
+
+/// Why, in words: a literal, or a text that was made for it and is shared by its clones. Dereferences to the text.
+#[derive(Clone)]
+pub struct Reason(Words);
+
+#[derive(Clone)]
+enum Words {
+    Literal(&'static str),
+    Shared(Arc<str>),
 }
 
 /// The refusal of everything that waits under a context that has ended.
@@ -45,21 +56,40 @@ impl fmt::Display for Cause {
     }
 }
 
-impl From<&str> for Cause {
-    fn from(reason: &str) -> Self {
-        Self::Because(reason.into())
+impl From<&'static str> for Cause {
+    fn from(reason: &'static str) -> Self {
+        Self::Because(Reason(Words::Literal(reason)))
     }
 }
 
 impl From<String> for Cause {
     fn from(reason: String) -> Self {
-        Self::Because(reason.into())
+        Self::Because(Reason(Words::Shared(reason.into())))
     }
 }
 
 impl From<Error> for Cause {
     fn from(error: Error) -> Self {
         Self::Failed(error)
+    }
+}
+
+// ===== impl Reason =====
+
+impl Deref for Reason {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match &self.0 {
+            Words::Literal(text) => text,
+            Words::Shared(text) => text,
+        }
+    }
+}
+
+impl fmt::Debug for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
     }
 }
 

@@ -11,13 +11,13 @@ use super::{Cause, Context};
 /// [`disarm`](Child::disarm) when the context must live on without an owner.
 #[must_use = "dropping the child ends its context at once"]
 pub struct Child {
+    /// The root once it is disarmed: nobody can end that.
     context: Context,
-    armed: bool,
 }
 
 impl Child {
     pub(super) fn new(context: Context) -> Self {
-        Self { context, armed: true }
+        Self { context }
     }
 
     /// Ends the context with `cause`. The first cause stays, a deadline that has passed unseen included; ending twice
@@ -33,8 +33,7 @@ impl Child {
 
     /// Gives the context free: it then ends only with its parent or its deadline.
     pub fn disarm(mut self) -> Context {
-        self.armed = false;
-        self.context.clone()
+        std::mem::take(&mut self.context)
     }
 }
 
@@ -48,9 +47,10 @@ impl Deref for Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        if self.armed
-            && let Some(node) = &self.context.0
+        // Whom an end above reached has been told, and nobody else is there to be.
+        if let Some(node) = &self.context.0
             && !node.is_unseen()
+            && node.noticed().is_none()
         {
             node.finish_with(Cause::Dropped);
         }

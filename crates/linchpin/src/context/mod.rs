@@ -37,7 +37,7 @@ use std::time::Duration;
 pub use self::after::After;
 pub use self::blocking::Blocking;
 pub use self::budget::Budget;
-pub use self::cause::{Cause, Ended};
+pub use self::cause::{Cause, Ended, Reason};
 pub use self::child::Child;
 use self::node::{Link, Node, Role};
 pub use self::token::Token;
@@ -154,7 +154,7 @@ impl Context {
     pub fn check(&self) -> Result<(), Ended> {
         match &self.0 {
             Some(node) if node.deadline().is_some() || node.is_ended() => {
-                node.end().map_or(Ok(()), |end| Err(end.ended))
+                node.end().map_or(Ok(()), |end| Err(end.ended.clone()))
             }
             _ => Ok(()),
         }
@@ -163,7 +163,7 @@ impl Context {
     /// Why the context ended; `None` while it is live. Reads the clock if there is a deadline.
     #[must_use]
     pub fn cause(&self) -> Option<Cause> {
-        self.check().err().map(|ended| ended.cause().clone())
+        self.0.as_ref()?.end().map(|end| end.ended.cause().clone())
     }
 
     /// When the context ends at the latest.
@@ -244,13 +244,12 @@ impl Context {
     /// As safe as `work` itself, which is dropped with this future.
     pub async fn run<F: Future>(&self, work: F) -> Result<F::Output, Ended> {
         self.check()?;
-        let mut work = pin!(work);
-        let mut ended = pin!(self.cancelled());
+        let (mut work, mut ended) = (pin!(work), self.cancelled());
         std::future::poll_fn(|cx| {
             if let Poll::Ready(output) = work.as_mut().poll(cx) {
                 return Poll::Ready(Ok(output));
             }
-            ended.as_mut().poll(cx).map(|cause| Err(cause.into()))
+            ended.poll_ended(cx).map(|ended| Err(ended.clone()))
         })
         .await
     }
@@ -289,10 +288,10 @@ impl Context {
         Self(Some(Node::new(&self.0, role, deadline)))
     }
 
-    /// Why the context ended, as far as somebody noticed.
-    fn noticed(&self) -> Option<Cause> {
+    /// How the context ended, as far as somebody noticed.
+    fn noticed(&self) -> Option<&Ended> {
         let node = self.0.as_ref().filter(|node| node.is_ended())?;
-        node.noticed().map(|end| end.ended.cause().clone())
+        node.noticed().map(|end| &end.ended)
     }
 }
 
@@ -306,7 +305,7 @@ impl Default for Context {
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
-            .field("cause", &self.noticed())
+            .field("cause", &self.noticed().map(Ended::cause))
             .field("remaining", &self.remaining())
             .finish_non_exhaustive()
     }

@@ -1,18 +1,19 @@
 //! The tree under the contexts: who has ended, when, and who is to be told.
 //!
 //! A node knows its parents and never its children. Whoever waits leaves itself at every level above that can end, and
-//! whoever ends a level tells those who are there. The two cannot miss each other: an end sets the cause and takes
-//! the list under one lock, and a waiter first enters the list, then looks for a cause.
+//! whoever ends a level tells those who are there. The two cannot miss each other: an end is set and takes the list
+//! under one lock, and a waiter first enters the list, then looks for an end.
 
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::Wake;
 
+use smallvec::SmallVec;
 use tokio_util::sync::CancellationToken;
 
 use super::cause::{Cause, Ended};
-use super::watch::{Alarm, Told, Watch};
+use super::watch::{Alarm, Watch};
 use crate::shim::atomic::{AtomicU8, Ordering};
 use crate::shim::{Fault, Mutex, lock, planted};
 use crate::time::Instant;
@@ -23,9 +24,12 @@ pub(super) struct Node {
     role: Role,
     /// The earliest deadline from here to the root.
     deadline: Option<Instant>,
-    /// [`ENDED`] and [`WATCHED`]; written under the lock of `slow`.
+    /// Written once, before [`ENDED`] can be seen, so that a crowd reads it without a lock. Not of `shim`, since who
+    /// looks has seen the flag.
+    end: OnceLock<End>,
+    /// [`ENDED`] or [`WATCHED`]; written under the lock of `watch`.
     state: AtomicU8,
-    slow: Mutex<Slow>,
+    watch: Mutex<Watch>,
 }
 
 /// A pointer to a node; `None` is the root of everything, which never ends.
@@ -45,12 +49,6 @@ pub(super) enum Role {
     Detached,
 }
 
-struct Slow {
-    end: Option<End>,
-    /// Those who wait, from the first one on.
-    watch: Option<Box<Watch>>,
-}
-
 /// How and when a node ended.
 #[derive(Clone)]
 pub(super) struct End {
@@ -59,7 +57,7 @@ pub(super) struct End {
 }
 
 const ENDED: u8 = 1;
-/// Somebody has waited here.
+/// Somebody is to be told of the end.
 const WATCHED: u8 = 2;
 
 // ===== impl Node =====
@@ -70,8 +68,9 @@ impl Node {
             parent: parent.clone(),
             role,
             deadline,
+            end: OnceLock::new(),
             state: AtomicU8::new(0),
-            slow: Mutex::new(Slow { end: None, watch: None }),
+            watch: Mutex::new(Watch::default()),
         });
         // What is made under an end has ended with it, even if it brings a deadline that is earlier still.
         let inherited = parent.as_ref().and_then(|parent| parent.deadline);
@@ -80,7 +79,7 @@ impl Node {
             && node.is_ended()
             && let Some(end) = node.noticed()
         {
-            node.finish(end);
+            node.finish(end.clone());
         }
         node
     }
@@ -96,30 +95,48 @@ impl Node {
     /// Whether somebody noticed that this node or one above it has ended. One load a level.
     pub(super) fn is_ended(&self) -> bool {
         let mut node = self;
-        loop {
-            // Acquire pairs with the release in `finish`: who sees the end sees the cause.
-            if node.state.load(Ordering::Acquire) & ENDED != 0 {
+        while !node.has_ended() {
+            match (&node.role, &node.parent) {
+                (Role::Owned | Role::Value(_), Some(parent)) => node = parent,
+                (Role::Owned | Role::Value(_) | Role::Detached, _) => return false,
+                (Role::Merged(_) | Role::Token(_), _) => return node.is_ended_by_any(),
+            }
+        }
+        true
+    }
+
+    /// The same where there is more than one way up. Kept apart, so that the common way needs no room on the stack.
+    #[inline(never)]
+    fn is_ended_by_any(&self) -> bool {
+        let mut left: SmallVec<[&Self; 8]> = SmallVec::from_slice(&[self]);
+        while let Some(node) = left.pop() {
+            if node.has_ended() {
                 return true;
             }
-            node = match (&node.role, &node.parent) {
-                (Role::Owned | Role::Value(_), Some(parent)) => parent,
-                (Role::Owned | Role::Value(_) | Role::Detached, _) => return false,
-                (Role::Token(token), _) => return token.is_cancelled(),
-                (Role::Merged(others), first) => {
-                    return others.iter().chain([first]).flatten().any(|node| node.is_ended());
-                }
-            };
+            match &node.role {
+                Role::Owned | Role::Value(_) => {}
+                Role::Merged(others) => left.extend(others.iter().flatten().map(|node| &**node)),
+                Role::Token(token) if token.is_cancelled() => return true,
+                Role::Token(_) | Role::Detached => continue,
+            }
+            left.extend(node.parent.as_deref());
         }
+        false
+    }
+
+    fn has_ended(&self) -> bool {
+        // Acquire pairs with the release in `finish`: who sees the end sees the cause.
+        self.state.load(Ordering::Acquire) & ENDED != 0
     }
 
     /// How this node ended: the earliest end from here up, or its deadline if that came first.
     ///
     /// Reads the clock if there is a deadline and no end. A deadline that is found to have passed is an end from then
     /// on, for everybody under the node that set it.
-    pub(super) fn end(self: &Arc<Self>) -> Option<End> {
+    pub(super) fn end(self: &Arc<Self>) -> Option<&End> {
         let noticed = self.noticed();
         let Some(deadline) = self.deadline else { return noticed };
-        let passed = match &noticed {
+        let passed = match noticed {
             // Nobody had looked at the clock when the other end came.
             Some(end) => deadline <= end.at && self.owner_of_deadline().own_end().is_none(),
             None => deadline <= Instant::now(),
@@ -127,23 +144,25 @@ impl Node {
         if !passed {
             return noticed;
         }
-        let end = End { ended: Cause::Deadline.into(), at: deadline };
-        self.owner_of_deadline().finish(end.clone());
-        Some(end)
+        self.owner_of_deadline().finish(End { ended: Cause::Deadline.into(), at: deadline });
+        self.noticed()
     }
 
     /// The earliest end that somebody noticed, from here up.
-    pub(super) fn noticed(self: &Arc<Self>) -> Option<End> {
+    pub(super) fn noticed(self: &Arc<Self>) -> Option<&End> {
         self.levels().filter_map(|node| node.own_end()).min_by_key(|end| end.at)
     }
 
     /// Ends this very node with `cause`, unless it, one above it or its deadline ended it before: the first cause stays.
     pub(super) fn finish_with(self: &Arc<Self>, cause: Cause) {
-        let end = self.end().unwrap_or_else(|| End { ended: cause.into(), at: Instant::now() });
+        let end = match self.end() {
+            Some(end) => end.clone(),
+            None => End { ended: cause.into(), at: Instant::now() },
+        };
         self.finish(end);
     }
 
-    /// Whether the caller's pointer is the only one and nobody waits, so that an end would tell nobody.
+    /// Whether the caller's pointer is the only one and nobody waits, so that an end would be news to nobody.
     pub(super) fn is_unseen(self: &Arc<Self>) -> bool {
         if Arc::strong_count(self) != 1 {
             return false;
@@ -189,28 +208,24 @@ impl Node {
     /// Works on the list of those who wait here, unless this node has ended: then there is none any more, and so
     /// the crowd that an end woke does not queue at its lock to leave.
     pub(super) fn watch_live<R>(&self, work: impl FnOnce(&mut Watch) -> R) -> Option<R> {
-        if self.state.load(Ordering::Acquire) & ENDED != 0 {
+        if self.has_ended() {
             return None;
         }
-        let mut slow = lock(&self.slow);
-        if slow.end.is_some() {
+        let mut watch = lock(&self.watch);
+        if self.state.load(Ordering::Relaxed) & ENDED != 0 {
             return None;
         }
-        if slow.watch.is_none() {
-            self.state.fetch_or(WATCHED, Ordering::Relaxed);
-        }
-        Some(work(slow.watch.get_or_insert_default()))
+        let worked = work(&mut watch);
+        self.state.store(if watch.is_empty() { 0 } else { WATCHED }, Ordering::Relaxed);
+        Some(worked)
     }
 
     /// Has an alarm ring when this node must end from outside, while somebody waits: one for all who do.
     ///
     /// `false` if it must be armed again.
     pub(super) fn arm(self: &Arc<Self>) -> bool {
-        let armed = |node: &Self| {
-            lock(&node.slow).watch.as_ref().is_none_or(|watch| watch.is_armed())
-                || node.state.load(Ordering::Relaxed) & ENDED != 0
-        };
-        if armed(self) {
+        // None if it has ended, and then nothing is to be armed.
+        if self.watch_live(|watch| watch.is_armed()).unwrap_or(true) {
             return true;
         }
         let alarm = match (&self.role, self.deadline) {
@@ -223,15 +238,8 @@ impl Node {
             self.ring();
             return true;
         };
-        let mut slow = lock(&self.slow);
-        let ended = slow.end.is_some();
-        let (kept, unused) = match slow.watch.as_deref_mut() {
-            Some(watch) if !ended => watch.keep(alarm),
-            _ => (true, Some(alarm)),
-        };
-        drop(slow);
-        drop(unused);
-        kept
+        // What is not kept is dropped here, outside of the lock.
+        self.watch_live(|watch| watch.keep(alarm)).is_none_or(|(kept, _unused)| kept)
     }
 
     /// The node that brought this node's deadline into the tree.
@@ -265,37 +273,33 @@ impl Node {
     }
 
     /// This node's own end, as far as somebody noticed.
-    fn own_end(&self) -> Option<End> {
-        if self.state.load(Ordering::Acquire) & ENDED != 0 {
-            return lock(&self.slow).end.clone();
-        }
-        match &self.role {
-            Role::Token(token) if token.is_cancelled() => {
-                self.finish(End { ended: Cause::Cancelled.into(), at: Instant::now() });
-                lock(&self.slow).end.clone()
+    fn own_end(&self) -> Option<&End> {
+        if !self.has_ended() {
+            match &self.role {
+                Role::Token(token) if token.is_cancelled() => {
+                    self.finish(End { ended: Cause::Cancelled.into(), at: Instant::now() });
+                }
+                _ => return None,
             }
-            _ => None,
         }
+        self.end.get()
     }
 
     fn finish(&self, end: End) {
         if planted(Fault::ContextTellsBeforeItEnds) {
-            let (told, _) = self.watch_live(Watch::take).unwrap_or_default();
-            told.into_iter().for_each(Told::tell);
+            self.watch_live(std::mem::take).unwrap_or_default().tell();
         }
-        let (told, alarm) = {
-            let mut slow = lock(&self.slow);
-            if slow.end.is_some() {
+        let told = {
+            let mut watch = lock(&self.watch);
+            if self.end.get().is_some() {
                 return;
             }
-            slow.end = Some(end);
+            self.end.get_or_init(|| end);
             // Release pairs with the acquire of those who look without the lock.
-            self.state.fetch_or(ENDED, Ordering::Release);
-            slow.watch.as_deref_mut().map(Watch::take).unwrap_or_default()
+            self.state.store(ENDED, Ordering::Release);
+            std::mem::take(&mut *watch)
         };
-        drop(alarm);
-        // Outside of the lock: a waker or a callback may do anything, look at this very node too.
-        told.into_iter().for_each(Told::tell);
+        told.tell();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::ptr;
 use std::task::{Context as Poller, Poll, Waker};
 
 use smallvec::SmallVec;
@@ -22,15 +22,23 @@ use crate::time::Instant;
 pub struct Cancelled<'a> {
     context: &'a Context,
     entry: Option<Entry>,
-    /// The waker that was left.
-    waker: Option<Waker>,
+    /// The waker that was left. A level that has not ended holds it still, so nobody else has its address.
+    left: Address,
     /// Whether a timer is to notice the deadline.
     timed: bool,
 }
 
-/// A place at every level of a context that can end: a key for each, in the order of the levels.
+/// Where the two halves of a waker are.
+type Address = (usize, usize);
+
+/// A place at every level of a context that can end.
 #[derive(Debug)]
-pub(super) struct Entry(SmallVec<[u32; 6]>);
+pub(super) struct Entry {
+    /// A key for each level, in their order.
+    keys: SmallVec<[u32; 6]>,
+    /// Whether one of them ends with a token.
+    token: bool,
+}
 
 /// The key at a level that has ended: its list is gone and takes nobody any more.
 const NOWHERE: u32 = u32::MAX;
@@ -39,28 +47,42 @@ const NOWHERE: u32 = u32::MAX;
 
 impl Entry {
     pub(super) fn new(context: &Context, told: impl Fn() -> Told) -> Self {
-        let enter =
-            |node: &Arc<Node>| node.watch_live(|watch| watch.insert(told())).unwrap_or(NOWHERE);
-        Self(context.0.iter().flat_map(Node::watchable).map(enter).collect())
+        let mut entry = Self { keys: SmallVec::new(), token: false };
+        for node in context.0.iter().flat_map(Node::watchable) {
+            let told = told();
+            let key = node.watch_live(|watch| watch.insert(told)).unwrap_or(NOWHERE);
+            entry.keys.push(key);
+            entry.token |= node.is_token();
+        }
+        entry
+    }
+
+    /// Whether something must be armed for the context to end from outside.
+    fn needs_alarm(&self, context: &Context, timed: bool) -> bool {
+        self.token || (timed && context.deadline().is_some())
     }
 
     /// Arms what can end the context from outside; `false` if it must be done again.
-    pub(super) fn arm(context: &Context, timed: bool) -> bool {
-        let Some(node) = &context.0 else { return true };
+    pub(super) fn arm(&self, context: &Context, timed: bool) -> bool {
+        let Some(node) = context.0.as_ref().filter(|_| self.needs_alarm(context, timed)) else {
+            return true;
+        };
         let timer = !timed || node.deadline().is_none() || node.owner_of_deadline().arm();
         node.watchable().filter(|node| node.is_token()).fold(timer, |all, node| node.arm() && all)
     }
 
     fn replace(&self, context: &Context, waker: &Waker) {
         let levels = context.0.iter().flat_map(Node::watchable);
-        for (node, key) in levels.zip(&self.0) {
-            node.watch_live(|watch| watch.replace(*key, Told::Waker(waker.clone())));
+        for (node, key) in levels.zip(&self.keys) {
+            let waker = waker.clone();
+            // Dropped here, outside of the lock.
+            let _before = node.watch_live(|watch| watch.replace(*key, waker));
         }
     }
 
     pub(super) fn leave(&self, context: &Context) {
         let levels = context.0.iter().flat_map(Node::watchable);
-        for (node, key) in levels.zip(&self.0) {
+        for (node, key) in levels.zip(&self.keys) {
             // Dropped here, outside of the lock.
             let _left = node.watch_live(|watch| watch.remove(*key));
         }
@@ -82,12 +104,12 @@ impl Context {
             return Err(Cause::Deadline.into());
         }
         let mut wait = pin!(wait);
-        let mut ended = pin!(Cancelled { context: self, entry: None, waker: None, timed: false });
+        let mut ended = Cancelled::timed(self, false);
         std::future::poll_fn(|cx| {
             if let Poll::Ready(output) = wait.as_mut().poll(cx) {
                 return Poll::Ready(Ok(output));
             }
-            ended.as_mut().poll(cx).map(|cause| Err(cause.into()))
+            ended.poll_ended(cx).map(|ended| Err(ended.clone()))
         })
         .await
     }
@@ -97,18 +119,47 @@ impl Context {
 
 impl<'a> Cancelled<'a> {
     pub(super) fn new(context: &'a Context) -> Self {
-        Self { context, entry: None, waker: None, timed: true }
+        Self::timed(context, true)
     }
 
-    fn enter(&mut self, waker: &Waker) {
-        match (&self.entry, &self.waker) {
-            (Some(_), Some(left)) if left.will_wake(waker) => return,
-            (Some(entry), _) => entry.replace(self.context, waker),
-            (None, _) => {
-                self.entry = Some(Entry::new(self.context, || Told::Waker(waker.clone())));
-            }
+    fn timed(context: &'a Context, timed: bool) -> Self {
+        Self { context, entry: None, left: (0, 0), timed }
+    }
+
+    /// Waits without taking the cause along.
+    pub(super) fn poll_ended(&mut self, cx: &mut Poller<'_>) -> Poll<&'a Ended> {
+        let context = self.context;
+        let looked = || context.noticed().map_or(Poll::Pending, Poll::Ready);
+        if planted(Fault::ContextLooksBeforeItEnters) {
+            let looked = looked();
+            self.enter(cx.waker());
+            return looked;
         }
-        self.waker = Some(waker.clone());
+        let timed = self.timed;
+        let entry = self.enter(cx.waker());
+        // After entering, so that an end in between is either seen here or wakes us. The clock need not be read: the
+        // alarm does that.
+        let ended = looked();
+        if ended.is_ready() || !entry.needs_alarm(context, timed) {
+            return ended;
+        }
+        if !entry.arm(context, timed) {
+            cx.waker().wake_by_ref();
+        }
+        // Arming may have found that the time has come.
+        looked()
+    }
+
+    fn enter(&mut self, waker: &Waker) -> &Entry {
+        let address = (waker.data().addr(), ptr::from_ref(waker.vtable()).addr());
+        let context = self.context;
+        if let Some(entry) = &self.entry
+            && self.left != address
+        {
+            entry.replace(context, waker);
+        }
+        self.left = address;
+        self.entry.get_or_insert_with(|| Entry::new(context, || Told::Waker(waker.clone())))
     }
 }
 
@@ -116,26 +167,7 @@ impl Future for Cancelled<'_> {
     type Output = Cause;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Cause> {
-        if self.context.0.is_none() {
-            // Nobody can end a root.
-            return Poll::Pending;
-        }
-        if planted(Fault::ContextLooksBeforeItEnters) {
-            let cause = self.context.noticed();
-            self.enter(cx.waker());
-            return cause.map_or(Poll::Pending, Poll::Ready);
-        }
-        self.enter(cx.waker());
-        // After entering, so that an end in between is either seen here or wakes us. The clock need not be read: the
-        // alarm does that.
-        if let Some(cause) = self.context.noticed() {
-            return Poll::Ready(cause);
-        }
-        if !Entry::arm(self.context, self.timed) {
-            cx.waker().wake_by_ref();
-        }
-        // Arming may have found that the time has come.
-        self.context.noticed().map_or(Poll::Pending, Poll::Ready)
+        self.poll_ended(cx).map(|ended| ended.cause().clone())
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context as Poller, Waker};
 use std::time::Duration;
 
-use smallvec::SmallVec;
+use slab::Slab;
 use tokio::task::coop::unconstrained;
 use tokio_util::sync::CancellationToken;
 
@@ -17,9 +17,15 @@ use crate::time::Instant;
 /// The list of a level.
 #[derive(Default)]
 pub(super) struct Watch {
-    /// One inline: most levels have one waiter.
-    slots: SmallVec<[Option<Told>; 1]>,
-    free: Vec<u32>,
+    /// Most levels have one waiter, who costs no allocation here.
+    first: Option<Waker>,
+    rest: Option<Box<Rest>>,
+}
+
+/// What only some levels have.
+#[derive(Default)]
+struct Rest {
+    told: Slab<Told>,
     alarm: Option<Alarm>,
     /// The alarm will not ring: its runtime is going away.
     spent: bool,
@@ -34,6 +40,8 @@ pub(super) enum Told {
 /// What rings at a deadline or with a token.
 pub(super) struct Alarm(Pin<Box<dyn Future<Output = ()> + Send>>);
 
+/// The key of who is not in the slab; those in it have theirs plus one.
+const FIRST: u32 = 0;
 /// So many slots are kept when the last waiter leaves: waiting again and again allocates nothing, and a burst of
 /// waiters leaves nothing behind in a long-lived level.
 const KEPT: usize = 8;
@@ -41,75 +49,101 @@ const KEPT: usize = 8;
 // ===== impl Watch =====
 
 impl Watch {
-    /// Enters somebody; the key gets them out again.
-    pub(super) fn insert(&mut self, told: Told) -> u32 {
-        if let Some(key) = self.free.pop() {
-            self.slots[key as usize] = Some(told);
-            return key;
-        }
-        let key = u32::try_from(self.slots.len()).expect("fewer waiters than bytes of memory");
-        self.slots.push(Some(told));
-        key
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_none() && self.rest.as_ref().is_none_or(|rest| rest.told.is_empty())
     }
 
-    pub(super) fn replace(&mut self, key: u32, told: Told) {
-        self.slots[key as usize] = Some(told);
+    /// Enters somebody; the key gets them out again.
+    pub(super) fn insert(&mut self, told: Told) -> u32 {
+        match told {
+            Told::Waker(waker) if self.first.is_none() => {
+                self.first = Some(waker);
+                FIRST
+            }
+            told => {
+                let place = self.rest.get_or_insert_default().told.insert(told) + 1;
+                u32::try_from(place).expect("fewer waiters than bytes of memory")
+            }
+        }
+    }
+
+    /// Leaves another waker at `key`. What it returns is to be dropped outside of the lock.
+    pub(super) fn replace(&mut self, key: u32, waker: Waker) -> Option<Told> {
+        if key == FIRST {
+            return self.first.replace(waker).map(Told::Waker);
+        }
+        let place = self.rest.as_mut()?.told.get_mut(key as usize - 1)?;
+        Some(std::mem::replace(place, Told::Waker(waker)))
     }
 
     /// Lets somebody out. What it returns is to be dropped outside of the lock.
     pub(super) fn remove(&mut self, key: u32) -> (Option<Told>, Option<Alarm>) {
-        let told = self.slots[key as usize].take();
-        if self.free.len() + 1 < self.slots.len() {
-            self.free.push(key);
+        let Some(rest) = &mut self.rest else {
+            return (self.first.take().map(Told::Waker), None);
+        };
+        let told = match key {
+            FIRST => self.first.take().map(Told::Waker),
+            key => rest.told.try_remove(key as usize - 1),
+        };
+        if self.first.is_some() || !rest.told.is_empty() {
             return (told, None);
         }
-        if self.slots.capacity() > KEPT {
-            *self = Self { alarm: self.alarm.take(), spent: self.spent, ..Self::default() };
+        if rest.told.capacity() > KEPT {
+            rest.told = Slab::new();
         }
-        self.slots.clear();
-        self.free.clear();
-        (told, self.alarm.take())
-    }
-
-    /// Takes everybody, and the alarm, for the end.
-    pub(super) fn take(&mut self) -> (Vec<Told>, Option<Alarm>) {
-        (self.slots.iter_mut().filter_map(Option::take).collect(), self.alarm.take())
+        (told, rest.alarm.take())
     }
 
     pub(super) fn is_armed(&self) -> bool {
-        self.alarm.is_some() && !self.spent
+        self.rest.as_ref().is_some_and(|rest| rest.is_armed())
     }
 
     /// Keeps `alarm` while somebody waits. Whether it need not be armed again, and what is to be dropped.
     pub(super) fn keep(&mut self, alarm: Alarm) -> (bool, Option<Alarm>) {
-        if self.is_armed() {
+        let rest = self.rest.get_or_insert_default();
+        if rest.is_armed() {
             return (true, Some(alarm));
         }
         // An alarm of our own that was spent before it could be kept has set the flag with none here.
-        let kept = self.alarm.is_some() || !self.spent;
-        self.spent = !kept;
-        (kept, self.alarm.replace(alarm))
+        let kept = rest.alarm.is_some() || !rest.spent;
+        rest.spent = !kept;
+        (kept, rest.alarm.replace(alarm))
     }
 
     /// The alarm is spent: those who are to arm another.
     pub(super) fn disarm(&mut self) -> Vec<Waker> {
-        self.spent = true;
-        let waker = |told: &Told| match told {
+        let rest = self.rest.get_or_insert_default();
+        rest.spent = true;
+        let waker = |(_, told): (usize, &Told)| match told {
             Told::Waker(waker) => Some(waker.clone()),
             Told::Callback(_) => None,
         };
-        self.slots.iter().flatten().filter_map(waker).collect()
+        self.first.iter().cloned().chain(rest.told.iter().filter_map(waker)).collect()
+    }
+
+    /// Tells everybody that the end has come; under no lock, since a waker or a callback may do anything.
+    pub(super) fn tell(self) {
+        if let Some(waker) = self.first {
+            wake(waker);
+        }
+        let Some(rest) = self.rest else { return };
+        drop(rest.alarm);
+        for (_, told) in rest.told {
+            match told {
+                Told::Waker(waker) => wake(waker),
+                Told::Callback(callback) => callback.run(),
+            }
+        }
     }
 }
 
-impl Told {
-    pub(super) fn tell(self) {
-        match self {
-            Self::Waker(waker) => {
-                contained("context", "a waker for the end of a context panicked", || waker.wake());
-            }
-            Self::Callback(callback) => callback.run(),
-        }
+fn wake(waker: Waker) {
+    contained("context", "a waker for the end of a context panicked", || waker.wake());
+}
+
+impl Rest {
+    fn is_armed(&self) -> bool {
+        self.alarm.is_some() && !self.spent
     }
 }
 

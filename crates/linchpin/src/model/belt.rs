@@ -2,35 +2,14 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context as Poller, Poll, Wake, Waker};
+use std::task::Poll;
 
 use loom::thread;
 
-use super::{catches, holds};
+use super::{block_on, catches, holds};
 use crate::shim::Fault;
 use crate::task::{Belt, Load};
-
-struct Unpark(thread::Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// Loom's own cannot be used: it aborts the process where it should let a planted fault be caught.
-fn block_on<F: Future>(future: F) -> F::Output {
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Poller::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
-        }
-    }
-}
 
 /// Everything until the end, taken in batches of up to `want`.
 async fn drain(belt: &Belt<u8>, who: usize, want: usize) -> Vec<u8> {
@@ -125,6 +104,26 @@ fn a_taker_that_goes_hands_its_wake_up_on() {
     let mut all = goes.join().unwrap();
     all.extend(stays.join().unwrap());
     assert_eq!(all, [1]);
+}
+
+/// The consumer takes one and goes: its producer ends all the same, and nothing is kept of what it still gives.
+fn who_gives_to_nobody_does_not_wait() {
+    let belt = Arc::new(Belt::new(1));
+    let producer = {
+        let belt = belt.clone();
+        thread::spawn(move || block_on(give(&belt, [1, 2, 3])))
+    };
+    let (mut batch, mut credit) = (VecDeque::new(), 0);
+    block_on(poll_fn(|cx| belt.poll_take(0, cx, 1, &mut credit, &mut batch)));
+    belt.abandon();
+    producer.join().unwrap();
+    assert_eq!((batch, belt.traffic().queued), (VecDeque::from([1]), 0));
+}
+
+#[test]
+fn belt_abandoned() {
+    holds("belt_abandoned", who_gives_to_nobody_does_not_wait);
+    catches(Fault::BeltWakesBeforeItIsAbandoned, who_gives_to_nobody_does_not_wait);
 }
 
 #[test]

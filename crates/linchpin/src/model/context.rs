@@ -114,6 +114,24 @@ fn the_first_cause_stays() {
     assert_eq!(here, ender.join().unwrap());
 }
 
+/// A child is dropped while its parent ends: who waits below is told by one of them at least.
+fn a_child_goes_while_its_parent_ends() {
+    let parent = Context::root().child();
+    let child = parent.child();
+    let waiting = child.child().disarm();
+    let woken = Arc::new(Woken(AtomicUsize::new(0)));
+    let waker = Waker::from(woken.clone());
+    let mut cx = Poller::from_waker(&waker);
+    let ender = thread::spawn(move || parent.cancel("over"));
+    let mut wait = pin!(waiting.cancelled());
+    let first = wait.as_mut().poll(&mut cx);
+    drop(child);
+    assert!(waiting.is_cancelled());
+    ender.join().unwrap();
+    assert!(first.is_ready() || woken.0.load(Ordering::Relaxed) > 0, "nobody told");
+    assert!(wait.as_mut().poll(&mut cx).is_ready(), "woken before the end could be seen");
+}
+
 /// A waiter leaves while the end comes: nothing is left, and nobody blocks.
 fn a_waiter_leaves_while_the_end_comes() {
     let parent = Context::root().child();
@@ -152,6 +170,11 @@ fn context_after() {
 #[test]
 fn context_first_cause() {
     holds("context_first_cause", the_first_cause_stays);
+}
+
+#[test]
+fn context_drop() {
+    holds("context_drop", a_child_goes_while_its_parent_ends);
 }
 
 #[test]

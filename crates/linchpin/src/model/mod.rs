@@ -10,11 +10,16 @@ mod mailbox;
 mod pool;
 mod registry;
 mod semaphore;
+mod stream;
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context as Poller, Poll, Wake, Waker};
+
+use loom::thread;
 
 use crate::shim::Fault;
 
@@ -57,4 +62,24 @@ fn explore(model: impl Fn() + Send + Sync + 'static) -> usize {
 
 fn bound() -> usize {
     std::env::var("LINCHPIN_MODEL_BOUND").ok().and_then(|bound| bound.parse().ok()).unwrap_or(2)
+}
+
+struct Unpark(thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Loom's own cannot be used: it aborts the process where it should let a planted fault be caught.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Poller::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
 }

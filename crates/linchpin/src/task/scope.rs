@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
+use std::task::Poll;
 
 use futures_util::FutureExt as _;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -124,16 +126,25 @@ impl<'a, T: Send + 'a> Scope<'a, T> {
     }
 
     async fn run(&mut self) {
+        self.verdict.expect(self.spawned);
         loop {
             while self.running.len() < self.limit
-                && let Some(entry) = self.queue.pop_front()
+                && let Some(mut entry) = self.queue.pop_front()
             {
-                self.running.push(entry);
+                // One that is ready at once needs no place among those that are woken one by one.
+                match poll_fn(|cx| Poll::Ready(entry.as_mut().poll(cx))).await {
+                    Poll::Ready(ended) => self.record(ended),
+                    Poll::Pending => self.running.push(entry),
+                }
             }
-            let Some((place, outcome)) = self.running.next().await else { return };
-            if let Some(news) = self.verdict.record(Some(place), outcome.judged(), &self.context) {
-                news.tell(&self.context);
-            }
+            let Some(ended) = self.running.next().await else { return };
+            self.record(ended);
+        }
+    }
+
+    fn record(&mut self, (place, outcome): (Place, Outcome<T>)) {
+        if let Some(news) = self.verdict.record(Some(place), outcome.judged(), &self.context) {
+            news.tell(&self.context);
         }
     }
 }

@@ -19,7 +19,7 @@ use futures_util::{Stream, StreamExt as _};
 
 use super::fan::{FanOut, Share};
 use crate::resilience::BadOptions;
-use crate::shim::{Mutex, lock};
+use crate::shim::{Fault, Mutex, lock, planted};
 
 /// A stream of what the loop `work` [gives](Yielder::give), one item whenever the reader asks for one.
 ///
@@ -182,6 +182,10 @@ impl<T> Hand<T> {
     }
 
     fn poll_take(&self, cx: &mut Poller<'_>) -> Poll<T> {
+        if planted(Fault::StreamLooksBeforeItWaits) && lock(&self.0).item.is_none() {
+            drop(leave(&mut lock(&self.0).reader, cx));
+            return Poll::Pending;
+        }
         let mut state = lock(&self.0);
         let Some(item) = state.item.take() else {
             let before = leave(&mut state.reader, cx);

@@ -211,23 +211,36 @@ fn checked(period: Duration) -> Result<Duration, BadOptions> {
 impl Rhythm {
     fn place_at(&mut self, place: Instant, u: f64) {
         self.place = place;
-        self.due = place + self.period.mul_f64(self.jitter * u);
+        self.due = place;
+        if self.jitter > 0.0 {
+            self.due += self.period.mul_f64(self.jitter * u);
+        }
     }
 
     /// The tick that is due comes `now`; `u` is the chance of the next.
     fn take(&mut self, now: Instant, u: f64) -> Tick {
         let (due, late) = (self.due, now - self.due);
-        // Instants are apart by less than fits in 64 bits.
-        let missed = (late.as_nanos() / self.period.as_nanos()) as u64;
-        let whole = Duration::from_nanos(missed.saturating_mul(self.period.as_nanos() as u64));
         let (missed, next) = match self.missed {
-            Missed::Skip => (missed, self.place + whole + self.period),
+            Missed::Skip => {
+                let missed = self.periods_in(late);
+                let whole = Duration::from_nanos(missed.saturating_mul(nanos(self.period)));
+                (missed, self.place + whole + self.period)
+            }
             Missed::Burst => (0, self.place + self.period),
-            Missed::Delay => (missed, now + self.period),
+            Missed::Delay => (self.periods_in(late), now + self.period),
         };
         self.place_at(next, u);
         Tick { due, late, missed }
     }
+
+    fn periods_in(&self, late: Duration) -> u64 {
+        if late < self.period { 0 } else { nanos(late) / nanos(self.period) }
+    }
+}
+
+/// Of what lies between two instants all fits; a period beyond is as good as endless.
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 // ===== impl Options =====

@@ -1,6 +1,7 @@
 //! Something to do once, later.
 
 use std::future::poll_fn;
+use std::task::{Context as Poller, Poll, ready};
 use std::time::Duration;
 
 use crate::context::{Context, Ended};
@@ -73,10 +74,21 @@ impl Timer {
             ctx.check()?;
             return Err(ctx.cancelled().await.into());
         };
-        let nap = &mut self.nap;
-        ctx.run_until(at, poll_fn(|cx| nap.poll(at, cx))).await?;
+        ctx.run_until(at, poll_fn(|cx| self.poll_fire(cx))).await
+    }
+
+    /// The form of [`wait`](Self::wait) for streams and bodies written by hand, which are polled and have no context.
+    ///
+    /// One that is not armed is pending and leaves no waker: arm it first.
+    ///
+    /// # Panics
+    ///
+    /// As [`wait`](Self::wait).
+    pub fn poll_fire(&mut self, cx: &mut Poller<'_>) -> Poll<Instant> {
+        let Some(at) = self.at else { return Poll::Pending };
+        ready!(self.nap.poll(at, cx));
         self.at = None;
-        Ok(at)
+        Poll::Ready(at)
     }
 
     /// Lets it fire so long from now. Whether it was armed and had not fired.

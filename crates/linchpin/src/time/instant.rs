@@ -1,26 +1,28 @@
 //! A monotonic instant in eight bytes.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::ops::{Add, AddAssign, Sub};
 use std::time::Duration;
 
-/// A moment of the process's monotonic clock, in nanoseconds. `Copy`, eight bytes.
+/// A moment of the process's monotonic clock, in nanoseconds. `Copy`, eight bytes, and as many where it is optional.
 ///
 /// Reads the processor's counter ([`quanta`](https://docs.rs/quanta)), under the feature `testing` tokio's clock
 /// instead, which a test pauses and advances. Comparing instants of two runtimes with paused clocks is meaningless.
 ///
 /// Arithmetic saturates: an instant never wraps, and the difference to a later instant is zero.
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Instant(u64);
+pub struct Instant(NonZeroU64);
 
 /// 146 years: far enough for "never", near enough for tokio to add.
-const FOREVER: u64 = u64::MAX >> 2;
+const FOREVER: NonZeroU64 = NonZeroU64::new(u64::MAX >> 2).expect("not zero");
 
 impl Instant {
     /// Now.
     #[must_use]
+    #[inline]
     pub fn now() -> Self {
-        Self(source::nanos())
+        Self(NonZeroU64::MIN.saturating_add(source::nanos()))
     }
 
     /// How long ago this was; zero if it lies ahead.
@@ -32,7 +34,11 @@ impl Instant {
     /// The same moment for tokio's timers.
     #[must_use]
     pub fn into_tokio(self) -> tokio::time::Instant {
-        let now = Self::now();
+        self.into_tokio_at(Self::now())
+    }
+
+    /// The same where it is known what the time is.
+    pub(crate) fn into_tokio_at(self, now: Self) -> tokio::time::Instant {
         let tokio_now = tokio::time::Instant::now();
         if self >= now { tokio_now + (self - now) } else { tokio_now }
     }
@@ -57,13 +63,13 @@ impl Sub for Instant {
     type Output = Duration;
 
     fn sub(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+        Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
     }
 }
 
 impl fmt::Debug for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Instant({:?})", Duration::from_nanos(self.0))
+        write!(f, "Instant({:?})", Duration::from_nanos(self.0.get()))
     }
 }
 
@@ -78,6 +84,7 @@ mod source {
         (clock, origin)
     });
 
+    #[inline]
     pub(super) fn nanos() -> u64 {
         let (clock, origin) = &*CLOCK;
         clock.delta_as_nanos(*origin, clock.raw())

@@ -30,9 +30,10 @@ impl Nap {
                 ready!(coop::poll_proceed(cx)).made_progress();
                 return Poll::Ready(now);
             }
+            let moment = at.into_tokio_at(now);
             match &mut self.sleep {
-                Some(sleep) => sleep.as_mut().reset(at.into_tokio()),
-                None => self.sleep = Some(Box::pin(sleep_until(at.into_tokio()))),
+                Some(sleep) => sleep.as_mut().reset(moment),
+                None => self.sleep = Some(Box::pin(sleep_until(moment))),
             }
             self.set_for = Some(at);
         }

@@ -26,6 +26,7 @@ fn poll<F: Future>(future: std::pin::Pin<&mut F>, waker: &Waker) -> Poll<F::Outp
 #[test]
 fn is_one_pointer_wide() {
     assert_eq!(size_of::<Context>(), size_of::<usize>());
+    assert_eq!(size_of::<linchpin::context::Child>(), size_of::<usize>());
     assert_eq!(size_of::<linchpin::Error>(), size_of::<usize>());
     assert_eq!(size_of::<linchpin::context::Ended>(), size_of::<usize>());
 }
@@ -143,6 +144,51 @@ fn a_dropped_waiter_is_not_woken() {
     assert_eq!(count.0.load(Ordering::SeqCst), 0);
     drop(waker);
     assert_eq!(Arc::strong_count(&count), 1, "the waker was given back");
+}
+
+/// Its last clone is in the lists, and goes where it is replaced.
+#[test]
+fn a_waker_that_is_replaced_may_wait_itself_as_it_goes() {
+    struct Waits(Context);
+    impl Wake for Waits {
+        fn wake(self: Arc<Self>) {}
+    }
+    impl Drop for Waits {
+        fn drop(&mut self) {
+            assert!(poll(std::pin::pin!(self.0.cancelled()), Waker::noop()).is_pending());
+        }
+    }
+    let parent = Context::root().child();
+    let context = parent.child();
+    let mut wait = Box::pin(context.cancelled());
+    for _ in 0..3 {
+        let waker = Waker::from(Arc::new(Waits(Context::clone(&context))));
+        assert!(poll(wait.as_mut(), &waker).is_pending());
+    }
+    let count = Arc::new(Count::default());
+    assert!(poll(wait.as_mut(), &Waker::from(count.clone())).is_pending());
+    context.cancel("over");
+    assert_eq!(count.0.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn many_wait_at_one_level_and_leave_it_in_any_order() {
+    let context = Context::root().child();
+    let counts: Vec<_> = (0..40).map(|_| Arc::new(Count::default())).collect();
+    let mut waits: Vec<_> = counts.iter().map(|_| Some(Box::pin(context.cancelled()))).collect();
+    let enter = |waits: &mut [Option<_>], turn: usize| {
+        for (n, wait) in waits.iter_mut().enumerate().filter(|(n, _)| n % 3 == turn) {
+            let wait: &mut std::pin::Pin<Box<_>> = wait.insert(Box::pin(context.cancelled()));
+            assert!(poll(wait.as_mut(), &Waker::from(counts[n].clone())).is_pending());
+        }
+    };
+    (0..3).for_each(|turn| enter(&mut waits, turn));
+    waits.iter_mut().step_by(2).for_each(|wait| *wait = None);
+    enter(&mut waits, 0);
+    context.cancel("over");
+    for (n, wait) in waits.iter().enumerate() {
+        assert_eq!(counts[n].0.load(Ordering::SeqCst), usize::from(wait.is_some()), "waiter {n}");
+    }
 }
 
 #[tokio::test]

@@ -142,11 +142,15 @@ async fn a_merged_child_has_the_earliest_deadline_and_the_values_of_all() {
 }
 
 #[test]
-fn a_long_chain_of_merges_is_dropped_without_recursion() {
-    let mut leaf = Context::root().child().disarm();
+fn a_long_chain_of_merges_is_looked_up_and_dropped_without_recursion() {
+    let owner = Context::root().child();
+    let mut leaf = Context::clone(&owner);
     for _ in 0..50_000 {
         leaf = Context::merge([&Context::root(), &leaf]).disarm();
     }
+    assert!(!leaf.is_cancelled());
+    owner.cancel("over");
+    assert!(leaf.is_cancelled() && leaf.check().is_err());
     drop(leaf);
 }
 
@@ -253,6 +257,15 @@ fn blocking_code_is_woken_by_the_end_and_not_before() {
     assert_eq!(waiter.join().unwrap(), ("ended: stop".to_owned(), "stop".to_owned()));
     let free = Context::root().blocking();
     free.sleep(Duration::from_millis(1)).unwrap();
+}
+
+#[test]
+fn blocking_code_is_woken_by_a_token() {
+    let token = CancellationToken::new();
+    let blocking = Context::from(token.clone()).blocking();
+    let waiter = std::thread::spawn(move || blocking.wait());
+    token.cancel();
+    assert!(matches!(waiter.join().unwrap(), Cause::Cancelled));
 }
 
 #[test]

@@ -40,6 +40,7 @@ mod ticker;
 mod tidy;
 mod tidy_docs;
 mod tidy_options;
+mod tidy_words;
 mod time;
 mod timer;
 mod timer_parity;

@@ -1,5 +1,6 @@
 //! Timer: armed, put off, withdrawn; and that a dropped wait loses nothing.
 
+use std::future::poll_fn;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -51,6 +52,21 @@ async fn a_deadline_before_the_moment_refuses_at_once_and_leaves_the_timer_armed
     let refused = timer.wait(&ctx).await.unwrap_err();
     assert!(matches!(refused.cause(), Cause::Deadline));
     assert_eq!((began.elapsed(), timer.moment()), (Duration::ZERO, Some(began + SECOND * 10)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timer_that_is_polled_fires_once_and_not_while_it_is_stopped() {
+    let began = Instant::now();
+    let mut timer = Timer::stopped();
+    assert!(poll_fn(|cx| timer.poll_fire(cx)).now_or_never().is_none());
+    timer.reset(SECOND);
+    assert!(poll_fn(|cx| timer.poll_fire(cx)).now_or_never().is_none(), "not yet");
+    assert!(timer.stop() && !timer.stop());
+    sleep(SECOND * 2).await;
+    assert!(poll_fn(|cx| timer.poll_fire(cx)).now_or_never().is_none(), "withdrawn");
+    timer.reset(SECOND);
+    assert_eq!(poll_fn(|cx| timer.poll_fire(cx)).await, began + SECOND * 3);
+    assert_eq!((began.elapsed(), timer.moment()), (SECOND * 3, None));
 }
 
 #[tokio::test(start_paused = true)]

@@ -73,6 +73,14 @@ impl Caller {
         }
     }
 
+    /// The application that the token is limited to, if it is.
+    pub(super) fn app(&self) -> Option<AppId> {
+        match self {
+            Self::Org(_) => None,
+            Self::App { app, .. } => Some(*app),
+        }
+    }
+
     /// The feature flags that limit what is seen; none for an organisation, which sees all.
     pub(super) fn flags(&self) -> Option<BTreeSet<String>> {
         match self {
@@ -83,11 +91,7 @@ impl Caller {
 
     /// What the caller may see of the application that the path names; the store looks whether it is theirs.
     pub(super) fn scope(&self, app: &str) -> Scope {
-        let only = match self {
-            Self::Org(_) => None,
-            Self::App { app, .. } => Some(*app),
-        };
-        Scope { org: self.org(), only, app: app.into() }
+        Scope { org: self.org(), only: self.app(), app: app.into() }
     }
 
     fn of(claims: Subject) -> Result<Self, ApiError> {

@@ -32,14 +32,14 @@ type Parts = BTreeMap<&'static str, Health>;
 #[utoipa::path(get, path = "/health", tag = TAG, operation_id = "health.get", security(()),
     responses((status = 200, body = BTreeMap<String, Health>), (status = 500, body = BTreeMap<String, Health>)))]
 async fn get(State(state): State<ApiState>, Ctx(ctx): Ctx) -> (StatusCode, Json<Parts>) {
-    let database = state.store.ping(&ctx).await;
-    let (status, word) = match &database {
-        Ok(()) => (StatusCode::OK, "ok"),
-        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "error"),
+    let answers = state.store.probe(&ctx).await;
+    let all = answers.iter().all(|(_, answer)| answer.is_ok());
+    let status = if all { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
+    let health = |answer: linchpin::Result<()>| Health {
+        status: if answer.is_ok() { "ok" } else { "error" },
     };
-    // The queue and the idempotency records are tables of the same database.
-    let parts = ["database", "queue", "cache"].map(|part| (part, Health { status: word }));
-    (status, Json(parts.into()))
+    let parts = answers.into_iter().map(|(part, answer)| (part, health(answer)));
+    (status, Json(parts.collect()))
 }
 
 /// Whether the service works, as a status only.

@@ -1,11 +1,14 @@
 //! Routes, tokens and error bodies. Handlers are thin: extract, ask the [store](crate::store), show.
 //!
 //! The wire is that of the Svix API, with these differences: places in a 422 are in JSON names, every error has a JSON
-//! body with the members of a problem, and an idempotency key is bound to what came with it.
+//! body with the members of a problem, and an idempotency key is bound to what came with it. What a recovery or a replay
+//! sends is tried again by the schedule when it fails, an endpoint that is disabled cannot be recovered, and tasks show
+//! `messagesSent` while they run.
 
 mod application;
 mod attempt;
 pub mod auth;
+mod background_task;
 mod body;
 mod docs;
 mod endpoint;
@@ -84,6 +87,7 @@ fn parts() -> (Router<ApiState>, OpenApi) {
         .merge(endpoint::router())
         .merge(message::router())
         .merge(attempt::router())
+        .merge(background_task::router())
         .merge(health::router());
     let (routes, document) = OpenApiRouter::new().nest("/api/v1", api).split_for_parts();
     (routes, docs::complete(document))

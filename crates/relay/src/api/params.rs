@@ -114,6 +114,13 @@ pub(super) struct EventTypePath {
     pub(super) event_type_name: String,
 }
 
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct TaskPath {
+    /// Id of the task.
+    pub(super) task_id: String,
+}
+
 // ===== impl PageQuery =====
 
 impl PageQuery {

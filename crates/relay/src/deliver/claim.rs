@@ -23,7 +23,7 @@ pub(super) struct Claimed {
 const DUE: &str = "SELECT rowid FROM delivery WHERE leased = 0 AND due <= ?1 ORDER BY due LIMIT ?2";
 const LEASE: &str = "UPDATE delivery SET leased = 1 WHERE rowid = ?1";
 const LOAD: &str = "
-    SELECT d.rowid, d.attempt, d.org, d.app, d.message, d.endpoint, e.url, e.secret, m.payload, d.due
+    SELECT d.rowid, d.attempt, d.org, d.app, d.message, d.endpoint, e.url, e.secret, m.payload, d.due, d.manual
     FROM delivery d
     JOIN endpoint e ON e.app = d.app AND e.id = d.endpoint AND e.deleted = 0 AND e.disabled = 0
     JOIN message m ON m.app = d.app AND m.id = d.message
@@ -112,5 +112,6 @@ fn ready(row: &Row<'_>) -> rusqlite::Result<Ready> {
         secret: Arc::new(Signer::new(&secret)),
         payload: Bytes::from(row.get::<_, Vec<u8>>(8)?),
         due: Timestamp::from_micros(row.get(9)?),
+        manual: row.get(10)?,
     })
 }

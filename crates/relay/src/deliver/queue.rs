@@ -37,6 +37,8 @@ pub struct Ready {
     pub payload: Bytes,
     /// When this attempt is due: at first, when the message was accepted.
     pub due: Timestamp,
+    /// Whether its first attempt is made because somebody asked for it.
+    pub manual: bool,
 }
 
 /// The way into the memory of the dispatcher, bounded by count and bytes. Clones share it.
@@ -129,7 +131,7 @@ impl Queue {
     }
 
     /// Something in the database is due at `due`.
-    pub(super) fn due_at(&self, due: Timestamp) {
+    pub(crate) fn due_at(&self, due: Timestamp) {
         self.shared.wake.at(due);
     }
 

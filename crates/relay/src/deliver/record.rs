@@ -5,6 +5,7 @@ use linchpin_data::sqlite::{Sql as _, Tx};
 
 use super::queue::Ready;
 use crate::ids::AttemptId;
+use crate::model::attempt::{FAIL, MANUAL, SCHEDULED, SUCCESS};
 
 /// An attempt that was made.
 #[derive(Clone, Debug)]
@@ -19,12 +20,6 @@ pub(super) struct Attempt {
     /// When to try again, for a failure that is not the last.
     pub(super) next: Option<Timestamp>,
 }
-
-/// The numbers of [`crate::model::attempt`]'s status.
-const SUCCESS: u8 = 0;
-const FAIL: u8 = 2;
-/// By the schedule, not by hand.
-const SCHEDULED: u8 = 0;
 
 const DONE: &str = "DELETE FROM delivery WHERE rowid = ?1 AND attempt = ?2";
 const AGAIN: &str = "UPDATE delivery SET attempt = attempt + 1, due = ?3, leased = 0
@@ -48,6 +43,8 @@ pub(super) fn record(tx: &mut Tx<'_>, ready: &Ready, attempt: &Attempt) -> linch
     if changed == 0 {
         return Ok(false);
     }
+    // What fails is tried again by the schedule, whoever began it.
+    let trigger = if ready.manual && ready.attempt == 0 { MANUAL } else { SCHEDULED };
     tx.prepare_cached(INSERT)
         .and_then(|mut insert| {
             insert.execute((
@@ -61,7 +58,7 @@ pub(super) fn record(tx: &mut Tx<'_>, ready: &Ready, attempt: &Attempt) -> linch
                 attempt.status_code,
                 &attempt.response,
                 attempt.duration_ms as i64,
-                SCHEDULED,
+                trigger,
                 attempt.next.map(Timestamp::as_micros),
                 attempt.at.as_micros(),
             ))

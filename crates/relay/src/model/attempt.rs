@@ -7,6 +7,15 @@ use utoipa::ToSchema;
 use super::time::Time;
 use crate::ids::{AttemptId, EndpointId, MessageId};
 
+/// The status of an attempt that succeeded.
+pub const SUCCESS: u8 = 0;
+/// The status of one that failed.
+pub const FAIL: u8 = 2;
+/// What triggers an attempt: the schedule.
+pub const SCHEDULED: u8 = 0;
+/// What triggers an attempt: somebody who asked for it.
+pub const MANUAL: u8 = 1;
+
 /// An attempt as it is kept.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Attempt {
@@ -94,9 +103,9 @@ impl MessageAttemptOut {
 
 fn status_text(status: u8) -> &'static str {
     match status {
-        0 => "success",
+        SUCCESS => "success",
         1 => "pending",
-        2 => "fail",
+        FAIL => "fail",
         3 => "sending",
         _ => "canceled",
     }

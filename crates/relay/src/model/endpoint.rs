@@ -47,6 +47,15 @@ pub struct Endpoint {
     pub updated_at: Timestamp,
 }
 
+/// What an endpoint wants to be sent; `None` is no limit.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Wants {
+    /// Of these types only.
+    pub event_types: Option<BTreeSet<String>>,
+    /// On one of these channels only.
+    pub channels: Option<BTreeSet<String>>,
+}
+
 /// An endpoint to create, or to put in the place of another, whose secret then stays.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -179,6 +188,21 @@ pub struct EndpointOut {
 pub struct EndpointSecretOut {
     /// `whsec_` and base64.
     pub key: String,
+}
+
+// ===== impl Wants =====
+
+impl Wants {
+    /// Whether it gets a message of this type on these channels.
+    ///
+    /// A message without channels does not reach an endpoint with channels.
+    #[must_use]
+    pub fn admits(&self, event_type: &str, channels: Option<&BTreeSet<String>>) -> bool {
+        let heard =
+            |wanted: &BTreeSet<String>| channels.is_some_and(|sent| !sent.is_disjoint(wanted));
+        self.event_types.as_ref().is_none_or(|wanted| wanted.contains(event_type))
+            && self.channels.as_ref().is_none_or(heard)
+    }
 }
 
 // ===== impl Endpoint =====

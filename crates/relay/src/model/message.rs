@@ -112,22 +112,6 @@ impl Message {
             created_at: now,
         }
     }
-
-    /// Whether an endpoint that wants `event_types` on `channels` gets it; `None` wants all.
-    ///
-    /// A message without channels does not reach an endpoint with channels.
-    #[must_use]
-    pub fn matches(
-        &self,
-        event_types: Option<&BTreeSet<String>>,
-        channels: Option<&BTreeSet<String>>,
-    ) -> bool {
-        let heard = |wanted: &BTreeSet<String>| {
-            self.channels.as_ref().is_some_and(|sent| !sent.is_disjoint(wanted))
-        };
-        event_types.is_none_or(|wanted| wanted.contains(&self.event_type))
-            && channels.is_none_or(heard)
-    }
 }
 
 impl MessageIn {

@@ -15,6 +15,7 @@ pub mod page;
 mod patch;
 pub mod rules;
 mod schema;
+pub mod task;
 pub mod time;
 
 use linchpin_http::client::AddressPolicy;

@@ -1,14 +1,13 @@
 //! The table `endpoint`.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use linchpin::context::Context;
 use linchpin::error::ResultExt as _;
 use linchpin::time::Timestamp;
 use linchpin::{Kind, Result};
 use linchpin_data::sqlite::Sql as _;
-use linchpin_security::webhook::{Secret, Signer};
+use linchpin_security::webhook::Secret;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
 
 use super::page::Walk;
@@ -19,16 +18,7 @@ use crate::ids::{AppId, EndpointId, EndpointTag, OrgId};
 use crate::model::Faults;
 use crate::model::endpoint::{Endpoint, EndpointIn, EndpointOut, EndpointPatch};
 use crate::model::faults;
-use crate::model::message::Message;
 use crate::model::page::Page;
-
-/// An endpoint that wants a message, with what a delivery needs of it.
-#[derive(Debug)]
-pub(super) struct Target {
-    pub(super) id: EndpointId,
-    pub(super) url: Arc<str>,
-    pub(super) signer: Arc<Signer>,
-}
 
 impl Store {
     /// One page of the application's endpoints.
@@ -210,9 +200,6 @@ const ID_BY_UID: &str = "
     SELECT id FROM endpoint WHERE org = ?1 AND app = ?2 AND uid = ?3 AND deleted = 0";
 const SECRET: &str = "
     SELECT secret FROM endpoint WHERE org = ?1 AND app = ?2 AND id = ?3 AND deleted = 0";
-const TARGETS: &str = "
-    SELECT id, url, secret, event_types, channels FROM endpoint
-    WHERE org = ?1 AND app = ?2 AND deleted = 0 AND disabled = 0";
 const INSERT: &str = "
     INSERT INTO endpoint (org, app, id, uid, url, description, version, disabled, event_types,
                           channels, throttle_rate, metadata, updated_at, created_at, secret)
@@ -224,32 +211,6 @@ const UPDATE: &str = "
 const DELETE: &str = "
     UPDATE endpoint SET deleted = 1, uid = NULL, updated_at = ?4
     WHERE org = ?1 AND app = ?2 AND id = ?3 AND deleted = 0";
-
-/// The live endpoints of `app` that want `message`.
-pub(super) fn targets(
-    conn: &Connection,
-    org: OrgId,
-    app: AppId,
-    message: &Message,
-) -> Result<Vec<Target>> {
-    let mut targets = Vec::new();
-    let mut query = conn.prepare_cached(TARGETS).sql("prepare the endpoints' query")?;
-    let mut rows = query.query((org, app)).sql("query endpoints")?;
-    while let Some(row) = rows.next().sql("read endpoints")? {
-        let wanted = |index| {
-            column::<Option<BTreeSet<String>>>(row, index).sql("read what an endpoint wants")
-        };
-        if !message.matches(wanted(3)?.as_ref(), wanted(4)?.as_ref()) {
-            continue;
-        }
-        let url = row.get(1).sql("read a URL")?;
-        let secret = row.get_ref(2).sql("read a secret")?.as_str().kind(Kind::Internal)?;
-        let secret: Secret = secret.parse().kind(Kind::Internal)?;
-        let id = row.get(0).sql("read an endpoint's id")?;
-        targets.push(Target { id, url, signer: Arc::new(Signer::new(&secret)) });
-    }
-    Ok(targets)
-}
 
 /// The id alone, of a live endpoint.
 pub(super) fn id_of(

@@ -13,8 +13,8 @@ use serde_json::value::to_raw_value;
 
 use super::page::{Walk, Window};
 use super::{
-    Answer, Once, Reference, Refusal, Scope, Store, application, column, conflict, endpoint, json,
-    once,
+    Answer, Once, Reference, Refusal, Scope, Store, application, column, conflict, json, once,
+    target,
 };
 use crate::deliver::{Queue, Ready};
 use crate::ids::{AppId, MessageId, MessageTag, OrgId};
@@ -175,7 +175,7 @@ fn fan_out(
     app: AppId,
     message: &Message,
 ) -> Result<()> {
-    for target in endpoint::targets(tx, org, app, message)? {
+    for target in target::targets(tx, org, app, message)? {
         let ready = Ready {
             rowid: 0,
             attempt: 0,
@@ -187,6 +187,7 @@ fn fan_out(
             secret: target.signer,
             payload: message.payload.clone(),
             due: message.created_at,
+            manual: false,
         };
         queue.enqueue(tx, ready)?;
     }

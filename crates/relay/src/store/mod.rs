@@ -10,26 +10,36 @@ mod event_type;
 mod message;
 pub mod page;
 mod reference;
+mod resend;
 pub mod schema;
+mod target;
+mod task;
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 #[cfg(feature = "planted-faults")]
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use linchpin::context::Context;
 use linchpin::error::ResultExt as _;
+use linchpin::task::fan;
+use linchpin::task::pool::Priority;
 use linchpin::time::Timestamp;
 use linchpin::{Error, Kind, Result};
 use linchpin_data::idempotency::{self, Fingerprint, Found, Key, Stored};
 use linchpin_data::migrate::Migrations;
 use linchpin_data::sqlite::{Database, Options, Reader, Sql as _, Tx, Writer};
 use serde::Serialize;
+use tokio::sync::Notify;
 
 pub use self::attempt::AttemptFilter;
 pub use self::message::{MessageFilter, NewMessage};
 pub use self::reference::{Reference, Scope};
+pub(crate) use self::resend::Section;
+pub use self::task::{TaskFilter, prune as prune_tasks};
 use crate::deliver::Queue;
 use crate::model::Faults;
 use crate::model::page::Page;
@@ -39,7 +49,11 @@ use crate::model::page::Page;
 pub struct Store {
     writer: Writer,
     reader: Reader,
+    /// The same, for what nobody waits for.
+    patient: Reader,
     queue: Queue,
+    /// Rings when a background task has begun.
+    begun: Arc<Notify>,
 }
 
 /// A request that must have its effect once, however often it comes.
@@ -144,19 +158,55 @@ impl Store {
     /// A store over a database with the [schema](schema::MIGRATIONS); what is to be delivered goes to `queue`.
     #[must_use]
     pub fn new(database: &Database, queue: Queue) -> Self {
-        Self { writer: database.writer().clone(), reader: database.reader().clone(), queue }
+        let reader = database.reader();
+        Self {
+            writer: database.writer().clone(),
+            reader: reader.clone(),
+            patient: reader.at(Priority::Low),
+            queue,
+            begun: Arc::default(),
+        }
     }
 
-    /// Whether the database answers.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
-    pub async fn ping(&self, ctx: &Context) -> Result<()> {
-        self.reader
-            .query(ctx, |conn| conn.query_row("SELECT 1", (), |_| Ok(())).sql("ping the database"))
-            .await
+    /// Asks each part of the service whether it answers, all at once, and gives it a second: one that hangs hides
+    /// nobody else's answer.
+    pub async fn probe(&self, ctx: &Context) -> Vec<(&'static str, Result<()>)> {
+        let ctx = ctx.with_timeout(PROBE);
+        let answers = fan::gather(&ctx, PARTS.map(|(_, part)| self.ask(&ctx, part))).await;
+        PARTS.into_iter().map(|(name, _)| name).zip(answers).collect()
     }
+
+    async fn ask(&self, ctx: &Context, part: Part) -> Result<()> {
+        let read = |sql: &'static str| {
+            self.reader.query(ctx, move |conn| {
+                conn.prepare_cached(sql)
+                    .and_then(|mut query| query.exists(()))
+                    .sql("probe the database")
+            })
+        };
+        match part {
+            Part::Database => read("SELECT 1 FROM application").await.map(drop),
+            Part::Queue => self.writer.submit(ctx, |_| Ok(())).await,
+            Part::Cache => read("SELECT 1 FROM idempotency").await.map(drop),
+        }
+    }
+}
+
+/// How long a part may take to answer a probe.
+const PROBE: Duration = Duration::from_secs(1);
+/// The parts, by the names that the API has for them.
+const PARTS: [(&str, Part); 3] =
+    [("database", Part::Database), ("queue", Part::Queue), ("cache", Part::Cache)];
+
+/// What can be asked whether it answers.
+#[derive(Clone, Copy)]
+enum Part {
+    /// The readers.
+    Database,
+    /// The writer: the queue of deliveries is a table.
+    Queue,
+    /// The idempotency records.
+    Cache,
 }
 
 /// Does `work` unless its answer is on record, and puts the answer of a success on record.

@@ -2,7 +2,11 @@
 //!
 //! `delivery` holds only what is still to be sent: a row is born leased (it waits in memory), goes to `leased = 0` with
 //! a due time when it must be tried again, and is deleted with its last attempt. `attempt` counts the attempts
-//! recorded so far and fences them: an attempt is recorded only if the row still has the number it was sent under.
+//! recorded so far and fences them: an attempt is recorded only if the row still has the number it was sent under. There
+//! is one row for a message and an endpoint at most, whoever wants it sent.
+//!
+//! `background_task` holds what is asked for, how far it has come (`mark`, the last id that was looked at) and what became
+//! of it. Its rowids are never used again, since tasks are taken up in their order.
 
 use linchpin_data::idempotency;
 use linchpin_data::migrate::Migration;
@@ -11,6 +15,7 @@ use linchpin_data::migrate::Migration;
 pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "first tables", sql: TABLES },
     Migration { version: 2, name: "idempotency records", sql: idempotency::SQL },
+    Migration { version: 3, name: "background tasks", sql: TASKS },
 ];
 
 const TABLES: &str = "
@@ -106,4 +111,28 @@ CREATE TABLE delivery (
     leased   INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX delivery_due ON delivery (due) WHERE leased = 0;
+";
+
+const TASKS: &str = "
+CREATE TABLE background_task (
+    rowid      INTEGER PRIMARY KEY AUTOINCREMENT,
+    org        BLOB NOT NULL,
+    app        BLOB NOT NULL,
+    endpoint   BLOB NOT NULL,
+    id         BLOB NOT NULL,
+    kind       TEXT NOT NULL,
+    status     TEXT NOT NULL,
+    since      INTEGER NOT NULL,
+    until      INTEGER NOT NULL,
+    mark       BLOB,
+    sent       INTEGER NOT NULL,
+    error      TEXT,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX background_task_id ON background_task (org, id);
+CREATE INDEX background_task_running ON background_task (rowid) WHERE status = 'running';
+
+ALTER TABLE delivery ADD COLUMN manual INTEGER NOT NULL DEFAULT 0;
+CREATE UNIQUE INDEX delivery_once ON delivery (endpoint, message);
 ";

@@ -1,7 +1,7 @@
 //! The API over a database of its own, driven without a socket. The other `api_*` files have the tests.
 
 use std::any::Any;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use axum::Router;
@@ -11,17 +11,19 @@ use http::{HeaderMap, Method, Request};
 use http_body_util::BodyExt as _;
 use linchpin::Context;
 use linchpin::resilience::retry::Schedule;
+use linchpin::task::{self, Task};
 use linchpin::time::Timestamp;
-use linchpin_data::sqlite::{Database, Sql as _};
+use linchpin_data::sqlite::{Database, Sql as _, Tx};
 use linchpin_http::client::AddressPolicy;
 use linchpin_http::middleware::{self, StackOptions};
 use linchpin_security::jwt::{Issuer, Keys, Verifier};
 use relay::api::auth::Claims;
 use relay::api::{self, ApiState};
-use relay::deliver::{Dispatcher, Settings};
+use relay::deliver::{Dispatcher, Queue, Settings};
 use relay::ids::{AppId, OrgId};
 use relay::store::{self, Store};
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 use tower::ServiceExt as _;
 
 /// The secret that tokens are signed with.
@@ -31,6 +33,8 @@ pub(crate) const SECRET: &[u8] = b"f3b1c0a49d7e4e52a6685bd1903c7e44";
 pub(crate) struct Api {
     router: Router,
     pub(crate) database: Database,
+    pub(crate) queue: Queue,
+    pub(crate) store: Store,
     pub(crate) org: OrgId,
     token: String,
     // Nothing is sent: deliveries stay where the API put them.
@@ -53,8 +57,9 @@ impl Api {
         let schedule = Schedule::new([Duration::from_secs(5)]).unwrap();
         let settings = Settings { concurrency: 1, queue: 4096, schedule };
         let (queue, seed) = Dispatcher::prepare(&settings).unwrap();
+        let store = Store::new(&database, queue.clone());
         let state = ApiState {
-            store: Store::new(&database, queue),
+            store: store.clone(),
             tokens: Arc::new(Verifier::new(&Keys::hs256(SECRET))),
             addresses: Arc::new(AddressPolicy::public()),
         };
@@ -65,6 +70,8 @@ impl Api {
         Self {
             router,
             database,
+            queue,
+            store,
             org,
             token: org_token(org),
             _seed: Box::new(seed),
@@ -147,6 +154,23 @@ impl Api {
         reply.ok(201)["id"].as_str().unwrap().parse().unwrap()
     }
 
+    /// Keeps the writer's thread busy until told otherwise.
+    pub(crate) async fn hold_the_writer(&self) -> Held {
+        let (release, released) = mpsc::channel::<()>();
+        let (started, start) = oneshot::channel::<()>();
+        let (writer, mut started) = (self.database.writer().clone(), Some(started));
+        let held = task::spawn("held writer", async move {
+            let hold = move |_: &mut Tx<'_>| {
+                drop(started.take());
+                assert!(released.recv().is_err()); // until the sender is dropped
+                Ok(())
+            };
+            writer.submit(&Context::root(), hold).await.unwrap();
+        });
+        start.await.unwrap_err();
+        Held { release, held }
+    }
+
     /// One number out of the database.
     pub(crate) async fn number(&self, sql: &'static str) -> i64 {
         let query =
@@ -198,6 +222,19 @@ impl Api {
         }
         assert_eq!(there, back);
         there
+    }
+}
+
+/// A writer that is held.
+pub(crate) struct Held {
+    release: mpsc::Sender<()>,
+    held: Task<()>,
+}
+
+impl Held {
+    pub(crate) async fn release(self) {
+        drop(self.release);
+        self.held.join().await;
     }
 }
 

@@ -133,6 +133,18 @@ async fn health_needs_no_token() {
 }
 
 #[tokio::test]
+async fn health_tells_the_part_that_hangs_from_those_that_answer() {
+    let api = Api::new();
+    let held = api.hold_the_writer().await;
+    let reply = api.raw(Method::GET, "/health", "", &[], "").await;
+    let (ok, error) = (json!({ "status": "ok" }), json!({ "status": "error" }));
+    assert_eq!(reply.ok(500), json!({ "database": ok, "queue": error, "cache": ok }));
+    held.release().await;
+    let reply = api.raw(Method::GET, "/health", "", &[], "").await;
+    assert_eq!(reply.ok(200), json!({ "database": ok, "queue": ok, "cache": ok }));
+}
+
+#[tokio::test]
 async fn a_store_that_is_closed_is_a_failure_of_ours() {
     let api = Api::new();
     api.database.close(&linchpin::Context::root()).await.unwrap();

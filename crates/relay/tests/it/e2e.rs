@@ -4,6 +4,7 @@
 
 mod auth;
 mod delivery;
+mod recover;
 mod restart;
 mod v1;
 mod v2;

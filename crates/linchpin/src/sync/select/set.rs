@@ -56,11 +56,10 @@ impl<K: Clone + Eq + Hash, F: Future> Set<K, F> {
 
     /// Puts a future in. `true` if it took the place of another of the same key, which is removed.
     pub fn insert(&mut self, key: K, future: F) -> bool {
-        let was_there = self.remove(&key);
         let (handle, registration) = AbortHandle::new_pair();
-        self.handles.insert(key.clone(), handle);
+        let before = self.handles.insert(key.clone(), handle);
         self.futures.push(Abortable::new(Keyed { key: Some(key), future }, registration));
-        was_there
+        before.inspect(AbortHandle::abort).is_some()
     }
 
     /// Removes a future. `true` if it was there. It is dropped when the next is waited for, or with the set.

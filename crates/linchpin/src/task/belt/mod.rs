@@ -241,6 +241,12 @@ impl<T> Belt<T> {
     /// The last consumer goes: producers never wait again, and what they put is dropped.
     pub(crate) fn abandon(&self) {
         let mut wakes = Wakes::new();
+        if planted(Fault::BeltWakesBeforeItIsAbandoned) {
+            lock(&self.0).givers.wake(usize::MAX, &mut wakes);
+            wake(std::mem::take(&mut wakes));
+            lock(&self.0).abandoned = true;
+            return;
+        }
         let mut state = lock(&self.0);
         state.abandoned = true;
         let left = std::mem::take(&mut state.items);

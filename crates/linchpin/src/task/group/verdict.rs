@@ -59,6 +59,11 @@ impl<T> Verdict<T> {
         Self { results: Vec::new(), failure: None, echo: None, panic: None, keep_going: false }
     }
 
+    /// So many results are to come.
+    pub(crate) fn expect(&mut self, results: usize) {
+        self.results.reserve(results);
+    }
+
     /// No failure ends the others.
     pub(crate) fn keep_going(&mut self) {
         self.keep_going = true;
@@ -120,7 +125,11 @@ impl<T> Verdict<T> {
         }
         match self.failure.or(self.echo) {
             Some(error) => Err(error),
-            None => Ok(self.results.into_iter().flatten().flatten().collect()),
+            None => {
+                let mut values = Vec::with_capacity(self.results.len());
+                values.extend(self.results.into_iter().flatten().flatten());
+                Ok(values)
+            }
         }
     }
 

@@ -28,17 +28,18 @@ mod run;
 mod stage;
 
 use std::fmt;
+use std::future::Pending;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use futures_util::Stream;
+use futures_util::{Stream, TryFutureExt as _};
 
 use self::numbers::{Counts, Read};
 pub use self::numbers::{Numbers, StageNumbers};
 pub use self::options::{DeadLetter, Options};
 pub(in crate::task) use self::run::feeding;
-use self::stage::Stage;
+use self::stage::{Begun, Stage};
 use super::Group;
 use super::belt::Belt;
 use crate::context::Context;
@@ -113,10 +114,7 @@ impl<S: Stream, T: Send + 'static> Pipeline<S, T> {
         F: Fn(Context, T) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<U, Error>> + Send + 'static,
     {
-        self.add(name, options, move |ctx, item| {
-            let work = work(ctx.clone(), item);
-            async move { work.await.map(Some) }
-        })
+        self.add(name, options, move |ctx, item| Begun::Waits(work(ctx.clone(), item).map_ok(Some)))
     }
 
     /// Adds a stage like [`stage`](Self::stage) of which an item may give no result.
@@ -132,7 +130,7 @@ impl<S: Stream, T: Send + 'static> Pipeline<S, T> {
         F: Fn(Context, T) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Option<U>, Error>> + Send + 'static,
     {
-        self.add(name, options, move |ctx, item| work(ctx.clone(), item))
+        self.add(name, options, move |ctx, item| Begun::Waits(work(ctx.clone(), item)))
     }
 
     /// Adds a stage that computes. It has tasks of its own too, so that it runs beside the others.
@@ -144,7 +142,7 @@ impl<S: Stream, T: Send + 'static> Pipeline<S, T> {
         U: Send + 'static,
         F: Fn(T) -> Result<U, Error> + Send + Sync + 'static,
     {
-        self.add(name, options, move |_, item| std::future::ready(work(item).map(Some)))
+        self.add(name, options, move |_, item| Begun::<_, Pending<_>>::Done(work(item).map(Some)))
     }
 
     /// The sink gets the results in the order of the source. Default: as they are done.
@@ -221,7 +219,7 @@ impl<S: Stream, T: Send + 'static> Pipeline<S, T> {
     fn add<U, F, Fut>(self, name: &'static str, options: Options<T>, work: F) -> Pipeline<S, U>
     where
         U: Send + 'static,
-        F: Fn(&Context, T) -> Fut + Send + Sync + 'static,
+        F: Fn(&Context, T) -> Begun<U, Fut> + Send + Sync + 'static,
         Fut: Future<Output = Result<Option<U>, Error>> + Send + 'static,
     {
         let Self { source, feed, tail: input, mut stages, mut numbers, ordered, bad } = self;

@@ -6,7 +6,9 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use futures_util::Stream;
+use tokio::task::coop::consume_budget;
 
+use super::stage::{ITEMS_A_UNIT, before_waiting};
 use crate::context::{Cause, Ended};
 use crate::error::Error;
 use crate::task::Group;
@@ -79,7 +81,7 @@ pub(in crate::task) async fn feeding<S: Stream>(source: S, feed: &Belt<S::Item>)
         if over {
             return;
         }
-        tokio::task::coop::consume_budget().await;
+        consume_budget().await;
     }
 }
 
@@ -120,11 +122,15 @@ where
     Fut: Future<Output = Result<(), Error>>,
 {
     let (mut batch, mut credit, most) = (VecDeque::new(), 0, tail.half());
+    let mut sunk = 0_u32;
     while poll_fn(|cx| tail.poll_take(0, cx, most, &mut credit, &mut batch)).await.is_some() {
         while let Some(item) = batch.pop_front() {
             let left = batch.len();
-            super::stage::before_waiting(sink(item), || tail.release(&mut credit, left)).await?;
-            tokio::task::coop::consume_budget().await;
+            before_waiting(pin!(sink(item)), || tail.release(&mut credit, left)).await?;
+            sunk = sunk.wrapping_add(1);
+            if sunk.is_multiple_of(ITEMS_A_UNIT) {
+                consume_budget().await;
+            }
         }
     }
     Ok(())

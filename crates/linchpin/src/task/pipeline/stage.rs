@@ -3,17 +3,18 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::panic::Location;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::Poll;
+
+use tokio::task::coop::consume_budget;
 
 use super::numbers::Counts;
 use super::options::{DeadLetter, Failures};
 use crate::context::{Context, Ended};
 use crate::error::Error;
 use crate::task::Group;
-use crate::task::belt::Load;
+use crate::task::belt::{Belt, Load};
 
 /// A stage of a pipeline, ready to be started.
 pub(super) struct Stage<T, U, F> {
@@ -23,11 +24,34 @@ pub(super) struct Stage<T, U, F> {
     pub(super) work: F,
 }
 
+/// What became of an item when its work began.
+pub(super) enum Begun<U, Fut> {
+    /// It was computed on the spot.
+    Done(Result<Option<U>, Error>),
+    /// This is to be waited for.
+    Waits(Fut),
+}
+
+/// So many items are worked for one unit of the budget that tokio gives a task for one turn: work that is always ready
+/// must not keep the thread to itself, but to ask after each item would cost as much as a small one.
+pub(super) const ITEMS_A_UNIT: u32 = 16;
+
+/// What a stage of one task holds.
+struct Hands<T, U> {
+    /// Taken, and not begun but for the first.
+    batch: VecDeque<T>,
+    /// The room it holds for these.
+    credit: usize,
+    done: VecDeque<U>,
+    /// The room that was announced for what is done.
+    reserved: usize,
+}
+
 impl<T, U, F, Fut> Stage<T, U, F>
 where
     T: Send + 'static,
     U: Send + 'static,
-    F: Fn(&Context, T) -> Fut + Send + Sync + 'static,
+    F: Fn(&Context, T) -> Begun<U, Fut> + Send + Sync + 'static,
     Fut: Future<Output = Result<Option<U>, Error>> + Send + 'static,
 {
     /// Spawns the tasks of this stage.
@@ -49,31 +73,41 @@ where
     /// The work of a stage of one task, which may take many items at once since it keeps them from nobody.
     async fn alone(&self, ctx: &Context) -> Result<(), Error> {
         let Counts { input, output, .. } = &*self.counts;
-        let (mut batch, mut done) = (VecDeque::new(), VecDeque::new());
-        let (mut credit, most) = (0, input.half());
-        while poll_fn(|cx| input.poll_take(0, cx, most, &mut credit, &mut batch)).await.is_some() {
-            while !batch.is_empty() {
+        let (mut hands, most, mut worked) = (Hands::new(), input.half(), 0_u32);
+        while poll_fn(|cx| input.poll_take(0, cx, most, &mut hands.credit, &mut hands.batch))
+            .await
+            .is_some()
+        {
+            while !hands.batch.is_empty() {
                 // One more than there is room for: that one is in this task's hands, and counts as being worked.
-                let mut reserved = output.reserve(batch.len());
-                for _ in 0..reserved.max(1) {
-                    let Some(item) = batch.pop_front() else { break };
-                    let left = batch.len();
+                hands.reserved = output.reserve(hands.batch.len());
+                for _ in 0..hands.reserved.max(1) {
+                    let Some(item) = hands.batch.pop_front() else { break };
+                    let kept = self.failures.keep(&item);
                     // Who waits is not kept waiting for those that follow in the batch.
-                    let result = before_waiting(self.attempt(ctx, item), || {
-                        input.release(&mut credit, left);
-                        if !done.is_empty() {
-                            let count = done.len();
-                            output.put(count, &mut done);
-                            reserved -= count;
+                    let result = match (self.work)(ctx, item) {
+                        Begun::Done(result) => result,
+                        Begun::Waits(work) => {
+                            before_waiting(pin!(work), || hands.hand_on(input, output)).await
                         }
-                    });
-                    let result = result.await?;
-                    done.extend(result);
+                    };
+                    match result {
+                        Ok(Some(value)) => hands.done.push_back(value),
+                        Ok(None) => self.left_out(),
+                        Err(error) => {
+                            let failed = pin!(self.failed(ctx, kept, error));
+                            before_waiting(failed, || hands.hand_on(input, output)).await?;
+                        }
+                    }
+                    worked = worked.wrapping_add(1);
+                    if worked.is_multiple_of(ITEMS_A_UNIT) {
+                        consume_budget().await;
+                    }
                 }
-                if reserved == 0 && !done.is_empty() {
-                    reserved = poll_fn(|cx| output.poll_reserve(0, cx, 1)).await;
+                if hands.reserved == 0 && !hands.done.is_empty() {
+                    hands.reserved = poll_fn(|cx| output.poll_reserve(0, cx, 1)).await;
                 }
-                output.put(reserved, &mut done);
+                output.put(hands.reserved, &mut hands.done);
             }
         }
         output.finish();
@@ -88,27 +122,31 @@ where
             poll_fn(|cx| input.poll_take(who, cx, 1, &mut credit, &mut taken)).await
         {
             let item = taken.pop_front().expect("what was just taken");
-            let mut result = self.attempt(ctx, item).await?.map_or(Load::Nothing, Load::Item);
-            poll_fn(|cx| output.poll_put(who, cx, number, &mut result)).await;
+            let kept = self.failures.keep(&item);
+            let result = match (self.work)(ctx, item) {
+                Begun::Done(result) => result,
+                Begun::Waits(work) => work.await,
+            };
+            let mut load = match result {
+                Ok(Some(value)) => Load::Item(value),
+                Ok(None) => {
+                    self.left_out();
+                    Load::Nothing
+                }
+                Err(error) => {
+                    self.failed(ctx, kept, error).await?;
+                    Load::Nothing
+                }
+            };
+            consume_budget().await;
+            poll_fn(|cx| output.poll_put(who, cx, number, &mut load)).await;
         }
         output.finish();
         Ok(())
     }
 
-    /// Works one item, and deals with its failure.
-    async fn attempt(&self, ctx: &Context, item: T) -> Result<Option<U>, Error> {
-        let kept = self.failures.keep(&item);
-        let result = match (self.work)(ctx, item).await {
-            Ok(Some(value)) => Ok(Some(value)),
-            Ok(None) => {
-                self.counts.left_out.fetch_add(1, Relaxed);
-                Ok(None)
-            }
-            Err(error) => self.failed(ctx, kept, error).await.map(|()| None),
-        };
-        // Work that is always ready must not keep the thread to itself.
-        tokio::task::coop::consume_budget().await;
-        result
+    fn left_out(&self) {
+        self.counts.left_out.fetch_add(1, Relaxed);
     }
 
     async fn failed(&self, ctx: &Context, kept: Option<T>, error: Error) -> Result<(), Error> {
@@ -132,12 +170,35 @@ where
     }
 }
 
+// ===== impl Hands =====
+
+impl<T, U> Hands<T, U> {
+    fn new() -> Self {
+        Self { batch: VecDeque::new(), credit: 0, done: VecDeque::new(), reserved: 0 }
+    }
+
+    /// Gives away what others could have meanwhile: the room of what was begun, and what is done.
+    fn hand_on(&mut self, input: &Belt<T>, output: &Belt<U>) {
+        input.release(&mut self.credit, self.batch.len());
+        if !self.done.is_empty() {
+            let count = self.done.len();
+            output.put(count, &mut self.done);
+            self.reserved -= count;
+        }
+    }
+}
+
 /// Runs `work`, and `flush` once if it must wait.
-pub(super) async fn before_waiting<F: Future>(work: F, flush: impl FnOnce()) -> F::Output {
-    let (mut work, mut flush) = (pin!(work), Some(flush));
+pub(super) async fn before_waiting<F: Future>(
+    mut work: Pin<&mut F>,
+    flush: impl FnOnce(),
+) -> F::Output {
+    let mut flush = Some(flush);
     poll_fn(|cx| {
         let polled = work.as_mut().poll(cx);
-        if let (Poll::Pending, Some(flush)) = (&polled, flush.take_if(|_| polled.is_pending())) {
+        if polled.is_pending()
+            && let Some(flush) = flush.take()
+        {
             flush();
         }
         polled

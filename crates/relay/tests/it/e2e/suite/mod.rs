@@ -5,3 +5,4 @@ mod crud;
 mod errors;
 mod messages;
 mod pages;
+mod tasks;
