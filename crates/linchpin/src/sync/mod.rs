@@ -6,6 +6,9 @@
 //! | never to wait for a slow receiver | [`channel::lossy`], [`channel::latest`] |
 //! | to wait for the first of several | [`select`] |
 //! | to bound how much of something is in use | [`semaphore`] |
+//! | a map, or a lock for each key, that many threads use | [`striped`] |
+//! | to count, and to know a level and its peak | [`counter`] |
+//! | flags, or a state machine, in one word | [`packed`] |
 //! | values when a burst is over, or at most so often | [`debounce`](crate::task::debounce), [`throttle`](crate::task::throttle) |
 //!
 //! What tokio's own primitives do well is not repeated here: `oneshot` for one answer, `watch` for a value that many
@@ -13,9 +16,14 @@
 //!
 //! [`Context::run`]: crate::Context::run
 
+pub(crate) mod biased;
 pub mod channel;
+pub mod counter;
 pub(crate) mod mailbox;
+pub mod packed;
+pub(crate) mod seat;
 pub mod select;
 pub mod semaphore;
+pub mod striped;
 
 pub use self::semaphore::Semaphore;

@@ -9,8 +9,11 @@ use linchpin::resilience::bulkhead::{self, Bulkhead, Permit};
 use linchpin::resilience::retry::{Jitter, Schedule};
 use linchpin::resilience::{BadOptions, Failed, FailedKind, Refusal};
 use linchpin::sync::channel;
+use linchpin::sync::counter::{Counter, Gauge};
+use linchpin::sync::packed::Packed;
 use linchpin::sync::select::{self, Set};
 use linchpin::sync::semaphore::{self, At, Semaphore};
+use linchpin::sync::striped::{Lock, Map};
 use linchpin::task::fan::{FanOut, Share};
 use linchpin::task::pace::{Paced, Pusher};
 use linchpin::task::pipeline::{self, DeadLetter, Numbers, Pipeline};
@@ -39,6 +42,8 @@ const _: () = {
     shared::<(semaphore::Permit, semaphore::Permit<&Semaphore>)>();
     shared::<(Supervisor, Monitor, Health, GaveUp)>();
     shared::<(pipeline::Options<u8>, Numbers, DeadLetter<u8>, Share<u8>, Yielder<u8>)>();
+    shared::<(Counter, Gauge, Packed<linchpin::sync::counter::Reading>)>();
+    shared::<(Lock<u8>, Map<u8, String>)>();
     sent::<Pipeline<Iter<std::vec::IntoIter<u8>>>>();
     sent::<(FanOut<Iter<std::vec::IntoIter<u8>>>, Scope<'_, u8>)>();
     // A payload may be sent, but not shared.
