@@ -20,6 +20,7 @@ chapters! {
     c3_fan_out "C3-fan-out";
     c4_context "C4-context";
     c5_tickers_and_timers "C5-tickers-and-timers";
+    c6_semaphore "C6-semaphore";
     c7_errgroup "C7-errgroup";
     c8_select "C8-select";
     c9_non_blocking_channels "C9-non-blocking-channels";

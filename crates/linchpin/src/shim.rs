@@ -117,6 +117,14 @@ pub(crate) enum Fault {
     PackedStoresUnseen,
     /// A task takes its number in the list and enters under another hold of the lock.
     RegistryCountsOutsideItsLock,
+    /// A semaphore that shrank lets newcomers at what comes back before all it owes is withdrawn.
+    SemaphoreForgetsItsDebt,
+    /// A waiter of a semaphore that is dropped keeps the permits that were granted to it.
+    SemaphoreForgetsWhoLeft,
+    /// A waiter of a semaphore looks for permits before it says that it waits, and not after.
+    SemaphoreLooksBeforeItWaits,
+    /// Permits of a semaphore come back without what was written while they were held.
+    SemaphoreReleasesNothing,
     /// A seat that somebody has is given to another.
     SeatIsGivenTwice,
     /// Several stripes are locked in the order of their keys.

@@ -11,6 +11,7 @@ mod group;
 mod mailbox;
 mod pool;
 mod registry;
+mod semaphore;
 mod stream;
 mod striped;
 

@@ -6,6 +6,7 @@
 //! | never to wait for a slow receiver | [`channel::lossy`], [`channel::latest`] |
 //! | to wait for the first of several | [`select`] |
 //! | to guard a value for a moment, deadlocks found in debug builds | [`Mutex`], [`RwLock`] |
+//! | to bound how much of something is in use | [`semaphore`] |
 //! | a map, or a lock for each key, that many threads use | [`striped`] |
 //! | to count, and to know a level and its peak | [`counter`] |
 //! | flags, or a state machine, in one word | [`packed`] |
@@ -24,7 +25,9 @@ pub(crate) mod mailbox;
 pub mod packed;
 pub(crate) mod seat;
 pub mod select;
+pub mod semaphore;
 pub mod striped;
 
 pub use self::lock::mutex::Mutex;
 pub use self::lock::rwlock::RwLock;
+pub use self::semaphore::Semaphore;

@@ -31,6 +31,7 @@ mod registry;
 mod retry;
 mod scope;
 mod select;
+mod semaphore;
 mod sentinel;
 mod source;
 mod steps;

@@ -4,6 +4,7 @@ use std::fs;
 use std::sync::PoisonError;
 
 use linchpin::sync::Mutex;
+use linchpin::sync::semaphore::{self, Semaphore};
 use linchpin::sync::striped::Map;
 use linchpin::task::Group;
 use linchpin::{Context, Error};
@@ -60,6 +61,37 @@ fn a_million_callbacks_and_waits_leave_nothing_in_their_context() {
         });
     });
     assert!(grown < MARGIN, "{grown} bytes");
+}
+
+#[test]
+fn a_million_waiters_leave_a_semaphore_nothing() {
+    let semaphore = Semaphore::new(1, semaphore::Options::default()).unwrap();
+    let held = semaphore.try_acquire(1).unwrap();
+    let ctx = Context::root();
+    let waker = std::task::Waker::noop();
+    let mut cx = std::task::Context::from_waker(waker);
+    // One waits all the time, so that the line is never empty; all others come at once, and go in every order.
+    let mut stays = Box::pin(semaphore.acquire(&ctx, 1));
+    assert!(stays.as_mut().poll(&mut cx).is_pending());
+    let (grown, ()) = growth(|| {
+        for round in 0..10 {
+            let mut waits: Vec<_> =
+                (0..MILLION / 10).map(|_| Box::pin(semaphore.acquire(&ctx, 1))).collect();
+            for wait in &mut waits {
+                assert!(wait.as_mut().poll(&mut cx).is_pending());
+            }
+            assert_eq!(semaphore.waiting(), waits.len() + 1);
+            while let Some(wait) = waits.pop() {
+                if round % 2 == 0 && waits.len() > 1 {
+                    drop(waits.swap_remove(waits.len() / 2));
+                }
+                drop(wait);
+            }
+        }
+    });
+    assert!(grown < MARGIN, "{grown} bytes");
+    drop((stays, held));
+    assert_eq!((semaphore.available(), semaphore.waiting()), (1, 0));
 }
 
 #[test]
