@@ -12,6 +12,7 @@
 //! | [`floor`], [`context`], [`registry`], [`tasks`], [`sync`], [`relay`] | an area each |
 //! | [`context_tree`], `tasks_*`, `sync_*` | rows of the area before the underscore |
 //! | [`memory`] | how much of it a process holds |
+//! | [`go`] | Go as a peer, where it is installed |
 //!
 //! A new row is one entry in the list that its area's `operations` returns.
 
@@ -21,6 +22,7 @@ pub mod area;
 pub mod context;
 pub mod context_tree;
 pub mod floor;
+pub mod go;
 pub mod harness;
 pub mod memory;
 pub mod registry;
@@ -28,6 +30,9 @@ pub mod relay;
 pub mod row;
 pub mod stats;
 pub mod sync;
+pub mod sync_counter;
+pub mod sync_map;
+pub mod sync_semaphore;
 pub mod tasks;
 pub mod tasks_fan;
 pub mod tasks_group;

@@ -1,9 +1,10 @@
 //! Area `sync`: shared state beside tokio's own means and the crates people take.
 
 use crate::harness::Operation;
+use crate::{sync_counter, sync_map, sync_semaphore};
 
 /// Every row that the harness measures.
 pub fn operations() -> Vec<Operation> {
-    let parts: [Vec<Operation>; 0] = [];
+    let parts = [sync_counter::operations(), sync_map::operations(), sync_semaphore::operations()];
     parts.into_iter().flatten().collect()
 }

@@ -20,6 +20,7 @@ chapters! {
     c3_fan_out "C3-fan-out";
     c4_context "C4-context";
     c5_tickers_and_timers "C5-tickers-and-timers";
+    c6_semaphore "C6-semaphore";
     c7_errgroup "C7-errgroup";
     c8_select "C8-select";
     c9_non_blocking_channels "C9-non-blocking-channels";
@@ -37,6 +38,8 @@ chapters! {
     l7_zero_values "L7-zero-values";
     p2_task_leaks "P2-task-leaks";
     p2b_supervisor "P2b-supervisor";
+    p5_lock_striping "P5-lock-striping";
+    p6_atomic_operations "P6-atomic-operations";
     u1_context_keys "U1-context-keys";
     u2_large_configurations "U2-large-configurations";
     u3_iterators "U3-iterators";

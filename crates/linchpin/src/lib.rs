@@ -6,7 +6,7 @@
 //! | [`error`] | one error with a [`Kind`], a searchable chain, a public text; panics caught | `errors`, `recover`, gRPC codes |
 //! | [`time`] | a movable monotonic clock, wall-clock timestamps | `time` |
 //! | [`task`] | owned tasks, groups, trackers, tickers, timers, a live registry | `go`, `errgroup`, `time.Ticker` |
-//! | [`sync`] | channels, and the first of several waits | channels, `select` |
+//! | [`sync`] | channels, the first of several waits, striped maps and locks, counters | channels, `select`, `sync.Map`, `sync/atomic` |
 //! | [`resilience`] | retry schedules, bulkheads, and the words all policies share | failsafe-go |
 //!
 //! The crate knows no HTTP, no SQL and no serialisation; its sister crates add those and never depend on each

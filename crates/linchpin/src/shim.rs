@@ -1,20 +1,89 @@
-//! The locks and atomics that our own protocols are made of: std's, or loom's under `--cfg linchpin_loom`.
+//! The locks and atomics that our own protocols are made of: std's, its mutex as one that tells
+//! ([`sync::lock`](crate::sync::lock)), or loom's under `--cfg linchpin_loom`.
 //!
 //! A protocol imports them from here, so that `scripts/model-check` explores its interleavings, weak memory included.
 //! Reference counts stay std's `Arc` everywhere: no protocol of ours depends on their ordering.
 
+#[cfg(not(linchpin_loom))]
+pub(crate) use crate::sync::{Mutex, lock::MutexGuard};
 #[cfg(linchpin_loom)]
 pub(crate) use loom::sync::{Mutex, MutexGuard, atomic};
 #[cfg(not(linchpin_loom))]
-pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
+pub(crate) use std::sync::atomic;
+
+/// The plain mutex, for who needs a condition variable beside it, or keeps an order of locks by itself.
+#[cfg(linchpin_loom)]
+pub(crate) use loom::{
+    cell::UnsafeCell,
+    sync::{Condvar, Mutex as PlainMutex, MutexGuard as PlainGuard},
+};
+#[cfg(not(linchpin_loom))]
+pub(crate) use std::sync::{Condvar, Mutex as PlainMutex, MutexGuard as PlainGuard};
 
 use std::sync::PoisonError;
+
+use self::atomic::AtomicUsize;
 
 /// Locks; a poisoned lock is taken all the same.
 ///
 /// Only for state that is whole between any two statements under the lock, so that a panic leaves nothing half done.
+#[cfg(linchpin_loom)]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The same for a lock of ours.
+#[cfg(not(linchpin_loom))]
+#[cfg_attr(debug_assertions, track_caller)]
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock()
+}
+
+/// As [`lock`], for the plain mutex.
+pub(crate) fn lock_plain<T>(mutex: &PlainMutex<T>) -> PlainGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Stores `value`, for all to see before this thread looks at anything else.
+///
+/// Two threads that each announce one word and then look at the other's, by sequentially consistent loads, cannot both
+/// miss the other.
+#[cfg(not(linchpin_loom))]
+pub(crate) fn announce(word: &AtomicUsize, value: usize) {
+    // An exchange: of the instructions with this promise it is the cheapest, on x86 at least.
+    word.swap(value, atomic::Ordering::SeqCst);
+}
+
+/// The same in loom's words: it takes a sequentially consistent access for an acquire and a release, and knows the
+/// promise of fences alone.
+#[cfg(linchpin_loom)]
+pub(crate) fn announce(word: &AtomicUsize, value: usize) {
+    word.store(value, atomic::Ordering::Relaxed);
+    atomic::fence(atomic::Ordering::SeqCst);
+}
+
+/// Std's cell, in the shape through which loom sees who comes to it.
+#[cfg(not(linchpin_loom))]
+#[derive(Debug)]
+pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+#[cfg(not(linchpin_loom))]
+impl<T> UnsafeCell<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(std::cell::UnsafeCell::new(value))
+    }
+
+    pub(crate) fn with<R>(&self, work: impl FnOnce(*const T) -> R) -> R {
+        work(self.0.get())
+    }
+
+    pub(crate) fn with_mut<R>(&self, work: impl FnOnce(*mut T) -> R) -> R {
+        work(self.0.get())
+    }
+
+    pub(crate) fn into_inner(self) -> T {
+        self.0.into_inner()
+    }
 }
 
 /// A mistake that a model must catch, or it proves nothing: compiled in for models alone.
@@ -22,12 +91,20 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) enum Fault {
     /// A consumer looks whether anything is there and leaves its waker under two holds of the lock, not one.
     BeltLooksBeforeItWaits,
+    /// A reader looks whether the lock is calm before it takes its seat, and not after.
+    BiasedLooksBeforeItSits,
+    /// A reader that is awaited leaves its seat and tells nobody.
+    BiasedLeavesInSilence,
+    /// A reader that finds a writer keeps its seat while it queues for the mutex.
+    BiasedSitsWhileItQueues,
     /// The last consumer wakes who waits for room and goes under two holds of the lock, not one.
     BeltWakesBeforeItIsAbandoned,
     /// A waiter looks whether its context has ended before it enters the lists, and not after.
     ContextLooksBeforeItEnters,
     /// An end is told to those who wait before it can be seen, and not after.
     ContextTellsBeforeItEnds,
+    /// A thread adds to a cell of a counter that is not its own.
+    CounterAddsInAnothersCell,
     /// A joiner looks whether anybody is left and leaves its waker under two holds of the lock, not one.
     GroupLooksBeforeItRegisters,
     /// A submitter who leaves the line keeps the place that was granted to it.
@@ -36,8 +113,22 @@ pub(crate) enum Fault {
     PoolLooksBeforeItIdles,
     /// The receiver of a mailbox looks and leaves its waker under two holds of the lock, not one.
     MailboxLooksBeforeItRegisters,
+    /// A state is stored without a look whether it is still the one that was judged.
+    PackedStoresUnseen,
     /// A task takes its number in the list and enters under another hold of the lock.
     RegistryCountsOutsideItsLock,
+    /// A semaphore that shrank lets newcomers at what comes back before all it owes is withdrawn.
+    SemaphoreForgetsItsDebt,
+    /// A waiter of a semaphore that is dropped keeps the permits that were granted to it.
+    SemaphoreForgetsWhoLeft,
+    /// A waiter of a semaphore looks for permits before it says that it waits, and not after.
+    SemaphoreLooksBeforeItWaits,
+    /// Permits of a semaphore come back without what was written while they were held.
+    SemaphoreReleasesNothing,
+    /// A seat that somebody has is given to another.
+    SeatIsGivenTwice,
+    /// Several stripes are locked in the order of their keys.
+    StripesLockAsTheyCome,
     /// A reader looks whether its loop gave an item and leaves its waker under two holds of the lock, not one.
     StreamLooksBeforeItWaits,
     /// The watch does not look again whether the thread still polls the task whose name it found.

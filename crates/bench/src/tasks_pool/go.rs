@@ -1,18 +1,12 @@
-//! Go's side: a program that is built once a run, if Go is installed, and asked for each sample.
-
-use std::path::PathBuf;
-use std::process::Command;
-use std::rc::Rc;
-use std::time::Duration;
-
-use tempfile::TempDir;
+//! Go's side.
 
 use super::Jobs;
+use crate::go::Program;
 use crate::harness::Operation;
 use crate::row::Role::Peer;
 
 /// The program, or none.
-pub(super) struct Go(Option<Rc<(TempDir, PathBuf)>>);
+pub(super) struct Go(Option<Program>);
 
 /// Sixty-four goroutines on a channel of 1,024 jobs, a channel for each result. Bare, and with what a pool of Go's
 /// libraries does for a job: it recovers, asks the context, counts, and takes the times. Prints how many nanoseconds
@@ -59,10 +53,10 @@ func (j job) run() {
 }
 
 func main() {
-	yields, counted := os.Args[1] == "yield", os.Args[4] == "pool"
+	yields, counted := os.Args[1] == "yield", os.Args[3] == "pool"
 	processors, _ := strconv.Atoi(os.Args[2])
 	runtime.GOMAXPROCS(processors)
-	jobs, _ := strconv.Atoi(os.Args[3])
+	jobs, _ := strconv.Atoi(os.Args[4])
 	queue := make(chan job, 1024)
 	for range 64 {
 		go func() {
@@ -106,50 +100,27 @@ func main() {
 impl Go {
     /// Builds the program.
     pub(super) fn build() -> Self {
-        let build = || {
-            let folder = TempDir::new().ok()?;
-            let (source, program) = (folder.path().join("pool.go"), folder.path().join("pool"));
-            std::fs::write(&source, PROGRAM).ok()?;
-            let built =
-                Command::new("go").arg("build").arg("-o").arg(&program).arg(&source).status();
-            built.is_ok_and(|status| status.success()).then(|| Rc::new((folder, program)))
-        };
-        Self(build())
+        Self(Program::build(PROGRAM))
     }
 
     /// Adds Go to `operation`: measured where it can be, and in any case the figure that was recorded for conc.
     pub(super) fn beside(&self, operation: Operation, jobs: Jobs, processors: u32) -> Operation {
+        let work = if jobs == Jobs::Yield { "yield" } else { "ready" };
+        let processors = processors.to_string();
         let operation = match &self.0 {
             None => operation,
             Some(go) => operation
                 .timed(
                     Peer,
                     "Go, with recover, context, times",
-                    sample(go, jobs, processors, "pool"),
+                    go.sample(&[work, &processors, "pool"]),
                 )
                 .timed(
                     Peer,
                     "Go, bare goroutines on a channel",
-                    sample(go, jobs, processors, "bare"),
+                    go.sample(&[work, &processors, "bare"]),
                 ),
         };
         operation.recorded("Go, conc", 508.0)
-    }
-}
-
-fn sample(
-    go: &Rc<(TempDir, PathBuf)>,
-    jobs: Jobs,
-    processors: u32,
-    kind: &'static str,
-) -> impl FnMut(u64) -> Duration + use<> {
-    let go = Rc::clone(go);
-    let work = if jobs == Jobs::Yield { "yield" } else { "ready" };
-    move |operations| {
-        let mut command = Command::new(&go.1);
-        command.args([work, &processors.to_string(), &operations.to_string(), kind]);
-        let output = command.output().expect("a program that was just built runs");
-        let text = String::from_utf8_lossy(&output.stdout);
-        Duration::from_nanos(text.trim().parse().expect("a number of nanoseconds"))
     }
 }

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+
+use linchpin::sync::lock::checked;
 
 /// Polls `future` when told and counts its wake-ups, so that no test writes a waker.
 ///
@@ -25,6 +27,8 @@ pub fn poll_by_hand<F: Future>(future: F) -> Poller<F> {
 }
 
 /// A future in a test's hands; see [`poll_by_hand`]. Dropping it drops the future.
+///
+/// A poll that leaves a lock of ours held fails the test ([`checked`]).
 pub struct Poller<F: Future> {
     /// `None` once it is done.
     future: Option<Pin<Box<F>>>,
@@ -63,7 +67,7 @@ impl<F: Future> Poller<F> {
     pub fn poll(&mut self) -> Poll<F::Output> {
         self.wakes.lock().woken = false;
         let future = self.future.as_mut().expect("a future that is not done yet");
-        let polled = future.as_mut().poll(&mut Context::from_waker(&self.waker));
+        let polled = pin!(checked(future.as_mut())).poll(&mut Context::from_waker(&self.waker));
         if polled.is_ready() {
             self.future = None;
         }

@@ -1,14 +1,13 @@
 //! Something to do when a context ends.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::Context;
 use super::wait::Entry;
 use super::watch::Told;
 use crate::shim::{Fault, Mutex, lock, planted};
-use crate::task::tell_panic;
+use crate::task::contained;
 
 /// A callback that waits for the end of a context: the result of [`Context::after`].
 ///
@@ -78,17 +77,10 @@ impl Callback {
     /// Runs the work, unless somebody took it.
     pub(super) fn run(&self) {
         let Some(work) = self.take() else { return };
-        contained("a callback for the end of a context panicked", work);
+        contained("context", "a callback for the end of a context panicked", work);
     }
 
     fn take(&self) -> Option<Box<dyn FnOnce() + Send>> {
         lock(&self.work).take()
-    }
-}
-
-/// Runs `work`, whose panic must not reach whoever ends a context, nor those who are told next.
-pub(super) fn contained(what: &'static str, work: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(work)) {
-        tell_panic("context", what, payload.as_ref());
     }
 }

@@ -42,6 +42,7 @@ pub use self::child::Child;
 use self::node::{Link, Node, Role};
 pub use self::token::Token;
 pub use self::wait::Cancelled;
+use crate::sync::lock::Mark;
 use crate::time::Instant;
 
 /// A place in a tree of work: when it must end, why it ended, and what travels with it.
@@ -246,9 +247,11 @@ impl Context {
         self.check()?;
         let (mut work, mut ended) = (pin!(work), self.cancelled());
         std::future::poll_fn(|cx| {
+            let mark = Mark::here();
             if let Poll::Ready(output) = work.as_mut().poll(cx) {
                 return Poll::Ready(Ok(output));
             }
+            mark.nothing_is_held_since();
             ended.poll_ended(cx).map(|ended| Err(ended.clone()))
         })
         .await

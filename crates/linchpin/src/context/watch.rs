@@ -9,8 +9,9 @@ use slab::Slab;
 use tokio::task::coop::unconstrained;
 use tokio_util::sync::CancellationToken;
 
-use super::after::{Callback, contained};
+use super::after::Callback;
 use super::node::Node;
+use crate::task::contained;
 use crate::time::Instant;
 
 /// The list of a level.
@@ -137,7 +138,7 @@ impl Watch {
 }
 
 fn wake(waker: Waker) {
-    contained("a waker for the end of a context panicked", || waker.wake());
+    contained("context", "a waker for the end of a context panicked", || waker.wake());
 }
 
 impl Rest {

@@ -4,12 +4,16 @@
 //! the code under test, when it must fail.
 
 mod belt;
+mod biased;
 mod context;
+mod counter;
 mod group;
 mod mailbox;
 mod pool;
 mod registry;
+mod semaphore;
 mod stream;
+mod striped;
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,17 +1,17 @@
 //! Caps how many calls run at once, and how many may wait for their turn.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{BadOptions, Failed, Refusal};
 use crate::context::Context;
+use crate::sync::semaphore::{self, Semaphore};
 
 /// A door with a fixed number of places inside and a bounded queue in front, first come first served.
 ///
-/// Use it before a resource that gets slower when crowded. Clones share the same places.
+/// Use it before a resource that gets slower when crowded. Clones share the same places. A
+/// [`Semaphore`](crate::sync::Semaphore) is what it stands on: take that for permits of a weight, or in a number that
+/// changes.
 ///
 /// ```
 /// # use linchpin::{Context, resilience::bulkhead::{Bulkhead, Options}};
@@ -27,12 +27,8 @@ use crate::context::Context;
 /// ```
 #[derive(Clone)]
 pub struct Bulkhead {
-    name: &'static str,
-    running: usize,
+    places: Semaphore,
     options: Options,
-    /// Places inside and in the queue together.
-    admitted: Arc<Semaphore>,
-    inside: Arc<Semaphore>,
 }
 
 /// How a [`Bulkhead`] lets callers wait. The default lets none.
@@ -45,11 +41,7 @@ pub struct Options {
 /// A place inside a [`Bulkhead`]. Dropping it lets the next waiter in.
 #[derive(Debug)]
 #[must_use = "dropping the permit at once gives it up"]
-pub struct Permit {
-    // Dropped in this order: a waiter starts before a newcomer may queue.
-    _inside: OwnedSemaphorePermit,
-    _admitted: OwnedSemaphorePermit,
-}
+pub struct Permit(#[expect(dead_code, reason = "held for its drop")] semaphore::Permit);
 
 // ===== impl Bulkhead =====
 
@@ -60,23 +52,21 @@ impl Bulkhead {
     ///
     /// If `running` is zero, which could mean "none" as well as "no limit", or too large for a semaphore.
     pub fn new(name: &'static str, running: usize, options: Options) -> Result<Self, BadOptions> {
-        if running == 0 {
-            let why = format!("`{name}` has no place at all; say at least 1");
-            return Err(BadOptions::new("Bulkhead", why));
-        }
-        let admitted = running.saturating_add(options.max_queue);
-        if admitted > Semaphore::MAX_PERMITS {
-            let most = Semaphore::MAX_PERMITS;
-            let why = format!("`{name}` asks for {admitted} places, the most is {most}");
-            return Err(BadOptions::new("Bulkhead", why));
-        }
-        Ok(Self {
-            name,
-            running,
-            options,
-            admitted: Arc::new(Semaphore::new(admitted)),
-            inside: Arc::new(Semaphore::new(running)),
-        })
+        let why = match running {
+            0 => format!("`{name}` has no place at all; say at least 1"),
+            1..=Semaphore::MAX_PERMITS => {
+                let line = semaphore::Options::default().name(name).max_waiting(options.max_queue);
+                return Ok(Self {
+                    places: Semaphore::of_policy("bulkhead", running, line),
+                    options,
+                });
+            }
+            _ => {
+                let most = Semaphore::MAX_PERMITS;
+                format!("`{name}` asks for {running} places, the most is {most}")
+            }
+        };
+        Err(BadOptions::new("Bulkhead", why))
     }
 
     /// Takes a place, waiting in the queue where there is one.
@@ -90,20 +80,17 @@ impl Bulkhead {
     ///
     /// Dropping the future leaves the queue and loses the turn; no place is leaked.
     pub async fn enter(&self, ctx: &Context) -> Result<Permit, Failed> {
-        ctx.check()?;
-        let admitted =
-            self.admitted.clone().try_acquire_owned().map_err(|_| self.refusal("full"))?;
-        let inside = self.inside.clone();
-        let turn = inside.acquire_owned();
-        let inside = match self.options.max_wait {
-            None => ctx.run(turn).await?.map_err(|_| self.refusal("closed"))?,
-            Some(limit) => ctx
-                .run(tokio::time::timeout(limit, turn))
-                .await?
-                .map_err(|_| self.refusal("no place within the longest wait"))?
-                .map_err(|_| self.refusal("closed"))?,
+        let turn = self.places.acquire_owned(ctx, 1);
+        let place = match self.options.max_wait {
+            None => turn.await?,
+            Some(limit) => match tokio::time::timeout(limit, turn).await {
+                Ok(place) => place?,
+                Err(_) => {
+                    return Err(self.places.refusal("no place within the longest wait").into());
+                }
+            },
         };
-        Ok(Permit { _inside: inside, _admitted: admitted })
+        Ok(Permit(place))
     }
 
     /// Takes a place if one is free now, ahead of nobody: a queue of waiters refuses.
@@ -112,37 +99,19 @@ impl Bulkhead {
     ///
     /// The refusal, if none is free.
     pub fn try_enter(&self) -> Result<Permit, Refusal> {
-        let full = |_| self.refusal("full");
-        let admitted = self.admitted.clone().try_acquire_owned().map_err(full)?;
-        let inside = self.inside.clone().try_acquire_owned().map_err(full)?;
-        Ok(Permit { _inside: inside, _admitted: admitted })
+        self.places.try_acquire_owned(1).map(Permit)
     }
 
     /// How many places are free now. Stale as soon as it is read.
     #[must_use]
     pub fn free(&self) -> usize {
-        self.inside.available_permits()
-    }
-
-    fn refusal(&self, reason: &'static str) -> Refusal {
-        Refusal {
-            policy: "bulkhead",
-            instance: self.name,
-            reason,
-            used: (self.running - self.inside.available_permits()) as u64,
-            limit: self.running as u64,
-            retry_after: None,
-        }
+        self.places.available()
     }
 }
 
 impl fmt::Debug for Bulkhead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bulkhead")
-            .field("name", &self.name)
-            .field("running", &self.running)
-            .field("free", &self.free())
-            .finish_non_exhaustive()
+        f.debug_struct("Bulkhead").field("places", &self.places).finish_non_exhaustive()
     }
 }
 

@@ -126,7 +126,7 @@ impl From<Failed> for Error {
         match failed.kind {
             FailedKind::Callee(never) => match never {},
             FailedKind::Ended(ended) => ended.into(),
-            FailedKind::Refused(refusal) => Self::new(Kind::ResourceExhausted, refusal),
+            FailedKind::Refused(refusal) => refusal.into(),
             FailedKind::TimedOut => Self::new(Kind::DeadlineExceeded, "timed out"),
         }
     }
@@ -146,6 +146,12 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(Kind::ResourceExhausted, refusal)
+    }
+}
 
 // ===== impl BadOptions =====
 

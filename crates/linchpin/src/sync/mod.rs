@@ -1,10 +1,15 @@
-//! What tasks hand to one another, and how they wait for several things at once.
+//! What tasks hand to one another and share, and how they wait for several things at once.
 //!
 //! | you want | use |
 //! |---|---|
 //! | to hand values on, waiting where there is no room | [`channel::bounded`] |
 //! | never to wait for a slow receiver | [`channel::lossy`], [`channel::latest`] |
 //! | to wait for the first of several | [`select`] |
+//! | to guard a value for a moment, deadlocks found in debug builds | [`Mutex`], [`RwLock`] |
+//! | to bound how much of something is in use | [`semaphore`] |
+//! | a map, or a lock for each key, that many threads use | [`striped`] |
+//! | to count, and to know a level and its peak | [`counter`] |
+//! | flags, or a state machine, in one word | [`packed`] |
 //! | values when a burst is over, or at most so often | [`debounce`](crate::task::debounce), [`throttle`](crate::task::throttle) |
 //!
 //! What tokio's own primitives do well is not repeated here: `oneshot` for one answer, `watch` for a value that many
@@ -12,6 +17,17 @@
 //!
 //! [`Context::run`]: crate::Context::run
 
+pub(crate) mod biased;
 pub mod channel;
+pub mod counter;
+pub mod lock;
 pub(crate) mod mailbox;
+pub mod packed;
+pub(crate) mod seat;
 pub mod select;
+pub mod semaphore;
+pub mod striped;
+
+pub use self::lock::mutex::Mutex;
+pub use self::lock::rwlock::RwLock;
+pub use self::semaphore::Semaphore;

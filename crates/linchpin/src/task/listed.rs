@@ -9,6 +9,7 @@ use tracing::Span;
 
 use super::registry::{Kind, Place};
 use super::watch;
+use crate::sync::lock::Mark;
 
 pin_project! {
     /// The future of a listed task: its work, in the span of its spawner, and its place in the list.
@@ -72,7 +73,12 @@ impl<F: Future> Future for Listed<F> {
             #[cfg(feature = "testing")]
             let _home = place.hand_home_on();
             let _entered = this.span.as_ref().map(|span| span.enter());
-            ready!(work.poll(cx))
+            let mark = Mark::here();
+            let polled = work.poll(cx);
+            if polled.is_pending() {
+                mark.nothing_is_held_since();
+            }
+            ready!(polled)
         };
         // Whoever learns the output finds the task gone.
         self.finish();

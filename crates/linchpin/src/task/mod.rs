@@ -36,18 +36,19 @@ pub mod pipeline;
 pub mod pool;
 mod registry;
 mod scope;
-mod slab;
+pub(crate) mod slab;
 pub mod stream;
 pub mod supervisor;
 pub mod throttle;
 pub mod ticker;
 mod timer;
 mod tracker;
+pub(crate) mod turns;
 pub mod watch;
 
 use std::any::Any;
 use std::fmt;
-use std::panic::{Location, resume_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::thread::JoinHandle;
 
 use tokio::task::JoinError;
@@ -234,6 +235,13 @@ pub(crate) fn tell_panic(owner: &'static str, what: &'static str, payload: &(dyn
     metrics::counter!("linchpin_task_panics_total", "owner" => owner).increment(1);
     let panic = panic_text(payload);
     tracing::error!(panic, "{what}");
+}
+
+/// Runs `work`, whose panic must not reach whoever runs it, nor those whose turn comes after it.
+pub(crate) fn contained(owner: &'static str, what: &'static str, work: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(work)) {
+        tell_panic(owner, what, payload.as_ref());
+    }
 }
 
 /// `work` as a listed task in the caller's span.

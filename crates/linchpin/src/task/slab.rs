@@ -57,11 +57,16 @@ impl<T> Slab<T> {
         chunk.places.get((number % CHUNK) as usize)?.as_ref()
     }
 
-    /// Frees the place of a row that is there.
-    pub(crate) fn remove(&mut self, number: u32) {
+    pub(crate) fn get_mut(&mut self, number: u32) -> Option<&mut T> {
+        let chunk = self.chunks.get_mut((number / CHUNK) as usize)?;
+        chunk.places.get_mut((number % CHUNK) as usize)?.as_mut()
+    }
+
+    /// Takes out a row that is there.
+    pub(crate) fn remove(&mut self, number: u32) -> Option<T> {
         let (index, place) = (number / CHUNK, number % CHUNK);
         let chunk = &mut self.chunks[index as usize];
-        chunk.places[place as usize] = None;
+        let row = chunk.places[place as usize].take();
         if chunk.taken == u64::MAX {
             self.roomy.push(index);
         }
@@ -70,6 +75,7 @@ impl<T> Slab<T> {
         if chunk.taken == 0 {
             self.give_back(index);
         }
+        row
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
@@ -125,8 +131,7 @@ mod tests {
                 if enters {
                     prop_assert!(model.insert(slab.insert(value), value).is_none());
                 } else if let Some(number) = model.keys().nth(value % model.len().max(1)).copied() {
-                    slab.remove(number);
-                    model.remove(&number);
+                    prop_assert_eq!(slab.remove(number), model.remove(&number));
                     prop_assert_eq!(slab.get(number), None);
                 }
                 prop_assert_eq!(slab.len(), model.len());

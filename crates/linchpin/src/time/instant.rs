@@ -96,14 +96,28 @@ mod source {
     use std::sync::LazyLock;
     use std::time::Duration;
 
+    use tokio::runtime::Handle;
+
     /// An hour before the first use: a paused runtime may have stopped its clock before that.
     static ORIGIN: LazyLock<tokio::time::Instant> = LazyLock::new(|| {
-        let now = tokio::time::Instant::now();
+        let now = now();
         now.checked_sub(Duration::from_hours(1)).unwrap_or(now)
     });
 
     pub(super) fn nanos() -> u64 {
-        let origin = *ORIGIN;
-        tokio::time::Instant::now().saturating_duration_since(origin).as_nanos() as u64
+        now().saturating_duration_since(*ORIGIN).as_nanos() as u64
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        clippy::disallowed_types,
+        reason = "what tokio reads where no clock is paused"
+    )]
+    fn now() -> tokio::time::Instant {
+        match Handle::try_current() {
+            // A thread that is ending has no runtime any more, and tokio's clock panics there.
+            Err(error) if error.is_thread_local_destroyed() => std::time::Instant::now().into(),
+            _ => tokio::time::Instant::now(),
+        }
     }
 }

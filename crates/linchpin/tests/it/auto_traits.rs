@@ -9,7 +9,11 @@ use linchpin::resilience::bulkhead::{self, Bulkhead, Permit};
 use linchpin::resilience::retry::{Jitter, Schedule};
 use linchpin::resilience::{BadOptions, Failed, FailedKind, Refusal};
 use linchpin::sync::channel;
+use linchpin::sync::counter::{Counter, Gauge};
+use linchpin::sync::packed::Packed;
 use linchpin::sync::select::{self, Set};
+use linchpin::sync::semaphore::{self, At, Semaphore};
+use linchpin::sync::striped::{Lock, Map};
 use linchpin::task::fan::{FanOut, Share};
 use linchpin::task::pace::{Paced, Pusher};
 use linchpin::task::pipeline::{self, DeadLetter, Numbers, Pipeline};
@@ -34,8 +38,12 @@ const _: () = {
     shared::<(channel::Sender<u8>, channel::Receiver<u8>, channel::Permit<'_, u8>)>();
     shared::<(channel::LossySender<u8>, channel::LossyReceiver<u8>, channel::SendError<u8>)>();
     shared::<(Set<u8, std::future::Ready<u8>>, Pusher<u8>, Paced<u8>)>();
+    shared::<(semaphore::Options, Semaphore, At<'_>)>();
+    shared::<(semaphore::Permit, semaphore::Permit<&Semaphore>)>();
     shared::<(Supervisor, Monitor, Health, GaveUp)>();
     shared::<(pipeline::Options<u8>, Numbers, DeadLetter<u8>, Share<u8>, Yielder<u8>)>();
+    shared::<(Counter, Gauge, Packed<linchpin::sync::counter::Reading>)>();
+    shared::<(Lock<u8>, Map<u8, String>)>();
     sent::<Pipeline<Iter<std::vec::IntoIter<u8>>>>();
     sent::<(FanOut<Iter<std::vec::IntoIter<u8>>>, Scope<'_, u8>)>();
     // A payload may be sent, but not shared.
@@ -55,6 +63,9 @@ fn every_wait_may_move_between_threads() {
     sent(catch_async(async {}));
     let door = Bulkhead::new("test", 1, bulkhead::Options::default()).unwrap();
     sent(door.enter(&ctx));
+    let semaphore = Semaphore::new(1, semaphore::Options::default()).unwrap();
+    sent(semaphore.acquire(&ctx, 1));
+    sent(semaphore.acquire_owned(&ctx, 1));
     sent(Group::<u8>::new(&ctx).join());
     sent(Tracker::new("test").wait());
     let pool = Pool::new(1, pool::Options::default()).unwrap();

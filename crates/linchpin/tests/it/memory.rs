@@ -1,8 +1,11 @@
 //! A million of each, and the memory is where it was.
 
 use std::fs;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
+use linchpin::sync::Mutex;
+use linchpin::sync::semaphore::{self, Semaphore};
+use linchpin::sync::striped::Map;
 use linchpin::task::Group;
 use linchpin::{Context, Error};
 use linchpin_testing::steps;
@@ -13,7 +16,7 @@ const MARGIN: usize = 32 << 20;
 
 /// How much `work` has this process grow by, in bytes. One at a time, or they would see each other.
 fn growth<T>(work: impl FnOnce() -> T) -> (usize, T) {
-    static TURN: Mutex<()> = Mutex::new(());
+    static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let before = resident();
     let kept = work();
@@ -61,6 +64,37 @@ fn a_million_callbacks_and_waits_leave_nothing_in_their_context() {
 }
 
 #[test]
+fn a_million_waiters_leave_a_semaphore_nothing() {
+    let semaphore = Semaphore::new(1, semaphore::Options::default()).unwrap();
+    let held = semaphore.try_acquire(1).unwrap();
+    let ctx = Context::root();
+    let waker = std::task::Waker::noop();
+    let mut cx = std::task::Context::from_waker(waker);
+    // One waits all the time, so that the line is never empty; all others come at once, and go in every order.
+    let mut stays = Box::pin(semaphore.acquire(&ctx, 1));
+    assert!(stays.as_mut().poll(&mut cx).is_pending());
+    let (grown, ()) = growth(|| {
+        for round in 0..10 {
+            let mut waits: Vec<_> =
+                (0..MILLION / 10).map(|_| Box::pin(semaphore.acquire(&ctx, 1))).collect();
+            for wait in &mut waits {
+                assert!(wait.as_mut().poll(&mut cx).is_pending());
+            }
+            assert_eq!(semaphore.waiting(), waits.len() + 1);
+            while let Some(wait) = waits.pop() {
+                if round % 2 == 0 && waits.len() > 1 {
+                    drop(waits.swap_remove(waits.len() / 2));
+                }
+                drop(wait);
+            }
+        }
+    });
+    assert!(grown < MARGIN, "{grown} bytes");
+    drop((stays, held));
+    assert_eq!((semaphore.available(), semaphore.waiting()), (1, 0));
+}
+
+#[test]
 fn a_million_tasks_leave_a_group_nothing_but_their_results() {
     let runtime = runtime();
     for limit in [None, Some(8)] {
@@ -82,6 +116,52 @@ fn a_million_tasks_leave_a_group_nothing_but_their_results() {
         });
         assert!(grown < MARGIN, "{grown} bytes with a limit of {limit:?}");
     }
+}
+
+#[test]
+fn a_million_locks_leave_nothing_in_the_list_of_their_orders() {
+    let outer = Mutex::new(());
+    let (grown, ()) = growth(|| {
+        for n in 0..MILLION / 2 {
+            let pair = [(); 2].map(|()| Mutex::new(()));
+            if n % 4 == 0 {
+                drop((outer.lock(), pair[0].lock(), pair[1].lock()));
+            } else {
+                drop((pair[0].lock(), pair[1].try_lock()));
+            }
+        }
+    });
+    assert!(grown < MARGIN, "{grown} bytes");
+    // So many at once that their orders are learnt anew.
+    let (grown, ()) = growth(|| {
+        let locks: Vec<Mutex<()>> = (0..MILLION / 10).map(|_| Mutex::new(())).collect();
+        let before = resident();
+        locks.windows(2).for_each(|pair| drop((pair[0].lock(), pair[1].lock())));
+        assert!(resident().saturating_sub(before) < MARGIN);
+    });
+    assert!(grown < MARGIN, "{grown} bytes");
+}
+
+/// What the allocator keeps of large blocks is not ours: it may be twice the largest that it takes from its heap.
+const KEPT: usize = 3 * MARGIN;
+
+#[test]
+fn a_million_keys_leave_a_striped_map_as_small_as_it_was() {
+    let map: Map<usize, [usize; 8]> = Map::new();
+    let (grown, ()) = growth(|| {
+        // The second round shows that the first is not merely kept for it.
+        for round in 0..2 {
+            (0..MILLION).for_each(|key| assert!(map.insert(key, [key; 8]).is_none()));
+            assert!(map.capacity() >= MILLION);
+            if round == 0 {
+                (0..MILLION).for_each(|key| assert!(map.remove(&key).is_some()));
+            } else {
+                map.retain(|_, _| false);
+            }
+            assert!(map.is_empty() && map.capacity() <= 28 * map.stripes(), "{}", map.capacity());
+        }
+    });
+    assert!(grown < KEPT, "{grown} bytes");
 }
 
 fn runtime() -> tokio::runtime::Runtime {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use linchpin::resilience::bulkhead::{self, Bulkhead};
-
+use linchpin::sync::semaphore::{self, Semaphore};
 use linchpin::task::pipeline::{self, Pipeline};
 use linchpin::task::pool::{self, Pool};
 use linchpin::task::supervisor::{self, Supervisor};
@@ -18,6 +18,9 @@ type Build = fn() -> Result<(), linchpin::Error>;
 const DEFAULTS: &[(&str, Build)] = &[
     ("resilience::bulkhead::Options", || {
         Ok(Bulkhead::new("test", 1, bulkhead::Options::default()).map(drop)?)
+    }),
+    ("sync::semaphore::options::Options", || {
+        Ok(Semaphore::new(1, semaphore::Options::default()).map(drop)?)
     }),
     ("task::supervisor::options::Options", || {
         Ok(Supervisor::new("test", supervisor::Options::default()).map(drop)?)

@@ -32,7 +32,7 @@ pub enum Overflow {
     CallerRuns,
 }
 
-/// How urgent a job is.
+/// How urgent a job of a pool is, or a wait at a [semaphore](crate::sync::Semaphore).
 ///
 /// The more urgent goes first, within a pool and in the line of those who wait for a place. A queue that is passed over
 /// sixteen times has a turn, so nothing starves.
@@ -40,7 +40,7 @@ pub enum Overflow {
 pub enum Priority {
     /// Before the others.
     High,
-    /// What a job has unless said otherwise.
+    /// What is meant unless said otherwise.
     #[default]
     Normal,
     /// When there is nothing else to do.
@@ -117,7 +117,7 @@ impl Priority {
     pub(crate) const LEVELS: usize = 3;
 
     /// From the most urgent, 0.
-    pub(super) fn level(self) -> usize {
+    pub(crate) fn level(self) -> usize {
         self as usize
     }
 }

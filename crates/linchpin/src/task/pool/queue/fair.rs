@@ -1,19 +1,12 @@
-//! Who is next: the higher priority first, and nobody passed over for ever.
+//! Queued jobs: the higher priority first, and nobody passed over for ever.
 
 use std::collections::VecDeque;
 
 use crate::task::pool::Priority;
+use crate::task::turns::Turns;
 
-/// How often a level may be passed over before it has a turn out of order.
-const PATIENCE: u8 = 16;
 /// A queue that is empty keeps room for so many.
 const KEPT: usize = 1_024;
-
-/// Decides between the levels of priority.
-#[derive(Debug, Default)]
-pub(super) struct Turns {
-    passed: [u8; Priority::LEVELS],
-}
 
 /// Queues, one a level, first come first served within a level.
 #[derive(Debug)]
@@ -23,26 +16,9 @@ pub(super) struct Levels<T> {
     turns: Turns,
 }
 
-impl Turns {
-    /// The level whose turn it is, of those for which somebody `waits`. The highest level is 0.
-    pub(super) fn next(&mut self, waits: impl Fn(usize) -> bool) -> Option<usize> {
-        let first = (0..Priority::LEVELS).find(|level| waits(*level))?;
-        let overdue = |level: &usize| waits(*level) && self.passed[*level] >= PATIENCE;
-        let chosen = (first + 1..Priority::LEVELS).find(overdue).unwrap_or(first);
-        for level in first..Priority::LEVELS {
-            if level != chosen && waits(level) {
-                self.passed[level] = self.passed[level].saturating_add(1);
-            }
-        }
-        self.passed[chosen] = 0;
-        Some(chosen)
-    }
-}
-
 impl<T> Levels<T> {
     pub(super) const fn new() -> Self {
-        let turns = Turns { passed: [0; Priority::LEVELS] };
-        Self { queues: [const { VecDeque::new() }; Priority::LEVELS], len: 0, turns }
+        Self { queues: [const { VecDeque::new() }; Priority::LEVELS], len: 0, turns: Turns::new() }
     }
 
     pub(super) fn len(&self) -> usize {

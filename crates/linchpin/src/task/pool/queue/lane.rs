@@ -6,9 +6,10 @@ use std::task::Waker;
 use smallvec::SmallVec;
 
 use super::Bounds;
-use super::fair::{Levels, Turns};
+use super::fair::Levels;
 use crate::task::pool::Priority;
 use crate::task::pool::stats::Tally;
+use crate::task::turns::Turns;
 use crate::time::Instant;
 
 /// A pool's part of the state.

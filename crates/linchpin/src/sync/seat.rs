@@ -1,0 +1,111 @@
+//! A small number for each living thread, so that what is kept for each thread can be an array.
+//!
+//! A seat belongs to one thread at a time, so what stands at that place of an array is written by nobody else. It is
+//! given back when the thread ends, and the lowest free one is given out, so that the numbers in use stay dense.
+
+use std::cell::Cell;
+
+#[cfg(not(linchpin_loom))]
+use crate::shim::atomic::Ordering::SeqCst;
+use crate::shim::{Fault, PlainMutex, atomic::AtomicUsize, lock_plain, planted};
+
+/// How many seats there are. A thread that asks when all are taken has none as long as it lives.
+pub(crate) const SEATS: usize = WORDS * 64;
+const WORDS: usize = 4;
+
+/// What a thread that has not asked yet has for a seat.
+const NOT_ASKED: usize = usize::MAX;
+/// What a thread has that asked in vain, or is about to end.
+const NONE: usize = usize::MAX - 1;
+
+thread_local! {
+    /// Without a destructor, so that looking it up is one load and never fails.
+    static SEAT: Cell<usize> = const { Cell::new(NOT_ASKED) };
+    static HELD: Held = const { Held };
+}
+
+#[cfg(not(linchpin_loom))]
+static HALL: Hall = Hall::new();
+
+/// The seat of this thread: at least [`SEATS`] if it has none.
+#[inline]
+pub(crate) fn seat() -> usize {
+    match SEAT.get() {
+        NOT_ASKED => ask(),
+        seat => seat,
+    }
+}
+
+/// All seats that were ever taken are below it.
+///
+/// It was raised, in the one order of sequentially consistent operations, before the thread could do anything with its
+/// seat.
+pub(crate) fn used() -> usize {
+    #[cfg(not(linchpin_loom))]
+    return HALL.used.load(SeqCst);
+    // A model has seats of its own.
+    #[cfg(linchpin_loom)]
+    0
+}
+
+#[cold]
+fn ask() -> usize {
+    SEAT.set(NONE);
+    #[cfg(not(linchpin_loom))]
+    if HELD.try_with(|_| ()).is_ok()
+        && let Some(seat) = HALL.take()
+    {
+        SEAT.set(seat);
+    }
+    SEAT.get()
+}
+
+/// Gives the thread's seat back when the thread ends.
+struct Held;
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let seat = SEAT.replace(NONE);
+        #[cfg(not(linchpin_loom))]
+        HALL.give(seat);
+        #[cfg(linchpin_loom)]
+        let _ = seat;
+    }
+}
+
+/// Which seats are taken, a bit each.
+pub(crate) struct Hall {
+    taken: PlainMutex<[u64; WORDS]>,
+    used: AtomicUsize,
+}
+
+impl Hall {
+    #[cfg(not(linchpin_loom))]
+    const fn new() -> Self {
+        Self { taken: PlainMutex::new([0; WORDS]), used: AtomicUsize::new(0) }
+    }
+
+    #[cfg(all(test, linchpin_loom))]
+    pub(crate) fn new() -> Self {
+        Self { taken: PlainMutex::new([0; WORDS]), used: AtomicUsize::new(0) }
+    }
+
+    /// What the last holder of a seat has written happens before its next holder gets it: both hold the lock.
+    pub(crate) fn take(&self) -> Option<usize> {
+        let mut taken = lock_plain(&self.taken);
+        let word = taken.iter().position(|word| *word != u64::MAX)?;
+        let bit = taken[word].trailing_ones() as usize;
+        if !planted(Fault::SeatIsGivenTwice) {
+            taken[word] |= 1 << bit;
+        }
+        let seat = word * 64 + bit;
+        self.used.fetch_max(seat + 1, crate::shim::atomic::Ordering::SeqCst);
+        Some(seat)
+    }
+
+    pub(crate) fn give(&self, seat: usize) {
+        if seat < SEATS {
+            lock_plain(&self.taken)[seat / 64] &= !(1 << (seat % 64));
+        }
+    }
+}
