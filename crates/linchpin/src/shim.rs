@@ -135,10 +135,10 @@ pub(crate) enum Fault {
     WatchLooksOnce,
 }
 
-/// Whether the running model has planted `fault`.
+/// Whether the running model has planted `fault`. `scripts/sanitize` plants one, too, for a whole build.
 #[cfg(not(all(test, linchpin_loom)))]
-pub(crate) const fn planted(_fault: Fault) -> bool {
-    false
+pub(crate) const fn planted(fault: Fault) -> bool {
+    cfg!(linchpin_race) && matches!(fault, Fault::BiasedLooksBeforeItSits)
 }
 
 #[cfg(all(test, linchpin_loom))]

@@ -10,7 +10,7 @@ use crate::sync::semaphore::{self, Semaphore};
 /// A door with a fixed number of places inside and a bounded queue in front, first come first served.
 ///
 /// Use it before a resource that gets slower when crowded. Clones share the same places. A
-/// [`Semaphore`](crate::sync::Semaphore) is what it stands on: take that for permits of a weight, or in a number that
+/// [`Semaphore`] is what it stands on: take that for permits of a weight, or in a number that
 /// changes.
 ///
 /// ```

@@ -287,18 +287,17 @@ fn a_key_that_is_not_held_is_a_panic() {
 
 #[test]
 fn keys_spread_over_the_stripes() {
-    let worst = |keys: &mut dyn Iterator<Item = Vec<u8>>| {
+    fn worst<K: std::hash::Hash>(keys: impl Iterator<Item = K>) -> u32 {
         let lock = Lock::with_stripes(64, || 0_u32).unwrap();
         keys.for_each(|key| lock.write(&key, |count| *count += 1));
         lock.into_values().max().unwrap()
-    };
-    // 100 on each on average.
-    assert!(worst(&mut (0..6400_u64).map(|n| n.to_le_bytes().to_vec())) < 160);
-    assert!(worst(&mut (0..6400).map(|n| format!("tenant-{n:08}").into_bytes())) < 160);
-    for shift in [0, 16, 32, 48] {
-        let lock = Lock::with_stripes(64, || 0_u32).unwrap();
-        (0..6400_u64).for_each(|n| lock.write(&(n << shift), |count| *count += 1));
-        assert!(lock.into_values().max().unwrap() < 160, "integers shifted by {shift}");
+    }
+    // A hundred on each on average, ten more or less where chance rules; seeds are new each time.
+    const BOUND: u32 = 180;
+    assert!(worst((0..6400).map(|n| format!("tenant-{n:08}"))) < BOUND);
+    for shift in [0, 8, 16, 24, 32, 40, 48] {
+        let most = worst((0..6400_u64).map(|n| n << shift));
+        assert!(most < BOUND, "{most} of the integers shifted by {shift}");
     }
 }
 

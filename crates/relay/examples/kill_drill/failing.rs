@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::process::Command;
 
 use crate::Failure;
-use crate::load::{CLIENTS, Target};
+use crate::load::{CLIENTS, TRY_AGAIN, Target};
 use crate::receiver::Receiver;
 use crate::service::Service;
 use crate::verdict::{self, Books, grouped};
@@ -23,7 +23,6 @@ use crate::verdict::{self, Books, grouped};
 /// Of a thread's syncs the fortieth and every seventh after it. Only the writer's thread makes so many.
 const FAIL: &str = "inject=fsync,fdatasync:error=EIO:when=40+7";
 const MESSAGES: u32 = 40;
-const TRY_AGAIN: Duration = Duration::from_millis(5);
 /// Without progress for so long, deliveries are stuck: the service tries storage that fails again after 2 s at most, and
 /// of these syncs no two fail in a row.
 const STILL: Duration = Duration::from_secs(6);

@@ -46,7 +46,7 @@
 //! | a `try_lock` of a lock that this thread holds | nothing: it answers `None` |
 //! | reads in two orders | an `Inversion`: readers wait for a writer that waits |
 //! | two orders under one outer lock, or never at the same time | an `Inversion`: nothing says that it stays so |
-//! | two kinds that are really nested both ways, such as levels of a tree | an `Inversion`: [name](Mutex::named) them apart |
+//! | two kinds that are really nested both ways, such as levels of a tree | an `Inversion`: [name](crate::sync::Mutex::named) them apart |
 //! | a constructor is handed on: `map(Mutex::new)`, `or_default()` | the line is std's and makes no kind: each such lock counts for itself |
 //! | a lock is dropped | its orders as a single lock are forgotten, those of its kind stay |
 //! | more than four thousand orders of single locks | they are forgotten, and learnt anew |

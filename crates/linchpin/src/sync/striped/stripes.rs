@@ -25,7 +25,10 @@ pub(crate) struct Several<'a, T> {
     _inside: nesting::Inside,
 }
 
+/// Sixteen bits choose.
 const MOST: usize = 1 << 16;
+/// 2^64 by the golden ratio, as in Fibonacci hashing.
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Sixteen for each processor: two threads that come at once seldom mean the same.
 fn usual() -> usize {
@@ -61,10 +64,12 @@ impl<T> Stripes<T> {
         self.0.len()
     }
 
-    /// The stripe of a hash. A table takes its lowest and its seven highest bits: these are others.
+    /// The stripe of a hash, by all its bits: a fast hash of regular keys has bits that are as regular, and the table takes
+    /// some of them as they are.
     #[inline]
     pub(crate) fn index(&self, hash: u64) -> usize {
-        (hash >> 32) as usize & (self.0.len() - 1)
+        let mixed = (hash ^ (hash >> 32)).wrapping_mul(GOLDEN);
+        (mixed >> 48) as usize & (self.0.len() - 1)
     }
 
     #[inline]
