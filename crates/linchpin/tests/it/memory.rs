@@ -1,7 +1,7 @@
 //! A million of each, and the memory is where it was.
 
-use std::fs;
-use std::sync::PoisonError;
+use std::process::Command;
+use std::{env, fs, thread};
 
 use linchpin::sync::Mutex;
 use linchpin::sync::semaphore::{self, Semaphore};
@@ -14,10 +14,26 @@ const MILLION: usize = 1_000_000;
 /// What a million of anything that stays would exceed by far: 32 bytes each.
 const MARGIN: usize = 32 << 20;
 
-/// How much `work` has this process grow by, in bytes. One at a time, or they would see each other.
+/// Whether the test that asks has been run in a process of its own; panics if it failed there.
+///
+/// Memory is a number of the process, and the tests of this binary share one.
+pub(crate) fn has_run_alone() -> bool {
+    const ALONE: &str = "LINCHPIN_TEST_ALONE";
+    let thread = thread::current();
+    // Tests have threads of their names, unless they run one by one: then each is alone.
+    let Some(name) = thread.name().filter(|name| *name != "main") else { return false };
+    if env::var_os(ALONE).is_some() {
+        return false;
+    }
+    let program = env::current_exe().expect("the binary of this test");
+    let run = Command::new(program).args([name, "--exact"]).env(ALONE, "").output().expect("a run");
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success() && said.contains("1 passed"), "{said}");
+    true
+}
+
+/// How much `work` has this process grow by, in bytes.
 fn growth<T>(work: impl FnOnce() -> T) -> (usize, T) {
-    static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let before = resident();
     let kept = work();
     (resident().saturating_sub(before), kept)
@@ -33,12 +49,18 @@ pub(crate) fn resident() -> usize {
 
 #[test]
 fn the_margin_notices_what_stays() {
+    if has_run_alone() {
+        return;
+    }
     let (grown, kept) = growth(|| (0..MILLION).map(|n| Box::new([n; 8])).collect::<Vec<_>>());
     assert!(grown > MARGIN, "{grown} bytes for {} boxes", kept.len());
 }
 
 #[test]
 fn a_million_children_leave_nothing_in_their_parent() {
+    if has_run_alone() {
+        return;
+    }
     let parent = Context::root().child();
     let (grown, ()) = growth(|| {
         for _ in 0..MILLION {
@@ -51,6 +73,9 @@ fn a_million_children_leave_nothing_in_their_parent() {
 
 #[test]
 fn a_million_callbacks_and_waits_leave_nothing_in_their_context() {
+    if has_run_alone() {
+        return;
+    }
     let (parent, runtime) = (Context::root().child(), runtime());
     let (grown, ()) = growth(|| {
         runtime.block_on(async {
@@ -65,6 +90,9 @@ fn a_million_callbacks_and_waits_leave_nothing_in_their_context() {
 
 #[test]
 fn a_million_waiters_leave_a_semaphore_nothing() {
+    if has_run_alone() {
+        return;
+    }
     /// Many more at a time would measure what the allocator keeps of their futures.
     const CROWD: usize = 1_000;
     let semaphore = Semaphore::new(1, semaphore::Options::default()).unwrap();
@@ -98,6 +126,9 @@ fn a_million_waiters_leave_a_semaphore_nothing() {
 
 #[test]
 fn a_million_tasks_leave_a_group_nothing_but_their_results() {
+    if has_run_alone() {
+        return;
+    }
     let runtime = runtime();
     for limit in [None, Some(8)] {
         let (grown, ()) = growth(|| {
@@ -122,6 +153,9 @@ fn a_million_tasks_leave_a_group_nothing_but_their_results() {
 
 #[test]
 fn a_million_locks_leave_nothing_in_the_list_of_their_orders() {
+    if has_run_alone() {
+        return;
+    }
     let outer = Mutex::new(());
     let (grown, ()) = growth(|| {
         for n in 0..MILLION / 2 {
@@ -149,6 +183,9 @@ const KEPT: usize = 3 * MARGIN;
 
 #[test]
 fn a_million_keys_leave_a_striped_map_as_small_as_it_was() {
+    if has_run_alone() {
+        return;
+    }
     let map: Map<usize, [usize; 8]> = Map::new();
     let (grown, ()) = growth(|| {
         // The second round shows that the first is not merely kept for it.

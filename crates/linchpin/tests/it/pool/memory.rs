@@ -1,17 +1,12 @@
 //! A million jobs leave the memory of the process where it was.
-//!
-//! Measured in a process of its own, since other tests run beside this one.
-
-use std::process::Command;
 
 use linchpin::Context;
 use linchpin::task::count;
 use linchpin::task::pool::Options;
 
 use super::pool;
-use crate::memory::resident;
+use crate::memory::{has_run_alone, resident};
 
-const CHILD: &str = "LINCHPIN_TEST_POOL_MEMORY";
 const MILLION: u64 = 1_000_000;
 /// What the allocator may keep for itself. A leak of eight bytes a job would be that much.
 const SLACK: usize = 8 << 20;
@@ -41,12 +36,7 @@ fn a_million_jobs_leave_memory_where_it_was() {
     if !cfg!(target_os = "linux") {
         return;
     }
-    if std::env::var_os(CHILD).is_none() {
-        let name = "pool::memory::a_million_jobs_leave_memory_where_it_was";
-        let mut child = Command::new(std::env::current_exe().unwrap());
-        let output = child.args([name, "--exact", "--nocapture"]).env(CHILD, "1").output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    if has_run_alone() {
         return;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
