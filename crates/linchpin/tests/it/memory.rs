@@ -13,6 +13,8 @@ use linchpin_testing::steps;
 const MILLION: usize = 1_000_000;
 /// What a million of anything that stays would exceed by far: 32 bytes each.
 const MARGIN: usize = 32 << 20;
+/// So many wait at a time; many more would measure what the allocator keeps of their futures.
+const CROWD: usize = 1_000;
 
 /// Whether the test that asks has been run in a process of its own; panics if it failed there.
 ///
@@ -93,8 +95,6 @@ fn a_million_waiters_leave_a_semaphore_nothing() {
     if has_run_alone() {
         return;
     }
-    /// Many more at a time would measure what the allocator keeps of their futures.
-    const CROWD: usize = 1_000;
     let semaphore = Semaphore::new(1, semaphore::Options::default()).unwrap();
     let held = semaphore.try_acquire(1).unwrap();
     let ctx = Context::root();
