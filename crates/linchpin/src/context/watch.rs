@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::task::{Context as Poller, Waker};
 use std::time::Duration;
 
-use slab::Slab;
 use tokio::task::coop::unconstrained;
 use tokio_util::sync::CancellationToken;
 
 use super::after::Callback;
 use super::node::Node;
 use crate::task::contained;
+use crate::task::slab::Slab;
 use crate::time::Instant;
 
 /// The list of a level.
@@ -42,15 +42,12 @@ pub(super) struct Alarm(Pin<Box<dyn Future<Output = ()> + Send>>);
 
 /// The key of who is not in the slab; those in it have theirs plus one.
 const FIRST: u32 = 0;
-/// So many slots are kept when the last waiter leaves: waiting again and again allocates nothing, and a burst of
-/// waiters leaves nothing behind in a long-lived level.
-const KEPT: usize = 8;
 
 // ===== impl Watch =====
 
 impl Watch {
     pub(super) fn is_empty(&self) -> bool {
-        self.first.is_none() && self.rest.as_ref().is_none_or(|rest| rest.told.is_empty())
+        self.first.is_none() && self.rest.as_ref().is_none_or(|rest| rest.told.len() == 0)
     }
 
     /// Enters somebody; the key gets them out again.
@@ -60,10 +57,7 @@ impl Watch {
                 self.first = Some(waker);
                 FIRST
             }
-            told => {
-                let place = self.rest.get_or_insert_default().told.insert(told) + 1;
-                u32::try_from(place).expect("fewer waiters than bytes of memory")
-            }
+            told => self.rest.get_or_insert_default().told.insert(told) + 1,
         }
     }
 
@@ -72,7 +66,7 @@ impl Watch {
         if key == FIRST {
             return self.first.replace(waker).map(Told::Waker);
         }
-        let place = self.rest.as_mut()?.told.get_mut(key as usize - 1)?;
+        let place = self.rest.as_mut()?.told.get_mut(key - 1)?;
         Some(std::mem::replace(place, Told::Waker(waker)))
     }
 
@@ -83,13 +77,10 @@ impl Watch {
         };
         let told = match key {
             FIRST => self.first.take().map(Told::Waker),
-            key => rest.told.try_remove(key as usize - 1),
+            key => rest.told.remove(key - 1),
         };
-        if self.first.is_some() || !rest.told.is_empty() {
+        if self.first.is_some() || rest.told.len() > 0 {
             return (told, None);
-        }
-        if rest.told.capacity() > KEPT {
-            rest.told = Slab::new();
         }
         (told, rest.alarm.take())
     }
@@ -114,7 +105,7 @@ impl Watch {
     pub(super) fn disarm(&mut self) -> Vec<Waker> {
         let rest = self.rest.get_or_insert_default();
         rest.spent = true;
-        let waker = |(_, told): (usize, &Told)| match told {
+        let waker = |told: &Told| match told {
             Told::Waker(waker) => Some(waker.clone()),
             Told::Callback(_) => None,
         };
@@ -128,7 +119,7 @@ impl Watch {
         }
         let Some(rest) = self.rest else { return };
         drop(rest.alarm);
-        for (_, told) in rest.told {
+        for told in rest.told.into_values() {
             match told {
                 Told::Waker(waker) => wake(waker),
                 Told::Callback(callback) => callback.run(),

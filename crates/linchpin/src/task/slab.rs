@@ -24,6 +24,12 @@ struct Chunk<T> {
 
 const CHUNK: u32 = u64::BITS;
 
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T> Slab<T> {
     pub(crate) const fn new() -> Self {
         Self { chunks: Vec::new(), roomy: Vec::new(), spare: None, len: 0 }
@@ -80,6 +86,10 @@ impl<T> Slab<T> {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.chunks.iter().flat_map(|chunk| &chunk.places).flatten()
+    }
+
+    pub(crate) fn into_values(self) -> impl Iterator<Item = T> {
+        self.chunks.into_iter().flat_map(|chunk| chunk.places).flatten()
     }
 
     fn add_chunk(&mut self) -> u32 {
