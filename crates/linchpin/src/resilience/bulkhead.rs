@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::{BadOptions, Failed, Refusal};
 use crate::context::Context;
+use crate::sync::select;
 use crate::sync::semaphore::{self, Semaphore};
 
 /// A door with a fixed number of places inside and a bounded queue in front, first come first served.
 ///
-/// Use it before a resource that gets slower when crowded. Clones share the same places. A
-/// [`Semaphore`] is what it stands on: take that for permits of a weight, or in a number that
-/// changes.
+/// Use it before a resource that gets slower when crowded. Clones share the same places. A [`Semaphore`] is what it
+/// stands on: take that for permits of a weight, or in a number that changes.
 ///
 /// ```
 /// # use linchpin::{Context, resilience::bulkhead::{Bulkhead, Options}};
@@ -52,21 +52,16 @@ impl Bulkhead {
     ///
     /// If `running` is zero, which could mean "none" as well as "no limit", or too large for a semaphore.
     pub fn new(name: &'static str, running: usize, options: Options) -> Result<Self, BadOptions> {
-        let why = match running {
-            0 => format!("`{name}` has no place at all; say at least 1"),
-            1..=Semaphore::MAX_PERMITS => {
-                let line = semaphore::Options::default().name(name).max_waiting(options.max_queue);
-                return Ok(Self {
-                    places: Semaphore::of_policy("bulkhead", running, line),
-                    options,
-                });
-            }
-            _ => {
-                let most = Semaphore::MAX_PERMITS;
-                format!("`{name}` asks for {running} places, the most is {most}")
-            }
-        };
-        Err(BadOptions::new("Bulkhead", why))
+        let most = Semaphore::MAX_PERMITS;
+        let wrong = |why| Err(BadOptions::new("Bulkhead", why));
+        if running == 0 {
+            return wrong(format!("`{name}` has no place at all; say at least 1"));
+        }
+        if running > most {
+            return wrong(format!("`{name}` asks for {running} places, the most is {most}"));
+        }
+        let line = semaphore::Options::default().name(name).max_waiting(options.max_queue);
+        Ok(Self { places: Semaphore::of_policy("bulkhead", running, line), options })
     }
 
     /// Takes a place, waiting in the queue where there is one.
@@ -83,12 +78,10 @@ impl Bulkhead {
         let turn = self.places.acquire_owned(ctx, 1);
         let place = match self.options.max_wait {
             None => turn.await?,
-            Some(limit) => match tokio::time::timeout(limit, turn).await {
-                Ok(place) => place?,
-                Err(_) => {
-                    return Err(self.places.refusal("no place within the longest wait").into());
-                }
-            },
+            // The turn ends with `ctx` by itself.
+            Some(limit) => select::within(&Context::root(), limit, turn)
+                .await?
+                .ok_or_else(|| self.places.refusal("no place within the longest wait"))??,
         };
         Ok(Permit(place))
     }

@@ -30,6 +30,7 @@ const DISABLED: &str = "
 const TARGETS: &str = "
     SELECT id, url, secret, event_types, channels FROM endpoint
     WHERE org = ?1 AND app = ?2 AND deleted = 0 AND disabled = 0";
+
 /// The live endpoints of `app` that want `message`.
 pub(super) fn targets(
     conn: &Connection,

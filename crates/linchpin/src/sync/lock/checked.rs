@@ -10,8 +10,8 @@ use super::orders::{self, Seen};
 use super::report::{Access, Order, Report, Taken};
 use super::tell::{panics, tell};
 
-/// What lies beside a lock: its name.
-pub(super) struct Seat {
+/// What lies beside a lock: what it is called, and which one it is.
+pub(super) struct Identity {
     name: Option<&'static str>,
     made: &'static Location<'static>,
     /// Zero until it is first taken.
@@ -31,9 +31,9 @@ pub(super) fn set_hold_bound(bound: Duration) {
     HOLD_BOUND.store(u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX), Relaxed);
 }
 
-// ===== impl Seat =====
+// ===== impl Identity =====
 
-impl Seat {
+impl Identity {
     #[track_caller]
     pub(super) const fn new() -> Self {
         Self { name: None, made: Location::caller(), number: AtomicU64::new(0) }
@@ -78,7 +78,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for Identity {
     fn drop(&mut self) {
         match *self.number.get_mut() {
             0 => {}
@@ -112,7 +112,7 @@ impl Mark {
 }
 
 /// Whether a thread that holds `held` may wait for `then`.
-fn judge(held: &[Taken], then: Taken, beside: Option<&Seat>) {
+fn judge(held: &[Taken], then: Taken, beside: Option<&Identity>) {
     let order = |held: Taken| Order { held, then, thread: thread_name() };
     if let Some(again) = held.iter().find(|held| held.number == then.number) {
         let report = Report::Relock(order(*again));

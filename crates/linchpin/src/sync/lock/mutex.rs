@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::{self, PoisonError, TryLockError};
 
-use super::imp::{Hold, Seat};
+use super::imp::{Hold, Identity};
 use super::report::Access;
 
 /// std's mutex, which in a debug build finds deadlocks before they strike: see [`lock`](super).
@@ -15,7 +15,7 @@ use super::report::Access;
 ///
 /// Go's `sync.Mutex`, which has neither value nor guard, and finds no deadlock but one of all goroutines at once.
 pub struct Mutex<T: ?Sized> {
-    seat: Seat,
+    identity: Identity,
     inner: sync::Mutex<T>,
 }
 
@@ -71,13 +71,13 @@ impl<T> Mutex<T> {
     /// A lock around `value`, named by the line of the caller.
     #[cfg_attr(debug_assertions, track_caller)]
     pub const fn new(value: T) -> Self {
-        Self { seat: Seat::new(), inner: sync::Mutex::new(value) }
+        Self { identity: Identity::new(), inner: sync::Mutex::new(value) }
     }
 
     /// A lock that reports call `name`, and of one kind with all of that name.
     #[cfg_attr(debug_assertions, track_caller)]
     pub const fn named(name: &'static str, value: T) -> Self {
-        Self { seat: Seat::named(name), inner: sync::Mutex::new(value) }
+        Self { identity: Identity::named(name), inner: sync::Mutex::new(value) }
     }
 
     /// The value.
@@ -96,7 +96,7 @@ impl<T: ?Sized> Mutex<T> {
     #[inline]
     #[cfg_attr(debug_assertions, track_caller)]
     pub fn lock(&self) -> MutexGuard<'_, T> {
-        self.seat.before(Access::Lock, None);
+        self.identity.before(Access::Lock, None);
         self.wait()
     }
 
@@ -109,7 +109,7 @@ impl<T: ?Sized> Mutex<T> {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
-        Some(MutexGuard { inner, _hold: self.seat.taken(Access::Lock) })
+        Some(MutexGuard { inner, _hold: self.identity.taken(Access::Lock) })
     }
 
     /// The value, which nobody else can see.
@@ -121,7 +121,7 @@ impl<T: ?Sized> Mutex<T> {
     #[inline]
     #[cfg_attr(debug_assertions, track_caller)]
     fn lock_next_to(&self, other: &Self) -> MutexGuard<'_, T> {
-        self.seat.before(Access::Lock, Some(&other.seat));
+        self.identity.before(Access::Lock, Some(&other.identity));
         self.wait()
     }
 
@@ -129,7 +129,7 @@ impl<T: ?Sized> Mutex<T> {
     #[cfg_attr(debug_assertions, track_caller)]
     fn wait(&self) -> MutexGuard<'_, T> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        MutexGuard { inner, _hold: self.seat.taken(Access::Lock) }
+        MutexGuard { inner, _hold: self.identity.taken(Access::Lock) }
     }
 }
 

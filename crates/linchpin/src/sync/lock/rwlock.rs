@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::{self, PoisonError, TryLockError};
 
-use super::imp::{Hold, Seat};
+use super::imp::{Hold, Identity};
 use super::report::Access;
 
 /// std's rwlock, which in a debug build finds deadlocks before they strike: see [`lock`](super).
@@ -16,7 +16,7 @@ use super::report::Access;
 /// Prefer a [`Mutex`](crate::sync::Mutex) for what is held only for a moment: readers of an rwlock write to its counter
 /// too. For a value that is read all the time and replaced as a whole, use tokio's `watch` or an `Arc` behind a lock.
 pub struct RwLock<T: ?Sized> {
-    seat: Seat,
+    identity: Identity,
     inner: sync::RwLock<T>,
 }
 
@@ -41,13 +41,13 @@ impl<T> RwLock<T> {
     /// A lock around `value`, named by the line of the caller.
     #[cfg_attr(debug_assertions, track_caller)]
     pub const fn new(value: T) -> Self {
-        Self { seat: Seat::new(), inner: sync::RwLock::new(value) }
+        Self { identity: Identity::new(), inner: sync::RwLock::new(value) }
     }
 
     /// A lock that reports call `name`, and of one kind with all of that name.
     #[cfg_attr(debug_assertions, track_caller)]
     pub const fn named(name: &'static str, value: T) -> Self {
-        Self { seat: Seat::named(name), inner: sync::RwLock::new(value) }
+        Self { identity: Identity::named(name), inner: sync::RwLock::new(value) }
     }
 
     /// The value.
@@ -65,9 +65,9 @@ impl<T: ?Sized> RwLock<T> {
     #[inline]
     #[cfg_attr(debug_assertions, track_caller)]
     pub fn read(&self) -> ReadGuard<'_, T> {
-        self.seat.before(Access::Read, None);
+        self.identity.before(Access::Read, None);
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        ReadGuard { inner, _hold: self.seat.taken(Access::Read) }
+        ReadGuard { inner, _hold: self.identity.taken(Access::Read) }
     }
 
     /// Waits until nobody reads and nobody writes.
@@ -78,9 +78,9 @@ impl<T: ?Sized> RwLock<T> {
     #[inline]
     #[cfg_attr(debug_assertions, track_caller)]
     pub fn write(&self) -> WriteGuard<'_, T> {
-        self.seat.before(Access::Write, None);
+        self.identity.before(Access::Write, None);
         let inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-        WriteGuard { inner, _hold: self.seat.taken(Access::Write) }
+        WriteGuard { inner, _hold: self.identity.taken(Access::Write) }
     }
 
     /// The lock to read, unless somebody writes or waits to.
@@ -92,7 +92,7 @@ impl<T: ?Sized> RwLock<T> {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
-        Some(ReadGuard { inner, _hold: self.seat.taken(Access::Read) })
+        Some(ReadGuard { inner, _hold: self.identity.taken(Access::Read) })
     }
 
     /// The lock to write, unless somebody holds it.
@@ -104,7 +104,7 @@ impl<T: ?Sized> RwLock<T> {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
-        Some(WriteGuard { inner, _hold: self.seat.taken(Access::Write) })
+        Some(WriteGuard { inner, _hold: self.identity.taken(Access::Write) })
     }
 
     /// The value, which nobody else can see.

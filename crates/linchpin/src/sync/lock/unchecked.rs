@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::report::Access;
 
-pub(super) struct Seat;
+pub(super) struct Identity;
 
 pub(super) struct Hold;
 
@@ -12,7 +12,7 @@ pub(crate) struct Mark;
 
 pub(super) fn set_hold_bound(_: Duration) {}
 
-impl Seat {
+impl Identity {
     pub(super) const fn new() -> Self {
         Self
     }
