@@ -27,6 +27,7 @@ mod panic;
 mod panic_policy;
 mod pipeline;
 mod pool;
+mod recorder;
 mod registry;
 mod retry;
 mod scope;

@@ -13,6 +13,8 @@ use linchpin::task::{self, Tracker};
 use linchpin::{Error, Kind};
 use tokio::sync::oneshot;
 
+use crate::recorder::Recorder;
+
 thread_local! {
     /// How often the hook below ours ran on this thread.
     static BELOW: Cell<u32> = const { Cell::new(0) };
@@ -20,75 +22,24 @@ thread_local! {
 
 /// Installs the hook, twice, above one that counts; returns the counter of panics.
 pub(crate) fn hooked() -> &'static AtomicU64 {
-    static COUNT: LazyLock<Arc<Counter>> = LazyLock::new(|| {
+    static COUNT: LazyLock<Arc<AtomicU64>> = LazyLock::new(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             BELOW.set(BELOW.get() + 1);
             before(info);
         }));
-        let count = Arc::new(Counter::default());
-        metrics::with_local_recorder(&Recorder(count.clone()), || {
+        let count = Arc::new(AtomicU64::new(0));
+        let recorder = Recorder(|key: &metrics::Key| {
+            assert_eq!(key.name(), "linchpin_panics_total");
+            count.clone()
+        });
+        metrics::with_local_recorder(&recorder, || {
             panic_hook::install();
             panic_hook::install();
         });
         count
     });
-    &COUNT.0
-}
-
-#[derive(Debug, Default)]
-struct Counter(AtomicU64);
-
-impl metrics::CounterFn for Counter {
-    fn increment(&self, value: u64) {
-        self.0.fetch_add(value, Ordering::SeqCst);
-    }
-
-    fn absolute(&self, _: u64) {}
-}
-
-/// Counts in one place whatever it is that is counted.
-struct Recorder(Arc<Counter>);
-
-impl metrics::Recorder for Recorder {
-    fn describe_counter(
-        &self,
-        _: metrics::KeyName,
-        _: Option<metrics::Unit>,
-        _: metrics::SharedString,
-    ) {
-    }
-    fn describe_gauge(
-        &self,
-        _: metrics::KeyName,
-        _: Option<metrics::Unit>,
-        _: metrics::SharedString,
-    ) {
-    }
-    fn describe_histogram(
-        &self,
-        _: metrics::KeyName,
-        _: Option<metrics::Unit>,
-        _: metrics::SharedString,
-    ) {
-    }
-
-    fn register_counter(&self, key: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Counter {
-        assert_eq!(key.name(), "linchpin_panics_total");
-        metrics::Counter::from_arc(self.0.clone())
-    }
-
-    fn register_gauge(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Gauge {
-        metrics::Gauge::noop()
-    }
-
-    fn register_histogram(
-        &self,
-        _: &metrics::Key,
-        _: &metrics::Metadata<'_>,
-    ) -> metrics::Histogram {
-        metrics::Histogram::noop()
-    }
+    &COUNT
 }
 
 #[derive(Clone, Default)]

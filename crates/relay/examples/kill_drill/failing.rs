@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::process::Command;
 
 use crate::Failure;
-use crate::load::{CLIENTS, TRY_AGAIN, Target};
+use crate::load::{CLIENTS, Target};
 use crate::receiver::Receiver;
 use crate::service::Service;
 use crate::verdict::{self, Books, grouped};
@@ -110,16 +110,14 @@ async fn send(service: &Service, path: &str, client: u32) -> Result<Told, Failur
         let key = format!("{client}.{number}");
         let body =
             json!({ "eventType": "drill.sent", "payload": { "client": client, "number": number } });
-        let id = loop {
-            let (status, reply) = service.post_once(path, &key, body.to_string()).await?;
-            match (status, reply["id"].as_str()) {
-                (202, Some(id)) => break id.to_owned(),
-                (503, _) if reply["code"] == "outcome_unknown" => told.refused += 1,
-                _ => return Err(format!("a message was answered with {status} {reply}").into()),
-            }
-            tokio::time::sleep(TRY_AGAIN).await;
+        let answer = service.post_until_known(path, &key, &body.to_string()).await?;
+        told.refused += answer.refusals;
+        let (202, Some(id)) = (answer.status, answer.body["id"].as_str()) else {
+            return Err(
+                format!("a message was answered with {} {}", answer.status, answer.body).into()
+            );
         };
-        told.accepted.insert(key, id);
+        told.accepted.insert(key, id.to_owned());
     }
     Ok(told)
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use linchpin::task::{self, Task};
 use serde_json::json;
@@ -12,8 +11,6 @@ use crate::service::Service;
 
 /// Clients that send at once.
 pub(crate) const CLIENTS: u32 = 16;
-/// How long a client waits before it asks again.
-pub(crate) const TRY_AGAIN: Duration = Duration::from_millis(5);
 /// Bytes of a large message.
 const LARGE: usize = 128 * 1024;
 
@@ -43,14 +40,10 @@ async fn created(
     path: &str,
     body: serde_json::Value,
 ) -> Result<String, Failure> {
-    loop {
-        // Its syncs may fail from the first on: then the same key again, as a client would.
-        let (status, reply) = service.post_once(path, path, body.to_string()).await?;
-        match (status, reply["id"].as_str()) {
-            (201, Some(id)) => return Ok(id.to_owned()),
-            (503, _) if reply["code"] == "outcome_unknown" => tokio::time::sleep(TRY_AGAIN).await,
-            _ => return Err(format!("POST {path}: {status} {reply}").into()),
-        }
+    let answer = service.post_until_known(path, path, &body.to_string()).await?;
+    match (answer.status, answer.body["id"].as_str()) {
+        (201, Some(id)) => Ok(id.to_owned()),
+        (status, _) => Err(format!("POST {path}: {status} {}", answer.body).into()),
     }
 }
 

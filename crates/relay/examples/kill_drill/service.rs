@@ -33,9 +33,18 @@ pub(crate) struct Service {
     _rest: Task<()>,
 }
 
+/// The answer to a request that came again until it was known whether it was done.
+pub(crate) struct Known {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+    /// How often it was not known.
+    pub(crate) refusals: usize,
+}
+
 /// Longer than any step takes on a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(2);
+const TRY_AGAIN: Duration = Duration::from_millis(5);
 
 /// Enough retries that a receiver that fails a tenth cannot exhaust them, each soon enough for a short drill.
 const FLAGS: [&str; 10] = [
@@ -112,14 +121,23 @@ impl Service {
         self.send(method, &format!("{}/api/v1{path}", self.api), None, body)
     }
 
-    /// A POST that is done once, however often it comes under this key.
-    pub(crate) fn post_once(
+    /// A POST that is done once, and comes again under its key until it is known whether it was.
+    pub(crate) async fn post_until_known(
         &self,
         path: &str,
         key: &str,
-        body: String,
-    ) -> impl Future<Output = Result<(u16, Value), Failure>> + Send + use<> {
-        self.send("POST", &format!("{}/api/v1{path}", self.api), Some(key), body)
+        body: &str,
+    ) -> Result<Known, Failure> {
+        let url = format!("{}/api/v1{path}", self.api);
+        let mut refusals = 0;
+        loop {
+            let (status, body) = self.send("POST", &url, Some(key), body.to_owned()).await?;
+            if status != 503 || body["code"] != "outcome_unknown" {
+                return Ok(Known { status, body, refusals });
+            }
+            refusals += 1;
+            tokio::time::sleep(TRY_AGAIN).await;
+        }
     }
 
     fn send(

@@ -13,6 +13,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
 use super::{mistakes, only, panic_of};
+use crate::recorder::Recorder;
 
 /// Two locks, taken in one order.
 fn pair() -> [Mutex<()>; 2] {
@@ -69,66 +70,22 @@ impl<F: Fn(&Level, &str) + Send + Sync + 'static> Subscriber for Log<F> {
     }
 }
 
-#[derive(Default)]
-struct Counts([Arc<AtomicU64>; 3]);
-
-struct Count(Arc<AtomicU64>);
-
-impl metrics::CounterFn for Count {
-    fn increment(&self, value: u64) {
-        self.0.fetch_add(value, Ordering::SeqCst);
-    }
-    fn absolute(&self, _: u64) {}
-}
-
-impl metrics::Recorder for Counts {
-    fn describe_counter(
-        &self,
-        _: metrics::KeyName,
-        _: Option<metrics::Unit>,
-        _: metrics::SharedString,
-    ) {
-    }
-    fn describe_gauge(
-        &self,
-        _: metrics::KeyName,
-        _: Option<metrics::Unit>,
-        _: metrics::SharedString,
-    ) {
-    }
-    fn describe_histogram(
-        &self,
-        _: metrics::KeyName,
-        _: Option<metrics::Unit>,
-        _: metrics::SharedString,
-    ) {
-    }
-
-    fn register_counter(&self, key: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Counter {
-        assert_eq!(key.name(), "linchpin_lock_reports_total");
-        let kind = key.labels().next().expect("a kind").value();
-        let kinds = ["inversion", "relock", "long_hold"];
-        let at = kinds.iter().position(|known| *known == kind).expect("a kind");
-        metrics::Counter::from_arc(Arc::new(Count(self.0[at].clone())))
-    }
-    fn register_gauge(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Gauge {
-        metrics::Gauge::noop()
-    }
-    fn register_histogram(
-        &self,
-        _: &metrics::Key,
-        _: &metrics::Metadata<'_>,
-    ) -> metrics::Histogram {
-        metrics::Histogram::noop()
-    }
-}
-
 #[test]
 fn a_mistake_is_logged_and_counted_by_its_kind() {
     let (pair, lock) = (pair(), Mutex::new(()));
     let (tell, told) = mpsc::channel();
     let log = Log(move |level: &Level, text: &str| tell.send((*level, text.to_owned())).unwrap());
-    let counts = Counts::default();
+    let [inversions, relocks, long_holds] = [(); 3].map(|()| Arc::new(AtomicU64::new(0)));
+    let counts = Recorder(|key: &metrics::Key| {
+        assert_eq!(key.name(), "linchpin_lock_reports_total");
+        let kind = key.labels().next().expect("a kind").value();
+        Arc::clone(match kind {
+            "inversion" => &inversions,
+            "relock" => &relocks,
+            "long_hold" => &long_holds,
+            other => panic!("{other} is no kind"),
+        })
+    });
     let texts = metrics::with_local_recorder(&counts, || {
         tracing::subscriber::with_default(log, || {
             let _held = lock.lock();
@@ -138,8 +95,8 @@ fn a_mistake_is_logged_and_counted_by_its_kind() {
     // On a busy machine the first lock is also held for long.
     let logged: Vec<_> = told.try_iter().filter(|(level, _)| *level == Level::ERROR).collect();
     assert_eq!(logged, texts.map(|text| (Level::ERROR, text)));
-    let [inversions, relocks, _] = counts.0.map(|count| count.load(Ordering::SeqCst));
-    assert_eq!((inversions, relocks), (1, 1));
+    let counted = [&inversions, &relocks].map(|count| count.load(Ordering::SeqCst));
+    assert_eq!(counted, [1, 1]);
 }
 
 #[test]
