@@ -107,6 +107,8 @@ pub(crate) enum Fault {
     CounterAddsInAnothersCell,
     /// A joiner looks whether anybody is left and leaves its waker under two holds of the lock, not one.
     GroupLooksBeforeItRegisters,
+    /// A task looks whether its group is aborted before it leaves its waker, and not after.
+    GroupLooksBeforeItWaits,
     /// A submitter who leaves the line keeps the place that was granted to it.
     PoolForgetsTheNextInLine,
     /// A worker looks for a job and becomes idle under two holds of the lock, not one.

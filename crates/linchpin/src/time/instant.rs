@@ -31,6 +31,11 @@ impl Instant {
         Self::now() - self
     }
 
+    /// [`elapsed`](Self::elapsed) between the two, in nanoseconds.
+    pub(crate) fn nanos_since(self, earlier: Self) -> u64 {
+        self.0.get().saturating_sub(earlier.0.get())
+    }
+
     /// The same moment for tokio's timers.
     #[must_use]
     pub fn into_tokio(self) -> tokio::time::Instant {
@@ -63,7 +68,7 @@ impl Sub for Instant {
     type Output = Duration;
 
     fn sub(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
+        Duration::from_nanos(self.nanos_since(earlier))
     }
 }
 
