@@ -64,7 +64,7 @@ pub use self::home::Home;
 use self::listed::Listed;
 use self::registry::Place;
 #[cfg(all(test, linchpin_loom))]
-pub(crate) use self::registry::{Key, Registry};
+pub(crate) use self::registry::{Hand, Registry};
 pub use self::registry::{Kind, Live, count, left_within, live, live_older_than};
 pub use self::scope::Scope;
 use self::span::SpawnSpan;

@@ -186,7 +186,8 @@ async fn blocking_work_that_has_no_thread_yet_does_not_begin_after_an_abort() {
         let _inside = runtime.enter();
         group.spawn_blocking("holding", move |_| {
             began.send(()).unwrap();
-            Ok(held.recv().unwrap())
+            held.recv().unwrap();
+            Ok(())
         });
         begun.recv().unwrap();
         let captured = captured.clone();
