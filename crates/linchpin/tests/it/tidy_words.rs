@@ -8,7 +8,8 @@ use crate::source::{module, relative, sources};
 const CRATES: [&str; 4] = ["linchpin-data", "linchpin-http", "linchpin-security", "relay"];
 
 /// Words that do not come back, and what is said instead.
-const WORDS: [(&str, &str); 9] = [
+const WORDS: [(&str, &str); 12] = [
+    ("Notify", "`sync::event::Event`: it stays set, and its wait ends with a context"),
     ("futures_util", "`sync::select`, `task::fan`, `task::stream`: each ends with its context"),
     ("JoinSet", "`task::Group` or `Tracker`: tasks with an owner, a name and a panic policy"),
     ("mpsc", "`sync::channel`: what was not sent comes back, and each wait ends with a context"),
@@ -16,6 +17,8 @@ const WORDS: [(&str, &str); 9] = [
     ("thread::Builder", "`task::thread`: listed and named"),
     ("thread::spawn", "`task::thread`: listed and named"),
     ("tokio::select", "`sync::select`: the context is a branch of every wait"),
+    ("sync::Barrier", "`sync::event::Barrier`: who left is not counted"),
+    ("sync::watch;", "`sync::watched`, or `sync::event::WaitGroup` for what is under way"),
     ("tokio::time", "`Context::sleep`, `select::within`, `task::Timer`, `task::Ticker`"),
     ("unbounded", "a bound, and a word on what happens there"),
 ];
