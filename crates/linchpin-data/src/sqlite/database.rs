@@ -1,10 +1,11 @@
 //! One open database: its lock, its threads, its end.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use linchpin::error::ResultExt;
+use linchpin::sync::Mutex;
 use linchpin::sync::event::{UnderWay, WaitGroup};
 use linchpin::{Context, Error, Kind, Result, task};
 
@@ -132,7 +133,7 @@ impl Database {
         self.inner.reader.close(ctx).await;
         self.inner.writer.close(ctx).await?;
         self.inner.open.wait(ctx).await?;
-        let thread = self.inner.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self.inner.thread.lock().take();
         // It has nothing left to do but return.
         if let Some(Err(payload)) = thread.map(JoinHandle::join) {
             let error = Error::from(task::Fault::Panicked(payload));
