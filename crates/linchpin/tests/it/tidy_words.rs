@@ -25,8 +25,8 @@ const WORDS: [(&str, &str); 14] = [
     ("thread::Builder", "`task::thread`: listed and named"),
     ("thread::spawn", "`task::thread`: listed and named"),
     ("tokio::select", "`sync::select`: the context is a branch of every wait"),
-    ("sync::Barrier", "`sync::event::Barrier`: who left is not counted"),
-    ("sync::watch;", "`sync::watched`, or `sync::event::WaitGroup` for what is under way"),
+    ("tokio::sync:: Barrier", "`sync::event::Barrier`: who left is not counted"),
+    ("tokio::sync:: watch", "`sync::watched`, or `sync::event::WaitGroup` for what is under way"),
     ("tokio::time", "`Context::sleep`, `select::within`, `task::Timer`, `task::Ticker`"),
     ("unbounded", "a bound, and a word on what happens there"),
 ];
