@@ -73,7 +73,7 @@ fn the_crates_around_the_toolkit_use_its_words() {
 
 #[test]
 fn a_word_that_came_back_is_found_and_one_in_a_comment_is_not() {
-    assert_eq!(words("use tokio::sync::{mpsc, watch};\n"), ["mpsc"]);
+    assert_eq!(words("use tokio::sync::{mpsc, watch};\n"), ["mpsc", "tokio::sync:: watch"]);
     assert_eq!(words("    tokio::select! {\n"), ["tokio::select"]);
     assert_eq!(words("use std::sync::{Arc, Mutex};\n"), ["std::sync:: Mutex"]);
     assert_eq!(words("use std::sync::Arc;\nuse linchpin::sync::Mutex;\n"), [""; 0]);
