@@ -113,6 +113,10 @@ pub(crate) enum Fault {
     PoolLooksBeforeItIdles,
     /// The receiver of a mailbox looks and leaves its waker under two holds of the lock, not one.
     MailboxLooksBeforeItRegisters,
+    /// One who waits to make a value looks whether it is its turn and gets in line under two holds of the lock, not one.
+    OnceLooksBeforeItWaits,
+    /// One who waits to make a value, is given the turn and goes away keeps the turn.
+    OnceForgetsWhoLeft,
     /// A state is stored without a look whether it is still the one that was judged.
     PackedStoresUnseen,
     /// A task takes its number in the list and enters under another hold of the lock.

@@ -9,6 +9,7 @@ mod context;
 mod counter;
 mod group;
 mod mailbox;
+mod once;
 mod pool;
 mod registry;
 mod semaphore;

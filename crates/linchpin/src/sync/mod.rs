@@ -7,6 +7,7 @@
 //! | to wait for the first of several | [`select`] |
 //! | to guard a value for a moment, deadlocks found in debug builds | [`Mutex`], [`RwLock`] |
 //! | to bound how much of something is in use | [`semaphore`] |
+//! | a value that is made once, or again when it is stale | [`once`] |
 //! | a map, or a lock for each key, that many threads use | [`striped`] |
 //! | to count, and to know a level and its peak | [`counter`] |
 //! | flags, or a state machine, in one word | [`packed`] |
@@ -22,6 +23,7 @@ pub mod channel;
 pub mod counter;
 pub mod lock;
 pub(crate) mod mailbox;
+pub mod once;
 pub mod packed;
 pub(crate) mod seat;
 pub mod select;
@@ -30,4 +32,5 @@ pub mod striped;
 
 pub use self::lock::mutex::Mutex;
 pub use self::lock::rwlock::RwLock;
+pub use self::once::{Lazy, Once};
 pub use self::semaphore::Semaphore;

@@ -10,6 +10,7 @@ use linchpin::resilience::retry::{Jitter, Schedule};
 use linchpin::resilience::{BadOptions, Failed, FailedKind, Refusal};
 use linchpin::sync::channel;
 use linchpin::sync::counter::{Counter, Gauge};
+use linchpin::sync::once::{Current, Lazy, Once, Renewable};
 use linchpin::sync::packed::Packed;
 use linchpin::sync::select::{self, Set};
 use linchpin::sync::semaphore::{self, At, Semaphore};
@@ -44,6 +45,7 @@ const _: () = {
     shared::<(pipeline::Options<u8>, Numbers, DeadLetter<u8>, Share<u8>, Yielder<u8>)>();
     shared::<(Counter, Gauge, Packed<linchpin::sync::counter::Reading>)>();
     shared::<(Lock<u8>, Map<u8, String>)>();
+    shared::<(Once<u8>, Lazy<u8>, Renewable<u8>, Current<u8>)>();
     sent::<Pipeline<Iter<std::vec::IntoIter<u8>>>>();
     sent::<(FanOut<Iter<std::vec::IntoIter<u8>>>, Scope<'_, u8>)>();
     // A payload may be sent, but not shared.
@@ -66,6 +68,8 @@ fn every_wait_may_move_between_threads() {
     let semaphore = Semaphore::new(1, semaphore::Options::default()).unwrap();
     sent(semaphore.acquire(&ctx, 1));
     sent(semaphore.acquire_owned(&ctx, 1));
+    let once = Once::<u8>::new();
+    sent(once.get_or_load(&ctx, || async { Ok::<_, Error>(1) }));
     sent(Group::<u8>::new(&ctx).join());
     sent(Tracker::new("test").wait());
     let pool = Pool::new(1, pool::Options::default()).unwrap();

@@ -20,6 +20,7 @@ mod group_life;
 mod guide;
 mod lock;
 mod memory;
+mod once;
 mod options;
 mod pace;
 mod packed;
