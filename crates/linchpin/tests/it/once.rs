@@ -7,6 +7,7 @@ mod renew;
 
 use std::convert::Infallible;
 use std::future::{pending, ready};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::task::{Poll, Wake, Waker};
@@ -16,7 +17,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use linchpin::context::Cause;
 use linchpin::resilience::{Failed, FailedKind};
-use linchpin::sync::once::Once;
+use linchpin::sync::once::{Lazy, Once, Renewable};
 use linchpin::task::{self, Task};
 use linchpin::{Context, error};
 use linchpin_testing::steps::{self, Poller, poll_by_hand};
@@ -260,37 +261,43 @@ fn a_waker_of_a_once_that_panics_keeps_nobody_from_being_woken() {
     assert!(bells.iter().all(|bell| bell.rung.load(Ordering::SeqCst)));
 }
 
+async fn make(fails: bool) -> Result<u32, &'static str> {
+    tokio::time::sleep(SECOND).await;
+    if fails { Err("planted") } else { Ok(1) }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_wait_and_an_attempt_may_be_dropped_anywhere() {
-    type World = (Arc<Once<u32>>, Task<()>);
+    type Make = fn() -> Pin<Box<dyn Future<Output = Result<u32, &'static str>> + Send>>;
+    type World = (Arc<Once<u32>>, Arc<Lazy<u32, Make>>, Arc<Renewable<u32>>, Task<()>);
     for fails in [true, false] {
         let world = async || {
-            let once = Arc::new(Once::new());
-            let own = once.clone();
+            let lazy: Lazy<u32, Make> = Lazy::new(|| Box::pin(make(false)));
+            let world = (Arc::new(Once::new()), Arc::new(lazy), Arc::new(Renewable::new()));
+            let (once, lazy, renewable) = world.clone();
             let holder = task::spawn("holder", async move {
-                let work = async || {
-                    tokio::time::sleep(SECOND).await;
-                    if fails { Err("planted") } else { Ok(1) }
-                };
-                drop(own.get_or_load(&Context::root(), work).await);
+                let ctx = Context::root();
+                drop(once.get_or_load(&ctx, || make(fails)).await);
+                drop(renewable.get_or_load(&ctx, || make(fails)).await);
+                drop(lazy.load(&ctx).await);
             });
             steps::settle().await;
-            (once, holder)
+            (world.0, world.1, world.2, holder)
         };
-        let work = async |(once, _): &World| {
-            let work = async || {
-                tokio::time::sleep(SECOND).await;
-                Ok::<_, &str>(2)
-            };
-            let ctx = Context::root().with_timeout(10 * SECOND);
-            drop(once.get_or_load(&ctx, work).await);
+        let work = async |(once, lazy, renewable, _): &World| {
+            let ctx = Context::root().with_timeout(20 * SECOND);
+            drop(once.get_or_load(&ctx, || make(false)).await);
+            drop(renewable.get_or_load(&ctx, || make(false)).await);
+            drop(lazy.load(&ctx).await);
         };
-        let left = async |(once, holder): &World| {
+        let left = async |(once, lazy, renewable, holder): &World| {
             while !holder.is_finished() {
                 tokio::time::sleep(SECOND).await;
             }
             // Whoever comes now has the turn at once, or the value.
             assert!(once.get().is_some() || once.set(3).is_ok());
+            assert!(renewable.get_or_try_init(|| Ok::<_, ()>(3)).is_ok());
+            assert_eq!(lazy.peek(), Some(&1));
         };
         assert!(steps::drop_at_each(world, work, left).await.steps > 1);
     }
