@@ -105,6 +105,12 @@ pub(crate) enum Fault {
     ContextTellsBeforeItEnds,
     /// A thread adds to a cell of a counter that is not its own.
     CounterAddsInAnothersCell,
+    /// One who waits for a flight looks whether it has landed and leaves its waker under two holds of the lock, not one.
+    FlightLooksBeforeItWaits,
+    /// A flight that was forgotten takes newcomers still.
+    FlightStaysOpen,
+    /// A flight that all have left takes one more.
+    FlightTakesWhoComesTooLate,
     /// A joiner looks whether anybody is left and leaves its waker under two holds of the lock, not one.
     GroupLooksBeforeItRegisters,
     /// A submitter who leaves the line keeps the place that was granted to it.

@@ -13,6 +13,7 @@ mod once;
 mod pool;
 mod registry;
 mod semaphore;
+mod singleflight;
 mod stream;
 mod striped;
 

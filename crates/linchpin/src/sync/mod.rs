@@ -8,6 +8,7 @@
 //! | to guard a value for a moment, deadlocks found in debug builds | [`Mutex`], [`RwLock`] |
 //! | to bound how much of something is in use | [`semaphore`] |
 //! | a value that is made once, or again when it is stale | [`once`] |
+//! | to fetch what a key stands for once for all who ask at the same time | [`singleflight`] |
 //! | a map, or a lock for each key, that many threads use | [`striped`] |
 //! | to count, and to know a level and its peak | [`counter`] |
 //! | flags, or a state machine, in one word | [`packed`] |
@@ -28,6 +29,7 @@ pub mod packed;
 pub(crate) mod seat;
 pub mod select;
 pub mod semaphore;
+pub mod singleflight;
 pub mod striped;
 
 pub use self::lock::mutex::Mutex;

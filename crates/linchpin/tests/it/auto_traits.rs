@@ -14,6 +14,7 @@ use linchpin::sync::once::{Current, Lazy, Once, Renewable};
 use linchpin::sync::packed::Packed;
 use linchpin::sync::select::{self, Set};
 use linchpin::sync::semaphore::{self, At, Semaphore};
+use linchpin::sync::singleflight;
 use linchpin::sync::striped::{Lock, Map};
 use linchpin::task::fan::{FanOut, Share};
 use linchpin::task::pace::{Paced, Pusher};
@@ -45,6 +46,7 @@ const _: () = {
     shared::<(pipeline::Options<u8>, Numbers, DeadLetter<u8>, Share<u8>, Yielder<u8>)>();
     shared::<(Counter, Gauge, Packed<linchpin::sync::counter::Reading>)>();
     shared::<(Lock<u8>, Map<u8, String>)>();
+    shared::<(singleflight::Group<u8, u8>, singleflight::Options, singleflight::Numbers)>();
     shared::<(Once<u8>, Lazy<u8>, Renewable<u8>, Current<u8>)>();
     sent::<Pipeline<Iter<std::vec::IntoIter<u8>>>>();
     sent::<(FanOut<Iter<std::vec::IntoIter<u8>>>, Scope<'_, u8>)>();
@@ -70,6 +72,9 @@ fn every_wait_may_move_between_threads() {
     sent(semaphore.acquire_owned(&ctx, 1));
     let once = Once::<u8>::new();
     sent(once.get_or_load(&ctx, || async { Ok::<_, Error>(1) }));
+    let flights: singleflight::Group<u8, u8> =
+        singleflight::Group::new(singleflight::Options::default()).unwrap();
+    sent(flights.run(&ctx, 1, |_| async { Ok(1) }));
     sent(Group::<u8>::new(&ctx).join());
     sent(Tracker::new("test").wait());
     let pool = Pool::new(1, pool::Options::default()).unwrap();

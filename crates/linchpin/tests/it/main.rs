@@ -35,6 +35,7 @@ mod scope;
 mod select;
 mod semaphore;
 mod sentinel;
+mod singleflight;
 mod source;
 mod steps;
 mod stream;

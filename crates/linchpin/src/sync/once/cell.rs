@@ -17,7 +17,7 @@ use crate::resilience::{Failed, FailedKind};
 ///
 /// **Who waits** does so in line. One at a time makes an attempt, threads and tasks in one order, so a value is never made
 /// twice. A failure is its caller's alone: behind a service that is down, ten callers wait for ten attempts, each as long
-/// as its context lasts.
+/// as its context lasts. To share one failure among them, use a [single flight](crate::sync::singleflight).
 ///
 /// To read the value is one load. It cannot go away while others look at it, so [`take`](Self::take) needs the cell for
 /// itself; a value that is renewed while it is in use is a [`Renewable`](super::Renewable).

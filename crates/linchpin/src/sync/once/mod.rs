@@ -5,6 +5,7 @@
 //! | the work where the value is needed | [`Once`] |
 //! | the work where the value is declared: a `static`, a field | [`Lazy`] |
 //! | a value that becomes stale while it is in use | [`Renewable`] |
+//! | a value for each key, shared only while it is made | [single flight](crate::sync::singleflight) |
 //! | a value that is set from outside and waited for | tokio's `watch`, `SetOnce` |
 //! | work that cannot fail nor panic, and threads alone | std's `OnceLock`, `LazyLock` |
 
