@@ -13,12 +13,13 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use linchpin::context::{Cause, Child, Context, Ended};
 use linchpin::error::{ResultExt as _, catch_async};
+use linchpin::sync::Mutex;
 use linchpin::sync::select::{self, Two};
 use linchpin::task::{self, Task};
 use linchpin::time::Instant;
@@ -172,7 +173,7 @@ impl Lifecycle {
         Fut: Future<Output = String> + Send + 'static,
     {
         let hook: Hook = Box::new(move |ctx| Box::pin(hook(ctx)));
-        self.shared.hooks.lock().unwrap_or_else(PoisonError::into_inner).push((name, hook));
+        self.shared.hooks.lock().push((name, hook));
     }
 
     /// A task that shuts down at the first SIGTERM or SIGINT and forces at the second, while it is kept.
@@ -239,7 +240,7 @@ impl Lifecycle {
     async fn run_hooks(&self, stop: &Context) -> (Vec<(&'static str, String)>, usize) {
         let (mut said, mut late) = (Vec::new(), 0);
         loop {
-            let next = self.shared.hooks.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let next = self.shared.hooks.lock().pop();
             let Some((name, hook)) = next else { return (said, late) };
             let bounded = stop.with_timeout(HOOK);
             // Each hook gets a turn even after the hard stop: closing a database may take no time at all.

@@ -1,10 +1,11 @@
 //! One open database: its lock, its threads, its end.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use linchpin::error::ResultExt;
+use linchpin::sync::Mutex;
 use linchpin::{Context, Error, Kind, Result, task};
 use tokio::sync::watch;
 
@@ -134,7 +135,7 @@ impl Database {
         let mut ended = self.inner.ended.clone();
         // Nothing is ever sent: the error says that the last connection is closed.
         while ctx.run(ended.changed()).await?.is_ok() {}
-        let thread = self.inner.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self.inner.thread.lock().take();
         // It has nothing left to do but return.
         if let Some(Err(payload)) = thread.map(JoinHandle::join) {
             let error = Error::from(task::Fault::Panicked(payload));
