@@ -204,7 +204,7 @@ async fn on_several_threads_there_is_one_call_at_a_time_and_nobody_is_forgotten(
         task::spawn("one of many", async move {
             for round in 0..300 {
                 let (key, inside) = ((n + round) % 3, inside.clone());
-                let ctx = Context::root().with_timeout(Duration::from_secs(60));
+                let ctx = Context::root().with_timeout(Duration::from_mins(1));
                 let call = group.run(&ctx, key, |_| async move {
                     let inside = Inside::enter(inside, key);
                     for _ in 0..round % 4 {

@@ -170,7 +170,7 @@ where
         K: Borrow<Q>,
     {
         let hash = self.hasher.hash_one(key);
-        self.core.table.close(hash, |other| other.borrow() == key).is_some()
+        self.core.table.close(hash, |other| other.borrow() == key).0
     }
 
     /// The same, and those who share what is under way for `key` come anew as well, with work of their own.
@@ -181,11 +181,11 @@ where
         K: Borrow<Q>,
     {
         let hash = self.hasher.hash_one(key);
-        let closed = self.core.table.close(hash, |other| other.borrow() == key);
-        if let Some(Some(record)) = &closed {
+        let (closed, record) = self.core.table.close(hash, |other| other.borrow() == key);
+        if let Some(record) = record {
             record.invalidate();
         }
-        closed.is_some()
+        closed
     }
 }
 

@@ -143,7 +143,7 @@ impl<O> Record<O> {
     /// The flight has ended like that, for all who wait.
     pub(crate) fn land(&self, outcome: O) {
         // It lands once.
-        let _ = self.outcome.set(outcome);
+        self.outcome.set(outcome).ok();
         self.tell(|wakers| wakers.landed = true);
         if let Some(Work { context: Some(context), .. }) = self.work.get() {
             context.cancel(Cause::Dropped);
@@ -162,7 +162,7 @@ impl<O> Record<O> {
     /// The work is a task now.
     pub(super) fn flies(&self, context: Option<Child>, task: Task<()>) {
         // There is one.
-        let _ = self.work.set(Work { context, task });
+        self.work.set(Work { context, task }).ok();
     }
 
     fn look(&self, leads: bool) -> Option<Found> {

@@ -15,9 +15,11 @@ use crate::shim::{Fault, Mutex, MutexGuard, lock, planted};
 use crate::sync::striped::stripes;
 
 pub(crate) struct Table<K, O> {
-    shards: Box<[CachePadded<Mutex<Shard<K, O>>>]>,
+    shards: Box<[Padded<K, O>]>,
     max_waiting: usize,
 }
+
+type Padded<K, O> = CachePadded<Mutex<Shard<K, O>>>;
 
 struct Shard<K, O> {
     flights: HashTable<Entry<K, O>>,
@@ -125,17 +127,17 @@ impl<K, O> Table<K, O> {
         removed.record
     }
 
-    /// Closes the flight of a key for all who come from now on; `None` if there is none, and whom it has if there is.
+    /// Closes the flight of a key for all who come from now on: whether there is one, and what its waiters share.
     pub(crate) fn close(
         &self,
         hash: u64,
         is: impl Fn(&K) -> bool,
-    ) -> Option<Option<Arc<Record<O>>>> {
+    ) -> (bool, Option<Arc<Record<O>>>) {
         let mut shard = self.shard(hash);
         let found = |entry: &Entry<K, O>| entry.hash == hash && !entry.closed && is(&entry.key);
-        let entry = shard.flights.find_mut(hash, found)?;
+        let Some(entry) = shard.flights.find_mut(hash, found) else { return (false, None) };
         entry.closed = !planted(Fault::FlightStaysOpen);
-        Some(entry.record.clone())
+        (true, entry.record.clone())
     }
 
     /// The same for all keys.
