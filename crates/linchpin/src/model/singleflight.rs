@@ -10,7 +10,7 @@ use loom::thread;
 
 use super::{catches, holds};
 use crate::shim::Fault;
-use crate::sync::singleflight::{Flights, Found, Joined, Record, TableEntered};
+use crate::sync::singleflight::{Flights, Found, Joined, Record, TableEntered, Waiter};
 
 #[derive(Default)]
 struct Woken(AtomicUsize);
@@ -29,13 +29,13 @@ fn who_waits_is_woken() {
         move || record.land(1)
     });
     assert_eq!(record.join(8), Joined::Yes);
-    let (woken, mut key) = (Arc::new(Woken::default()), None);
+    let (woken, mut waiter) = (Arc::new(Woken::default()), Waiter::Other(None));
     let waker = Waker::from(woken.clone());
-    let found = record.poll(&mut key, false, &waker);
+    let found = record.poll(&mut waiter, &waker);
     lander.join().unwrap();
     if found.is_pending() {
         assert_eq!(woken.0.load(Ordering::Relaxed), 1, "a wake-up was lost");
-        assert_eq!(record.poll(&mut key, false, &waker), Poll::Ready(Found::Landed));
+        assert_eq!(record.poll(&mut waiter, &waker), Poll::Ready(Found::Landed));
     }
     assert_eq!(record.outcome(), Some(&1));
 }
@@ -48,15 +48,15 @@ fn who_shares_is_told_that_it_is_stale() {
         let record = record.clone();
         move || record.invalidate()
     });
-    let (woken, mut key) = (Arc::new(Woken::default()), None);
+    let (woken, mut waiter) = (Arc::new(Woken::default()), Waiter::Other(None));
     let waker = Waker::from(woken.clone());
-    let found = record.poll(&mut key, false, &waker);
+    let found = record.poll(&mut waiter, &waker);
     teller.join().unwrap();
     if found.is_pending() {
         assert_eq!(woken.0.load(Ordering::Relaxed), 1, "a wake-up was lost");
-        assert_eq!(record.poll(&mut key, false, &waker), Poll::Ready(Found::Stale));
+        assert_eq!(record.poll(&mut waiter, &waker), Poll::Ready(Found::Stale));
     }
-    assert_eq!(record.poll(&mut None, true, &waker), Poll::Pending);
+    assert_eq!(record.poll(&mut Waiter::Leader, &waker), Poll::Pending);
 }
 
 /// The leader leaves as another comes: the flight is joined, or it is cancelled, and never both.
@@ -64,13 +64,13 @@ fn no_flight_is_both_joined_and_cancelled() {
     let record = Arc::new(Record::<u8>::new());
     let leader = thread::spawn({
         let record = record.clone();
-        move || record.quit(None)
+        move || record.quit(&Waiter::Leader)
     });
     let joined = record.join(8);
     let cancelled = leader.join().unwrap();
     assert_eq!(joined == Joined::Over, cancelled);
     if joined == Joined::Yes {
-        assert!(record.quit(None), "the last cancels it");
+        assert!(record.quit(&Waiter::Other(None)), "the last cancels it");
     }
 }
 
@@ -80,9 +80,9 @@ fn one_is_the_last_to_leave() {
     assert_eq!(record.join(8), Joined::Yes);
     let other = thread::spawn({
         let record = record.clone();
-        move || record.quit(None)
+        move || record.quit(&Waiter::Leader)
     });
-    let last = record.quit(None);
+    let last = record.quit(&Waiter::Other(None));
     assert!(last != other.join().unwrap());
 }
 

@@ -13,7 +13,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use linchpin::resilience::{Failed, FailedKind};
 use linchpin::sync::singleflight::{Group, Options};
-use linchpin::task::{self, Task};
+use linchpin::task::{self, Home, Live, Task};
 use linchpin::time::Instant;
 use linchpin::{Context, error};
 use linchpin_testing::steps;
@@ -63,8 +63,11 @@ pub(crate) fn why<T>(result: Result<T, Failed<&'static str>>) -> FailedKind<&'st
     result.map(drop).unwrap_err().into_kind()
 }
 
+/// The tasks of flights of this test.
 pub(crate) fn flying() -> usize {
-    task::live().iter().filter(|task| task.name == "flight of a test").count()
+    let here = Home::here();
+    let is_one = |task: &&Live| task.name == "flight of a test" && task.home.shares(here);
+    task::live().iter().filter(is_one).count()
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,8 @@
 //! The work of a flight: begun by its leader, and gone on with by a task of the group.
 
 use std::cell::OnceCell;
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context as Poller, Poll, Waker};
 use std::time::Duration;
@@ -113,14 +114,8 @@ where
         let mut airborne = Airborne { core: self.clone(), place: Some(place) };
         let limit = self.options.max_flight;
         let task = task::spawn(self.options.name, async move {
-            let work = catch_async(work);
-            let outcome = match limit {
-                None => work.await.into(),
-                Some(limit) => {
-                    tokio::time::timeout(limit, work).await.map_or(Outcome::TimedOut, Outcome::from)
-                }
-            };
-            airborne.land(outcome);
+            let outcome = within(limit, catch_async(work)).await;
+            airborne.land(outcome.map_or(Outcome::TimedOut, Outcome::from));
         });
         record.flies(context, task);
         record
@@ -139,6 +134,21 @@ where
         }
         outcome
     }
+}
+
+/// What `work` comes to, or `None` if that takes too long. The clock is not read before the work has been polled.
+async fn within<F: Future>(limit: Option<Duration>, work: F) -> Option<F::Output> {
+    let mut work = pin!(work);
+    let mut alarm = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = work.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        let Some(limit) = limit else { return Poll::Pending };
+        let alarm = alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        alarm.as_mut().poll(cx).map(|()| None)
+    })
+    .await
 }
 
 // ===== impl Airborne =====

@@ -4,21 +4,21 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as Poller, Poll};
 
-use super::record::{Found, Record};
+use super::record::{Found, Record, Waiter};
 use crate::context::{Cancelled, Context, Ended};
 
 /// One who waits for a flight, its leader or another. Dropping it leaves the flight, and cancels it if it is the last.
 pub(super) struct Join<'a, O> {
     record: Arc<Record<O>>,
-    key: Option<u32>,
-    leads: bool,
+    waiter: Waiter,
     over: bool,
     ended: Cancelled<'a>,
 }
 
 impl<'a, O> Join<'a, O> {
     pub(super) fn new(record: Arc<Record<O>>, leads: bool, ctx: &'a Context) -> Self {
-        Self { record, key: None, leads, over: false, ended: ctx.cancelled() }
+        let waiter = if leads { Waiter::Leader } else { Waiter::Other(None) };
+        Self { record, waiter, over: false, ended: ctx.cancelled() }
     }
 
     /// A clone of what the flight came to.
@@ -36,7 +36,7 @@ impl<O: Clone> Future for Join<'_, O> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
         let join = &mut *self;
-        match join.record.poll(&mut join.key, join.leads, cx.waker()) {
+        match join.record.poll(&mut join.waiter, cx.waker()) {
             Poll::Ready(Found::Landed) => {
                 join.over = true;
                 Poll::Ready(Ok(Some(join.outcome())))
@@ -51,7 +51,7 @@ impl<O: Clone> Future for Join<'_, O> {
 impl<O> Drop for Join<'_, O> {
     fn drop(&mut self) {
         if !self.over {
-            self.record.leave(self.key);
+            self.record.leave(&self.waiter);
         }
     }
 }

@@ -32,7 +32,7 @@ use self::flight::{Begun, Core, Outcome};
 use self::join::Join;
 pub use self::options::Options;
 #[cfg(all(test, linchpin_loom))]
-pub(crate) use self::record::{Found, Joined, Record};
+pub(crate) use self::record::{Found, Joined, Record, Waiter};
 pub use self::table::Numbers;
 use self::table::{Entered, Table};
 #[cfg(all(test, linchpin_loom))]

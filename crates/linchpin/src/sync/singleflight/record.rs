@@ -24,8 +24,17 @@ pub(crate) struct Record<O> {
 }
 
 struct Wakers {
+    /// The leader's, so that a flight which nobody shares has no table.
+    leader: Option<Waker>,
     slab: Slab<Option<Waker>>,
     landed: bool,
+}
+
+/// One who waits: the leader, or another in the place that it has once it was pending.
+#[derive(Debug)]
+pub(crate) enum Waiter {
+    Leader,
+    Other(Option<u32>),
 }
 
 /// The work that was not done at once.
@@ -61,7 +70,7 @@ impl<O> Record<O> {
             outcome: OnceLock::new(),
             waiting: AtomicUsize::new(1),
             stale: AtomicBool::new(false),
-            wakers: Mutex::new(Wakers { slab: Slab::new(), landed: false }),
+            wakers: Mutex::new(Wakers { leader: None, slab: Slab::new(), landed: false }),
             work: OnceLock::new(),
         }
     }
@@ -88,14 +97,13 @@ impl<O> Record<O> {
         }
     }
 
-    /// Waits. `key` is one's place among the wakers while it is pending. The leader cannot come anew, having done the work.
-    pub(crate) fn poll(&self, key: &mut Option<u32>, leads: bool, waker: &Waker) -> Poll<Found> {
+    /// Waits. The leader cannot come anew: its work is used.
+    pub(crate) fn poll(&self, waiter: &mut Waiter, waker: &Waker) -> Poll<Found> {
+        let leads = matches!(waiter, Waiter::Leader);
         if let Some(found) = self.look(leads) {
             return Poll::Ready(found);
         }
         let waker = Some(waker.clone());
-        // Dropped when the lock is free.
-        let _before;
         let mut wakers = lock(&self.wakers);
         if !planted(Fault::FlightLooksBeforeItWaits) {
             if wakers.landed {
@@ -105,23 +113,25 @@ impl<O> Record<O> {
                 return Poll::Ready(Found::Stale);
             }
         }
-        match *key {
-            Some(key) => {
-                let place = wakers.slab.get_mut(key).expect("a place is kept until one leaves");
-                _before = std::mem::replace(place, waker);
+        let before = match waiter {
+            Waiter::Leader => std::mem::replace(&mut wakers.leader, waker),
+            Waiter::Other(Some(key)) => {
+                let place = wakers.slab.get_mut(*key).expect("a place is kept until one leaves");
+                std::mem::replace(place, waker)
             }
-            None => {
-                _before = None;
+            Waiter::Other(key) => {
                 *key = Some(wakers.slab.insert(waker));
+                None
             }
-        }
+        };
         drop(wakers);
+        drop(before);
         Poll::Pending
     }
 
     /// Waits no more. The last cancels the work.
-    pub(super) fn leave(&self, key: Option<u32>) {
-        if self.quit(key)
+    pub(super) fn leave(&self, waiter: &Waiter) {
+        if self.quit(waiter)
             && let Some(work) = self.work.get()
         {
             if let Some(context) = &work.context {
@@ -132,11 +142,13 @@ impl<O> Record<O> {
     }
 
     /// Waits no more; whether nobody does, so that nobody can join any more.
-    pub(crate) fn quit(&self, key: Option<u32>) -> bool {
-        if let Some(key) = key {
-            let left = lock(&self.wakers).slab.remove(key);
-            drop(left);
-        }
+    pub(crate) fn quit(&self, waiter: &Waiter) -> bool {
+        let left = match waiter {
+            Waiter::Leader => lock(&self.wakers).leader.take(),
+            Waiter::Other(Some(key)) => lock(&self.wakers).slab.remove(*key).flatten(),
+            Waiter::Other(None) => None,
+        };
+        drop(left);
         self.waiting.fetch_sub(1, Ordering::Relaxed) == 1
     }
 
@@ -176,9 +188,11 @@ impl<O> Record<O> {
         let mut wakers = lock(&self.wakers);
         change(&mut wakers);
         // Their places stay until they leave.
-        let called: Vec<Waker> = wakers.slab.iter_mut().filter_map(Option::take).collect();
+        let mut called = Vec::with_capacity(wakers.slab.len());
+        called.extend(wakers.slab.iter_mut().filter_map(Option::take));
+        let leader = wakers.leader.take();
         drop(wakers);
-        called.into_iter().for_each(call);
+        leader.into_iter().chain(called).for_each(call);
     }
 }
 
