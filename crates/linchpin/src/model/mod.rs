@@ -10,9 +10,11 @@ mod counter;
 mod event;
 mod group;
 mod mailbox;
+mod once;
 mod pool;
 mod registry;
 mod semaphore;
+mod singleflight;
 mod stream;
 mod striped;
 
