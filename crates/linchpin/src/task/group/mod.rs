@@ -270,7 +270,8 @@ impl<T: Send + 'static> Group<T> {
 
     async fn emptied(&self) {
         let mut ended = pin!(self.context().cancelled());
-        let mut live = true;
+        // Without a limit nothing is queued.
+        let mut live = self.limit.is_some();
         poll_fn(|cx| {
             // What waits for a place would never get one under a limit of zero.
             if live && ended.as_mut().poll(cx).is_ready() {

@@ -132,13 +132,13 @@ thread_local! {
 /// Does something with this thread's hand.
 ///
 /// A thread that is about to end has none any more, nor has what a lock reports from within.
-fn with_hand<T>(work: impl FnOnce(&mut Hand) -> T) -> T {
-    let mut work = Some(work);
-    let mut run = |hand: &mut Hand| work.take().expect("it runs once")(hand);
-    let done = HERE.try_with(|here| here.0.try_borrow_mut().ok().map(|mut hand| run(&mut hand)));
-    done.ok().flatten().unwrap_or_else(|| {
+#[inline]
+fn with_hand<T>(work: impl Fn(&mut Hand) -> T) -> T {
+    let at_hand =
+        HERE.try_with(|here| here.0.try_borrow_mut().ok().map(|mut hand| work(&mut hand)));
+    at_hand.ok().flatten().unwrap_or_else(|| {
         let mut hand = Hand::new(next_shard());
-        let done = run(&mut hand);
+        let done = work(&mut hand);
         REGISTRY.release(&mut hand);
         done
     })
