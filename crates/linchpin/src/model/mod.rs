@@ -13,6 +13,7 @@ mod pool;
 mod pool_handle;
 mod registry;
 mod semaphore;
+mod set;
 mod stream;
 mod striped;
 
