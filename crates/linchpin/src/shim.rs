@@ -91,6 +91,8 @@ impl<T> UnsafeCell<T> {
 pub(crate) enum Fault {
     /// A consumer looks whether anything is there and leaves its waker under two holds of the lock, not one.
     BeltLooksBeforeItWaits,
+    /// The last to come to a barrier finds that it is the last and calls the others under two holds of the lock, not one.
+    BarrierCallsLater,
     /// A reader looks whether the lock is calm before it takes its seat, and not after.
     BiasedLooksBeforeItSits,
     /// A reader that is awaited leaves its seat and tells nobody.
@@ -105,6 +107,10 @@ pub(crate) enum Fault {
     ContextTellsBeforeItEnds,
     /// A thread adds to a cell of a counter that is not its own.
     CounterAddsInAnothersCell,
+    /// A number that was zero goes up, and what was done before it was zero is not seen.
+    CountdownForgetsWhatWasDone,
+    /// One who waits for zero looks before it says that it waits, and not after.
+    CountdownLooksBeforeItWaits,
     /// A joiner looks whether anybody is left and leaves its waker under two holds of the lock, not one.
     GroupLooksBeforeItRegisters,
     /// A submitter who leaves the line keeps the place that was granted to it.
@@ -135,6 +141,8 @@ pub(crate) enum Fault {
     StripesLockAsTheyCome,
     /// A reader looks whether its loop gave an item and leaves its waker under two holds of the lock, not one.
     StreamLooksBeforeItWaits,
+    /// A viewer looks for another value before it enters the list, and not under one hold of the lock.
+    WatchedLooksBeforeItWaits,
     /// The watch does not look again whether the thread still polls the task whose name it found.
     WatchLooksOnce,
 }

@@ -7,6 +7,7 @@ mod belt;
 mod biased;
 mod context;
 mod counter;
+mod event;
 mod group;
 mod mailbox;
 mod pool;

@@ -6,20 +6,23 @@
 //! | never to wait for a slow receiver | [`channel::lossy`], [`channel::latest`] |
 //! | to wait for the first of several | [`select`] |
 //! | to guard a value for a moment, deadlocks found in debug builds | [`Mutex`], [`RwLock`] |
+//! | to wait until something has happened, or nothing is under way | [`event`] |
+//! | a value that many look at, the latest | [`watched`] |
 //! | to bound how much of something is in use | [`semaphore`] |
 //! | a map, or a lock for each key, that many threads use | [`striped`] |
 //! | to count, and to know a level and its peak | [`counter`] |
 //! | flags, or a state machine, in one word | [`packed`] |
 //! | values when a burst is over, or at most so often | [`debounce`](crate::task::debounce), [`throttle`](crate::task::throttle) |
 //!
-//! What tokio's own primitives do well is not repeated here: `oneshot` for one answer, `watch` for a value that many
-//! look at, `broadcast` for many receivers, `Notify` for a mere signal; each of them waits under [`Context::run`].
+//! What tokio's own primitives do well is not repeated here: `oneshot` for one answer, `Notify` to wake one of many;
+//! each of them waits under [`Context::run`].
 //!
 //! [`Context::run`]: crate::Context::run
 
 pub(crate) mod biased;
 pub mod channel;
 pub mod counter;
+pub mod event;
 pub mod lock;
 pub(crate) mod mailbox;
 pub mod packed;
@@ -27,6 +30,8 @@ pub(crate) mod seat;
 pub mod select;
 pub mod semaphore;
 pub mod striped;
+pub(crate) mod waiters;
+pub mod watched;
 
 pub use self::lock::mutex::Mutex;
 pub use self::lock::rwlock::RwLock;

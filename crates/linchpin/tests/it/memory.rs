@@ -4,9 +4,11 @@ use std::process::Command;
 use std::{env, fs, thread};
 
 use linchpin::sync::Mutex;
+use linchpin::sync::event::Event;
 use linchpin::sync::select::Set;
 use linchpin::sync::semaphore::{self, Semaphore};
 use linchpin::sync::striped::Map;
+use linchpin::sync::watched::Watched;
 use linchpin::task::Group;
 use linchpin::{Context, Error};
 use linchpin_testing::steps;
@@ -123,6 +125,32 @@ fn a_million_waiters_leave_a_semaphore_nothing() {
     assert!(grown < MARGIN, "{grown} bytes");
     drop((stays, held));
     assert_eq!((semaphore.available(), semaphore.waiting()), (1, 0));
+}
+
+#[test]
+fn a_million_waiters_leave_an_event_and_a_value_nothing() {
+    if has_run_alone() {
+        return;
+    }
+    let (ctx, event, watched) = (Context::root(), Event::new(), Watched::new(0));
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    let (grown, ()) = growth(|| {
+        for round in 0..MILLION / CROWD {
+            let mut waits: Vec<_> = (0..CROWD).map(|_| Box::pin(event.wait(&ctx))).collect();
+            assert!(waits.iter_mut().all(|wait| wait.as_mut().poll(&mut cx).is_pending()));
+            let mut viewers: Vec<_> = (0..CROWD).map(|_| watched.viewer()).collect();
+            let mut changes: Vec<_> =
+                viewers.iter_mut().map(|viewer| Box::pin(viewer.changed(&ctx))).collect();
+            assert!(changes.iter_mut().all(|change| change.as_mut().poll(&mut cx).is_pending()));
+            // They leave by themselves, or are let through.
+            if round % 2 == 0 {
+                event.set();
+                watched.set(round);
+                event.reset();
+            }
+        }
+    });
+    assert!(grown < MARGIN, "{grown} bytes");
 }
 
 #[test]

@@ -14,7 +14,7 @@ const CRATES: [&str; 3] = ["linchpin", "linchpin-data", "linchpin-http"];
 type Row = (&'static str, &'static [&'static str], &'static str);
 
 /// A new wait gets a test with `linchpin_testing::steps::drop_at_each`, and a place here.
-const DROPPED: [Row; 34] = [
+const DROPPED: [Row; 39] = [
     ("linchpin-data/src/sqlite/database.rs", &["Database::close"], "steps.rs"),
     ("linchpin-data/src/sqlite/reader.rs", &["Reader::query"], "steps.rs"),
     ("linchpin-data/src/sqlite/writer.rs", &["Writer::submit", "Writer::submit_sized"], "steps.rs"),
@@ -34,6 +34,10 @@ const DROPPED: [Row; 34] = [
         &["Receiver::recv", "Sender::closed", "Sender::reserve", "Sender::send"],
         "channel.rs",
     ),
+    ("linchpin/src/sync/event/barrier.rs", &["Barrier::wait"], "event/barrier.rs"),
+    ("linchpin/src/sync/event/flag.rs", &["Event::wait"], "event.rs"),
+    ("linchpin/src/sync/event/latch.rs", &["Latch::wait"], "event.rs"),
+    ("linchpin/src/sync/event/wait_group.rs", &["WaitGroup::wait"], "event.rs"),
     ("linchpin/src/sync/lock/future.rs", &["checked"], "steps.rs"),
     ("linchpin/src/sync/select/mod.rs", &["biased", "fair", "maybe", "within"], "select.rs"),
     ("linchpin/src/sync/select/set.rs", &["Set::next"], "select.rs"),
@@ -42,6 +46,7 @@ const DROPPED: [Row; 34] = [
         &["At::acquire", "At::acquire_owned", "Semaphore::acquire", "Semaphore::acquire_owned"],
         "semaphore.rs",
     ),
+    ("linchpin/src/sync/watched.rs", &["Viewer::changed", "Viewer::wait_for"], "watched.rs"),
     ("linchpin/src/task/fan/settle.rs", &["all", "first", "gather", "quorum", "race"], "fan.rs"),
     (
         "linchpin/src/task/group/mod.rs",

@@ -8,7 +8,8 @@ use crate::source::{module, relative, sources};
 const CRATES: [&str; 4] = ["linchpin-data", "linchpin-http", "linchpin-security", "relay"];
 
 /// Words that do not come back, and what is said instead. Where there are two they stand in one line.
-const WORDS: [(&str, &str); 11] = [
+const WORDS: [(&str, &str); 14] = [
+    ("Notify", "`sync::event::Event`: it stays set, and its wait ends with a context"),
     ("futures_util", "`sync::select`, `task::fan`, `task::stream`: each ends with its context"),
     ("JoinSet", "`task::Group` or `Tracker`: tasks with an owner, a name and a panic policy"),
     ("mpsc", "`sync::channel`: what was not sent comes back, and each wait ends with a context"),
@@ -24,6 +25,8 @@ const WORDS: [(&str, &str); 11] = [
     ("thread::Builder", "`task::thread`: listed and named"),
     ("thread::spawn", "`task::thread`: listed and named"),
     ("tokio::select", "`sync::select`: the context is a branch of every wait"),
+    ("tokio::sync:: Barrier", "`sync::event::Barrier`: who left is not counted"),
+    ("tokio::sync:: watch", "`sync::watched`, or `sync::event::WaitGroup` for what is under way"),
     ("tokio::time", "`Context::sleep`, `select::within`, `task::Timer`, `task::Ticker`"),
     ("unbounded", "a bound, and a word on what happens there"),
 ];
@@ -70,7 +73,7 @@ fn the_crates_around_the_toolkit_use_its_words() {
 
 #[test]
 fn a_word_that_came_back_is_found_and_one_in_a_comment_is_not() {
-    assert_eq!(words("use tokio::sync::{mpsc, watch};\n"), ["mpsc"]);
+    assert_eq!(words("use tokio::sync::{mpsc, watch};\n"), ["mpsc", "tokio::sync:: watch"]);
     assert_eq!(words("    tokio::select! {\n"), ["tokio::select"]);
     assert_eq!(words("use std::sync::{Arc, Mutex};\n"), ["std::sync:: Mutex"]);
     assert_eq!(words("use std::sync::Arc;\nuse linchpin::sync::Mutex;\n"), [""; 0]);
