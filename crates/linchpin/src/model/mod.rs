@@ -10,6 +10,7 @@ mod counter;
 mod event;
 mod group;
 mod mailbox;
+mod pitfall;
 mod pool;
 mod pool_handle;
 mod registry;
