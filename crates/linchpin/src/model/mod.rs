@@ -10,12 +10,14 @@ mod counter;
 mod event;
 mod group;
 mod mailbox;
+mod once;
 mod pitfall;
 mod pool;
 mod pool_handle;
 mod registry;
 mod semaphore;
 mod set;
+mod singleflight;
 mod stream;
 mod striped;
 
