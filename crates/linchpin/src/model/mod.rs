@@ -9,6 +9,7 @@ mod context;
 mod counter;
 mod group;
 mod mailbox;
+mod object_pool;
 mod pool;
 mod registry;
 mod semaphore;

@@ -8,6 +8,7 @@
 //! | to guard a value for a moment, deadlocks found in debug builds | [`Mutex`], [`RwLock`] |
 //! | to bound how much of something is in use | [`semaphore`] |
 //! | a map, or a lock for each key, that many threads use | [`striped`] |
+//! | to use objects and buffers again instead of making them | [`object_pool`] |
 //! | to count, and to know a level and its peak | [`counter`] |
 //! | flags, or a state machine, in one word | [`packed`] |
 //! | values when a burst is over, or at most so often | [`debounce`](crate::task::debounce), [`throttle`](crate::task::throttle) |
@@ -22,6 +23,7 @@ pub mod channel;
 pub mod counter;
 pub mod lock;
 pub(crate) mod mailbox;
+pub mod object_pool;
 pub mod packed;
 pub(crate) mod seat;
 pub mod select;

@@ -20,6 +20,7 @@ mod group_life;
 mod guide;
 mod lock;
 mod memory;
+mod object_pool;
 mod options;
 mod pace;
 mod packed;

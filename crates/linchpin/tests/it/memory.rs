@@ -4,6 +4,7 @@ use std::process::Command;
 use std::{env, fs, thread};
 
 use linchpin::sync::Mutex;
+use linchpin::sync::object_pool::{self, BufferOptions, BufferPool, ObjectPool};
 use linchpin::sync::semaphore::{self, Semaphore};
 use linchpin::sync::striped::Map;
 use linchpin::task::Group;
@@ -205,4 +206,29 @@ fn a_million_keys_leave_a_striped_map_as_small_as_it_was() {
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().build().unwrap()
+}
+
+#[test]
+fn a_burst_leaves_a_pool_of_buffers_what_it_may_keep() {
+    if has_run_alone() {
+        return;
+    }
+    const MOST: usize = 8 << 20;
+    const PIECE: usize = 256 << 10;
+    let buffers = BufferPool::new(BufferOptions::default().max_bytes(MOST)).unwrap();
+    let objects = ObjectPool::new(|| [0_u64; 8], object_pool::Options::default()).unwrap();
+    let (grown, ()) = growth(|| {
+        // A million come and go, a thousand at a time.
+        for _ in 0..MILLION / CROWD {
+            drop((0..CROWD).map(|_| objects.take()).collect::<Vec<_>>());
+        }
+        // All at once there are 128 MiB in use, in pieces so large that the allocator gives each back as it is freed.
+        let mut burst: Vec<_> = (0..512).map(|_| buffers.take(PIECE)).collect();
+        burst.iter_mut().for_each(|buffer| buffer.resize(PIECE, 1));
+        assert!(resident() > 128 << 20);
+        drop(burst);
+    });
+    assert!(grown < MARGIN, "{grown} bytes");
+    assert_eq!(buffers.stats().kept as usize, MOST / PIECE);
+    assert_eq!((objects.stats().out, buffers.stats().out), (0, 0));
 }
