@@ -21,6 +21,7 @@ chapters! {
     c4_context "C4-context";
     c5_tickers_and_timers "C5-tickers-and-timers";
     c6_semaphore "C6-semaphore";
+    c6b_events_and_latches "C6b-events-and-latches";
     c7_errgroup "C7-errgroup";
     c8_select "C8-select";
     c9_non_blocking_channels "C9-non-blocking-channels";
@@ -44,5 +45,6 @@ chapters! {
     u1_context_keys "U1-context-keys";
     u2_large_configurations "U2-large-configurations";
     u3_iterators "U3-iterators";
+    u5_once_and_single_flight "U5-once-and-single-flight";
     u6_cooperative_cancellation "U6-cooperative-cancellation";
 }

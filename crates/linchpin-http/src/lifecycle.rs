@@ -13,18 +13,19 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use linchpin::context::{Cause, Child, Context, Ended};
 use linchpin::error::{ResultExt as _, catch_async};
+use linchpin::sync::Mutex;
+use linchpin::sync::event::{UnderWay, WaitGroup};
 use linchpin::sync::select::{self, Two};
 use linchpin::task::{self, Task};
 use linchpin::time::Instant;
 use linchpin::{Error, Kind};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 
 /// How long a hook may take.
 const HOOK: Duration = Duration::from_secs(5);
@@ -46,7 +47,7 @@ pub struct Options {
 /// Work under way. The drain waits until every guard is dropped.
 #[must_use = "dropping the guard says that the work is done"]
 pub struct Guard {
-    in_flight: watch::Sender<usize>,
+    _under_way: UnderWay,
 }
 
 /// How a service ended. `Display` is one line for people.
@@ -77,7 +78,7 @@ struct Shared {
     accepting: Child,
     work: Child,
     hard: Child,
-    in_flight: watch::Sender<usize>,
+    in_flight: WaitGroup,
     hooks: Mutex<Vec<(&'static str, Hook)>>,
 }
 
@@ -106,7 +107,7 @@ impl Lifecycle {
             accepting: root.child(),
             work: root.child(),
             hard: root.child(),
-            in_flight: watch::Sender::new(0),
+            in_flight: WaitGroup::new(),
             hooks: Mutex::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -154,14 +155,13 @@ impl Lifecycle {
 
     /// Counts something as under way.
     pub fn guard(&self) -> Guard {
-        self.shared.in_flight.send_modify(|count| *count += 1);
-        Guard { in_flight: self.shared.in_flight.clone() }
+        Guard { _under_way: self.shared.in_flight.begin() }
     }
 
     /// How much is under way.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        *self.shared.in_flight.borrow()
+        self.shared.in_flight.len()
     }
 
     /// Has `hook` run when nothing is under way any more, at the latest at the drain deadline; the last registered
@@ -172,7 +172,7 @@ impl Lifecycle {
         Fut: Future<Output = String> + Send + 'static,
     {
         let hook: Hook = Box::new(move |ctx| Box::pin(hook(ctx)));
-        self.shared.hooks.lock().unwrap_or_else(PoisonError::into_inner).push((name, hook));
+        self.shared.hooks.lock().push((name, hook));
     }
 
     /// A task that shuts down at the first SIGTERM or SIGINT and forces at the second, while it is kept.
@@ -220,26 +220,20 @@ impl Lifecycle {
         // An early end of a phase is what a second signal is for.
         drop(unforced.sleep(options.pre_drain).await);
         accepting.cancel(Cause::Shutdown);
-        drop(drain.run(self.idle()).await);
+        drop(self.shared.in_flight.wait(&drain).await);
         work.cancel(Cause::Shutdown);
         let (hooks, late) = self.run_hooks(&stop).await;
-        drop(stop.run(self.idle()).await);
+        drop(self.shared.in_flight.wait(&stop).await);
         let aborted = self.in_flight() + late;
         hard.cancel(Cause::Shutdown);
         let forced = unforced.is_cancelled();
         Report { cause, took: began.elapsed(), in_flight, aborted, forced, hooks }
     }
 
-    async fn idle(&self) {
-        let mut in_flight = self.shared.in_flight.subscribe();
-        // The sender lives as long as we do.
-        drop(in_flight.wait_for(|count| *count == 0).await);
-    }
-
     async fn run_hooks(&self, stop: &Context) -> (Vec<(&'static str, String)>, usize) {
         let (mut said, mut late) = (Vec::new(), 0);
         loop {
-            let next = self.shared.hooks.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let next = self.shared.hooks.lock().pop();
             let Some((name, hook)) = next else { return (said, late) };
             let bounded = stop.with_timeout(HOOK);
             // Each hook gets a turn even after the hard stop: closing a database may take no time at all.
@@ -273,12 +267,6 @@ impl fmt::Debug for Lifecycle {
 }
 
 // ===== impl Guard =====
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        self.in_flight.send_modify(|count| *count -= 1);
-    }
-}
 
 impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -91,6 +91,8 @@ impl<T> UnsafeCell<T> {
 pub(crate) enum Fault {
     /// A consumer looks whether anything is there and leaves its waker under two holds of the lock, not one.
     BeltLooksBeforeItWaits,
+    /// The last to come to a barrier finds that it is the last and calls the others under two holds of the lock, not one.
+    BarrierCallsLater,
     /// A reader looks whether the lock is calm before it takes its seat, and not after.
     BiasedLooksBeforeItSits,
     /// A reader that is awaited leaves its seat and tells nobody.
@@ -105,6 +107,16 @@ pub(crate) enum Fault {
     ContextTellsBeforeItEnds,
     /// A thread adds to a cell of a counter that is not its own.
     CounterAddsInAnothersCell,
+    /// One who waits for a flight looks whether it has landed and leaves its waker under two holds of the lock, not one.
+    FlightLooksBeforeItWaits,
+    /// A flight that was forgotten takes newcomers still.
+    FlightStaysOpen,
+    /// A flight that all have left takes one more.
+    FlightTakesWhoComesTooLate,
+    /// A number that was zero goes up, and what was done before it was zero is not seen.
+    CountdownForgetsWhatWasDone,
+    /// One who waits for zero looks before it says that it waits, and not after.
+    CountdownLooksBeforeItWaits,
     /// A joiner looks whether anybody is left and leaves its waker under two holds of the lock, not one.
     GroupLooksBeforeItRegisters,
     /// A submitter who leaves the line keeps the place that was granted to it.
@@ -115,6 +127,10 @@ pub(crate) enum Fault {
     PoolLooksBeforeItIdles,
     /// The receiver of a mailbox looks and leaves its waker under two holds of the lock, not one.
     MailboxLooksBeforeItRegisters,
+    /// One who waits to make a value looks whether it is its turn and gets in line under two holds of the lock, not one.
+    OnceLooksBeforeItWaits,
+    /// One who waits to make a value, is given the turn and goes away keeps the turn.
+    OnceForgetsWhoLeft,
     /// A state is stored without a look whether it is still the one that was judged.
     PackedStoresUnseen,
     /// A task takes its number in the list and enters under another hold of the lock.
@@ -133,6 +149,8 @@ pub(crate) enum Fault {
     StripesLockAsTheyCome,
     /// A reader looks whether its loop gave an item and leaves its waker under two holds of the lock, not one.
     StreamLooksBeforeItWaits,
+    /// A viewer looks for another value before it enters the list, and not under one hold of the lock.
+    WatchedLooksBeforeItWaits,
     /// The watch does not look again whether the thread still polls the task whose name it found.
     WatchLooksOnce,
 }

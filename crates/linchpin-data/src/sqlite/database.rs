@@ -1,12 +1,13 @@
 //! One open database: its lock, its threads, its end.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use linchpin::error::ResultExt;
+use linchpin::sync::Mutex;
+use linchpin::sync::event::{UnderWay, WaitGroup};
 use linchpin::{Context, Error, Kind, Result, task};
-use tokio::sync::watch;
 
 use super::connection::{self, Guard};
 use super::lock::{self, Lock};
@@ -31,13 +32,13 @@ struct Inner {
     writer: Writer,
     reader: Reader,
     thread: Mutex<Option<JoinHandle<()>>>,
-    ended: watch::Receiver<()>,
+    open: WaitGroup,
 }
 
 /// What every open connection holds: the lock, and who waits for the end of it.
 pub(super) struct Alive {
     _lock: Lock,
-    _end: watch::Sender<()>,
+    _open: UnderWay,
 }
 
 impl Database {
@@ -55,8 +56,8 @@ impl Database {
     pub fn open(path: impl Into<PathBuf>, options: Options) -> Result<Self> {
         options.check()?;
         let path = path.into();
-        let (end, ended) = watch::channel(());
-        let alive = Arc::new(Alive { _lock: Lock::acquire(&path)?, _end: end });
+        let open = WaitGroup::new();
+        let alive = Arc::new(Alive { _lock: Lock::acquire(&path)?, _open: open.begin() });
 
         let mut conn = connection::create(&path, &options)?;
         if let Some(migrations) = options.migrations {
@@ -80,7 +81,7 @@ impl Database {
             .kind(Kind::ResourceExhausted)
             .context("start a database thread")?;
         let thread = Mutex::new(Some(thread));
-        Ok(Self { inner: Arc::new(Inner { path, writer, reader, thread, ended }) })
+        Ok(Self { inner: Arc::new(Inner { path, writer, reader, thread, open }) })
     }
 
     /// The one who writes.
@@ -131,10 +132,8 @@ impl Database {
         // Readers first, so that the writer's connection is the last: it leaves the file without a log beside it.
         self.inner.reader.close(ctx).await;
         self.inner.writer.close(ctx).await?;
-        let mut ended = self.inner.ended.clone();
-        // Nothing is ever sent: the error says that the last connection is closed.
-        while ctx.run(ended.changed()).await?.is_ok() {}
-        let thread = self.inner.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.inner.open.wait(ctx).await?;
+        let thread = self.inner.thread.lock().take();
         // It has nothing left to do but return.
         if let Some(Err(payload)) = thread.map(JoinHandle::join) {
             let error = Error::from(task::Fault::Panicked(payload));

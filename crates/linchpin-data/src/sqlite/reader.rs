@@ -1,10 +1,12 @@
 //! The readers: a pool of threads, and a connection for each.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use linchpin::error::Panicked;
 use linchpin::resilience::FailedKind;
+use linchpin::sync::Mutex;
+use linchpin::sync::lock::MutexGuard;
 use linchpin::task::pool::{self, BlockingPool, Pool, Priority};
 use linchpin::{Context, Result};
 use rusqlite::Connection;
@@ -123,8 +125,7 @@ impl Connections {
     }
 
     fn idle(&self) -> MutexGuard<'_, Option<Vec<Open>>> {
-        // A list is whole between any two of its operations.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -12,5 +12,6 @@ mod options;
 mod panic;
 mod reader;
 mod record;
+mod steps;
 mod support;
 mod writer;

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{Method, StatusCode};
+use linchpin::sync::RwLock;
 use linchpin::time::Instant;
 use metrics::{Counter, Histogram};
 use tracing::Instrument as _;
@@ -67,9 +68,9 @@ impl Observer {
         // Methods are bounded: what is not standard is not matched by any route.
         let method = if is_standard(method) { method.clone() } else { Method::OPTIONS };
         let key = (method, Arc::from(path));
-        let known = self.routes.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let known = self.routes.read().get(&key).cloned();
         known.unwrap_or_else(|| {
-            let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+            let mut routes = self.routes.write();
             routes
                 .entry(key.clone())
                 .or_insert_with(|| Arc::new(Route::new(&key.0, &key.1)))

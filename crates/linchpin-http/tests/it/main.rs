@@ -11,5 +11,6 @@ mod panic;
 mod problem;
 mod server;
 mod signals;
+mod steps;
 mod support;
 mod url;

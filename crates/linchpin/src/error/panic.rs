@@ -3,12 +3,11 @@
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
-use std::task::Poll;
 
 use super::panic_hook::{Boundary, Raised};
 use super::{Error, Kind};
+use crate::task::caught::{Caught, Panic};
 use crate::task::{Fault, panic_text};
 
 /// A panic that was caught. Found by `error.find::<Panicked>()`.
@@ -65,23 +64,7 @@ pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Error> {
 ///
 /// Dropping the future drops `work` where it stands; it is as safe as `work`. A panic of that drop is not caught.
 pub async fn catch_async<F: Future>(work: F) -> Result<F::Output, Error> {
-    let mut work = pin!(Some(work));
-    let outcome = std::future::poll_fn(|cx| {
-        let polled = catch(|| work.as_mut().as_pin_mut().map(|work| work.poll(cx)));
-        match polled {
-            Ok(Some(Poll::Ready(output))) => Poll::Ready(Ok(output)),
-            Ok(Some(Poll::Pending)) => Poll::Pending,
-            // There is always a future to poll: it is taken out below.
-            Ok(None) => unreachable!("polled after its end"),
-            Err(panicked) => Poll::Ready(Err(panicked)),
-        }
-    })
-    .await;
-    match (outcome, catch(|| work.set(None))) {
-        (Ok(output), Ok(())) => Ok(output),
-        (Ok(_), Err(panicked)) | (Err(panicked), Ok(())) => Err(panicked),
-        (Err(first), Err(second)) => Err(Error::join([first.clone(), second]).unwrap_or(first)),
-    }
+    Caught::of(work).await
 }
 
 // ===== impl Panicked =====
@@ -152,7 +135,17 @@ impl Drop for Panicked {
     }
 }
 
-// ===== impl From for Error =====
+// ===== impl Panic, From for Error =====
+
+impl Panic for Error {
+    fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Self> {
+        catch(work)
+    }
+
+    fn and(self, second: Self) -> Self {
+        Self::join([self.clone(), second]).unwrap_or(self)
+    }
+}
 
 impl From<Panicked> for Error {
     fn from(panicked: Panicked) -> Self {

@@ -7,12 +7,16 @@ mod belt;
 mod biased;
 mod context;
 mod counter;
+mod event;
 mod group;
 mod mailbox;
 mod object_pool;
+mod once;
 mod pool;
+mod pool_handle;
 mod registry;
 mod semaphore;
+mod singleflight;
 mod stream;
 mod striped;
 
@@ -46,10 +50,20 @@ fn holds(name: &str, model: impl Fn() + Send + Sync + 'static) {
 /// Proves that the model can fail: with `fault` in the code it must.
 fn catches(fault: Fault, model: impl Fn() + Send + Sync + 'static) {
     PLANTED.set(Some(fault));
-    let caught = catch_unwind(AssertUnwindSafe(|| explore(model))).is_err();
+    let caught = fails(model);
     PLANTED.set(None);
     assert!(caught, "the model did not notice {fault:?}");
     println!("model fault {fault:?}: caught");
+}
+
+/// The same for a model of a variant that has the fault `name` by its making.
+fn catches_variant(name: &str, model: impl Fn() + Send + Sync + 'static) {
+    assert!(fails(model), "the model did not notice {name}");
+    println!("model fault {name}: caught");
+}
+
+fn fails(model: impl Fn() + Send + Sync + 'static) -> bool {
+    catch_unwind(AssertUnwindSafe(|| explore(model))).is_err()
 }
 
 fn explore(model: impl Fn() + Send + Sync + 'static) -> usize {

@@ -6,30 +6,40 @@
 //! | never to wait for a slow receiver | [`channel::lossy`], [`channel::latest`] |
 //! | to wait for the first of several | [`select`] |
 //! | to guard a value for a moment, deadlocks found in debug builds | [`Mutex`], [`RwLock`] |
+//! | to wait until something has happened, or nothing is under way | [`event`] |
+//! | a value that many look at, the latest | [`watched`] |
 //! | to bound how much of something is in use | [`semaphore`] |
+//! | a value that is made once, or again when it is stale | [`once`] |
+//! | to fetch what a key stands for once for all who ask at the same time | [`singleflight`] |
 //! | a map, or a lock for each key, that many threads use | [`striped`] |
 //! | to use objects and buffers again instead of making them | [`object_pool`] |
 //! | to count, and to know a level and its peak | [`counter`] |
 //! | flags, or a state machine, in one word | [`packed`] |
 //! | values when a burst is over, or at most so often | [`debounce`](crate::task::debounce), [`throttle`](crate::task::throttle) |
 //!
-//! What tokio's own primitives do well is not repeated here: `oneshot` for one answer, `watch` for a value that many
-//! look at, `broadcast` for many receivers, `Notify` for a mere signal; each of them waits under [`Context::run`].
+//! What tokio's own primitives do well is not repeated here: `oneshot` for one answer, `Notify` to wake one of many;
+//! each of them waits under [`Context::run`].
 //!
 //! [`Context::run`]: crate::Context::run
 
 pub(crate) mod biased;
 pub mod channel;
 pub mod counter;
+pub mod event;
 pub mod lock;
 pub(crate) mod mailbox;
 pub mod object_pool;
+pub mod once;
 pub mod packed;
 pub(crate) mod seat;
 pub mod select;
 pub mod semaphore;
+pub mod singleflight;
 pub mod striped;
+pub(crate) mod waiters;
+pub mod watched;
 
 pub use self::lock::mutex::Mutex;
 pub use self::lock::rwlock::RwLock;
+pub use self::once::{Lazy, Once};
 pub use self::semaphore::Semaphore;

@@ -24,7 +24,7 @@
 //! its thread and which was forgotten; in tests `linchpin_testing::leak` tells what a test left behind.
 
 mod belt;
-mod caught;
+pub(crate) mod caught;
 pub mod debounce;
 pub mod fan;
 mod group;

@@ -10,10 +10,14 @@ use linchpin::resilience::retry::{Jitter, Schedule};
 use linchpin::resilience::{BadOptions, Failed, FailedKind, Refusal};
 use linchpin::sync::channel;
 use linchpin::sync::counter::{Counter, Gauge};
+use linchpin::sync::event::{Barrier, Event, Latch, Passed, UnderWay, WaitGroup};
+use linchpin::sync::once::{Current, Lazy, Once, Renewable};
 use linchpin::sync::packed::Packed;
 use linchpin::sync::select::{self, Set};
 use linchpin::sync::semaphore::{self, At, Semaphore};
+use linchpin::sync::singleflight;
 use linchpin::sync::striped::{Lock, Map};
+use linchpin::sync::watched::{Viewer, Watched};
 use linchpin::task::fan::{FanOut, Share};
 use linchpin::task::pace::{Paced, Pusher};
 use linchpin::task::pipeline::{self, DeadLetter, Numbers, Pipeline};
@@ -40,10 +44,14 @@ const _: () = {
     shared::<(Set<u8, std::future::Ready<u8>>, Pusher<u8>, Paced<u8>)>();
     shared::<(semaphore::Options, Semaphore, At<'_>)>();
     shared::<(semaphore::Permit, semaphore::Permit<&Semaphore>)>();
+    shared::<(Event, Latch, WaitGroup, UnderWay, Barrier, Passed)>();
+    shared::<(Watched<u8>, Viewer<u8>)>();
     shared::<(Supervisor, Monitor, Health, GaveUp)>();
     shared::<(pipeline::Options<u8>, Numbers, DeadLetter<u8>, Share<u8>, Yielder<u8>)>();
     shared::<(Counter, Gauge, Packed<linchpin::sync::counter::Reading>)>();
     shared::<(Lock<u8>, Map<u8, String>)>();
+    shared::<(singleflight::Group<u8, u8>, singleflight::Options, singleflight::Numbers)>();
+    shared::<(Once<u8>, Lazy<u8>, Renewable<u8>, Current<u8>)>();
     sent::<Pipeline<Iter<std::vec::IntoIter<u8>>>>();
     sent::<(FanOut<Iter<std::vec::IntoIter<u8>>>, Scope<'_, u8>)>();
     // A payload may be sent, but not shared.
@@ -66,6 +74,14 @@ fn every_wait_may_move_between_threads() {
     let semaphore = Semaphore::new(1, semaphore::Options::default()).unwrap();
     sent(semaphore.acquire(&ctx, 1));
     sent(semaphore.acquire_owned(&ctx, 1));
+    let once = Once::<u8>::new();
+    sent(once.get_or_load(&ctx, || async { Ok::<_, Error>(1) }));
+    let flights: singleflight::Group<u8, u8> =
+        singleflight::Group::new(singleflight::Options::default()).unwrap();
+    sent(flights.run(&ctx, 1, |_| async { Ok(1) }));
+    sent(Event::new().wait(&ctx));
+    sent(Barrier::new(1).unwrap().wait(&ctx));
+    sent(Watched::new(1).viewer().changed(&ctx));
     sent(Group::<u8>::new(&ctx).join());
     sent(Tracker::new("test").wait());
     let pool = Pool::new(1, pool::Options::default()).unwrap();

@@ -4,9 +4,12 @@ use std::process::Command;
 use std::{env, fs, thread};
 
 use linchpin::sync::Mutex;
+use linchpin::sync::event::Event;
 use linchpin::sync::object_pool::{self, BufferOptions, BufferPool, ObjectPool};
 use linchpin::sync::semaphore::{self, Semaphore};
+use linchpin::sync::singleflight;
 use linchpin::sync::striped::Map;
+use linchpin::sync::watched::Watched;
 use linchpin::task::Group;
 use linchpin::{Context, Error};
 use linchpin_testing::steps;
@@ -126,6 +129,32 @@ fn a_million_waiters_leave_a_semaphore_nothing() {
 }
 
 #[test]
+fn a_million_waiters_leave_an_event_and_a_value_nothing() {
+    if has_run_alone() {
+        return;
+    }
+    let (ctx, event, watched) = (Context::root(), Event::new(), Watched::new(0));
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    let (grown, ()) = growth(|| {
+        for round in 0..MILLION / CROWD {
+            let mut waits: Vec<_> = (0..CROWD).map(|_| Box::pin(event.wait(&ctx))).collect();
+            assert!(waits.iter_mut().all(|wait| wait.as_mut().poll(&mut cx).is_pending()));
+            let mut viewers: Vec<_> = (0..CROWD).map(|_| watched.viewer()).collect();
+            let mut changes: Vec<_> =
+                viewers.iter_mut().map(|viewer| Box::pin(viewer.changed(&ctx))).collect();
+            assert!(changes.iter_mut().all(|change| change.as_mut().poll(&mut cx).is_pending()));
+            // They leave by themselves, or are let through.
+            if round % 2 == 0 {
+                event.set();
+                watched.set(round);
+                event.reset();
+            }
+        }
+    });
+    assert!(grown < MARGIN, "{grown} bytes");
+}
+
+#[test]
 fn a_million_tasks_leave_a_group_nothing_but_their_results() {
     if has_run_alone() {
         return;
@@ -204,17 +233,57 @@ fn a_million_keys_leave_a_striped_map_as_small_as_it_was() {
     assert!(grown < KEPT, "{grown} bytes");
 }
 
+#[test]
+fn a_million_keys_leave_the_flights_nothing() {
+    if has_run_alone() {
+        return;
+    }
+    let (ctx, runtime) = (Context::root().child(), runtime());
+    let flights: singleflight::Group<usize, usize> =
+        singleflight::Group::new(singleflight::Options::default().max_flight(None)).unwrap();
+    let (grown, ()) = growth(|| {
+        // One after the other, each done at once.
+        for key in 0..MILLION {
+            let call = flights.run(&ctx, key, |_| async move { Ok(key) });
+            assert_eq!(runtime.block_on(call).unwrap(), key);
+        }
+        // In crowds of which each has a sharer, and of which half go away before they are done.
+        for round in 0..MILLION / CROWD / 2 {
+            runtime.block_on(async {
+                let calls = (0..CROWD).map(|n| {
+                    let work = move || async move {
+                        tokio::task::yield_now().await;
+                        Ok(n)
+                    };
+                    flights.run(&ctx, round * CROWD + n / 2, move |_| work())
+                });
+                let mut calls: Vec<_> = calls.map(Box::pin).collect();
+                for call in &mut calls {
+                    assert!(futures_util::poll!(call).is_pending());
+                }
+                calls.truncate(CROWD / 2);
+                for call in calls {
+                    call.await.unwrap();
+                }
+                steps::settle().await;
+            });
+        }
+        assert_eq!(flights.numbers().running, 0);
+    });
+    assert!(grown < MARGIN, "{grown} bytes");
+}
+
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().build().unwrap()
 }
 
 #[test]
 fn a_burst_leaves_a_pool_of_buffers_what_it_may_keep() {
+    const MOST: usize = 8 << 20;
+    const PIECE: usize = 256 << 10;
     if has_run_alone() {
         return;
     }
-    const MOST: usize = 8 << 20;
-    const PIECE: usize = 256 << 10;
     let buffers = BufferPool::new(BufferOptions::default().max_bytes(MOST)).unwrap();
     let objects = ObjectPool::new(|| [0_u64; 8], object_pool::Options::default()).unwrap();
     let (grown, ()) = growth(|| {

@@ -6,6 +6,7 @@ mod memory;
 mod overflow;
 mod random;
 mod share;
+mod steps;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -15,6 +15,7 @@ use linchpin::Context;
 use linchpin::context::{Cause, Ended};
 use linchpin::resilience::{Failed, FailedKind, Refusal};
 use linchpin::sync::semaphore::{Options, Permit, Semaphore};
+use linchpin::task::pool::Priority;
 use linchpin::time::Instant;
 use linchpin_testing::steps::{self, Poller, poll_by_hand};
 
@@ -247,6 +248,12 @@ async fn a_wait_may_be_dropped_anywhere() {
             let ctx = Context::root().with_timeout(timeout);
             drop(semaphore.acquire(&ctx, 2).await);
             drop(semaphore.acquire_owned(&ctx, 2).await);
+        };
+        assert!(steps::drop_at_each(world, work, left).await.steps > 1);
+        let work = async |(semaphore, _): &(Semaphore, linchpin::task::Task<()>)| {
+            let ctx = Context::root().with_timeout(timeout);
+            drop(semaphore.at(Priority::High).acquire(&ctx, 2).await);
+            drop(semaphore.at(Priority::Low).acquire_owned(&ctx, 2).await);
         };
         assert!(steps::drop_at_each(world, work, left).await.steps > 1);
     }

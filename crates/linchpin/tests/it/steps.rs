@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use linchpin::error::catch_async;
 use linchpin::resilience::bulkhead::{self, Bulkhead};
+use linchpin::sync::lock::checked;
 use linchpin::task::pipeline::{self, Pipeline};
 use linchpin::task::{self, Scope, Tracker};
 use linchpin::{Context, Error};
@@ -69,6 +70,17 @@ async fn waiting_for_tasks_may_be_dropped_anywhere() {
     holds(async |probe| task::spawn("joined", working(probe.clone())).join().await.unwrap()).await;
     holds(async |probe| drop(task::spawn("awaited", working(probe.clone())).outcome().await)).await;
     holds(async |probe| drop(catch_async(working(probe.clone())).await)).await;
+    holds(async |probe| drop(checked(working(probe.clone())).await)).await;
+    holds(async |probe| {
+        let probe = probe.clone();
+        let task = task::spawn("looked for", async move {
+            tokio::time::sleep(SECOND / 100).await;
+            drop(probe);
+        });
+        assert!(task::left_within(SECOND, |live| live.name == "looked for").await.is_empty());
+        drop(task);
+    })
+    .await;
     holds(async |probe| {
         let tracker = Tracker::new("test");
         let probe = probe.clone();

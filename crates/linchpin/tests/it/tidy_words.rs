@@ -7,15 +7,26 @@ use crate::source::{module, relative, sources};
 /// The crates that are held to it. `linchpin` itself stands on the other words, and `bench` has them for peers.
 const CRATES: [&str; 4] = ["linchpin-data", "linchpin-http", "linchpin-security", "relay"];
 
-/// Words that do not come back, and what is said instead.
-const WORDS: [(&str, &str); 9] = [
+/// Words that do not come back, and what is said instead. Where there are two they stand in one line.
+const WORDS: [(&str, &str); 14] = [
+    ("Notify", "`sync::event::Event`: it stays set, and its wait ends with a context"),
     ("futures_util", "`sync::select`, `task::fan`, `task::stream`: each ends with its context"),
     ("JoinSet", "`task::Group` or `Tracker`: tasks with an owner, a name and a panic policy"),
     ("mpsc", "`sync::channel`: what was not sent comes back, and each wait ends with a context"),
+    (
+        "std::sync:: Mutex",
+        "`linchpin::sync::Mutex`: it tells of orders that can deadlock, has no poison",
+    ),
+    (
+        "std::sync:: RwLock",
+        "`linchpin::sync::RwLock`: it tells of orders that can deadlock, has no poison",
+    ),
     ("spawn_blocking", "`task::blocking` or `Pool::blocking`: listed and named"),
     ("thread::Builder", "`task::thread`: listed and named"),
     ("thread::spawn", "`task::thread`: listed and named"),
     ("tokio::select", "`sync::select`: the context is a branch of every wait"),
+    ("tokio::sync:: Barrier", "`sync::event::Barrier`: who left is not counted"),
+    ("tokio::sync:: watch", "`sync::watched`, or `sync::event::WaitGroup` for what is under way"),
     ("tokio::time", "`Context::sleep`, `select::within`, `task::Timer`, `task::Ticker`"),
     ("unbounded", "a bound, and a word on what happens there"),
 ];
@@ -31,7 +42,8 @@ const EXCEPTIONS: [(&str, &str, &str); 1] = [(
 fn words(text: &str) -> Vec<&'static str> {
     let code: Vec<&str> =
         text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
-    let found = |word: &&str| code.iter().any(|line| line.contains(word));
+    let said = |line: &str, word: &str| word.split(' ').all(|part| line.contains(part));
+    let found = |word: &&str| code.iter().any(|line| said(line, word));
     WORDS.iter().map(|(word, _)| *word).filter(found).collect()
 }
 
@@ -61,7 +73,9 @@ fn the_crates_around_the_toolkit_use_its_words() {
 
 #[test]
 fn a_word_that_came_back_is_found_and_one_in_a_comment_is_not() {
-    assert_eq!(words("use tokio::sync::{mpsc, watch};\n"), ["mpsc"]);
+    assert_eq!(words("use tokio::sync::{mpsc, watch};\n"), ["mpsc", "tokio::sync:: watch"]);
     assert_eq!(words("    tokio::select! {\n"), ["tokio::select"]);
+    assert_eq!(words("use std::sync::{Arc, Mutex};\n"), ["std::sync:: Mutex"]);
+    assert_eq!(words("use std::sync::Arc;\nuse linchpin::sync::Mutex;\n"), [""; 0]);
     assert_eq!(words("/// Not `tokio::time::sleep`.\nfn f() {}\n"), [""; 0]);
 }

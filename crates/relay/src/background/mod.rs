@@ -67,7 +67,7 @@ async fn take_up(ctx: Context, store: Store, pool: Pool) {
                 // What becomes of it is told by its row.
                 pool.submit(&ctx, move |ctx| work_off(ctx, store, rowid)).await.is_ok()
             }
-            Ok(None) => ctx.run(store.task_begun()).await.is_ok(),
+            Ok(None) => store.task_begun(&ctx).await.is_ok(),
             Err(error) => {
                 if !ctx.is_cancelled() {
                     tracing::error!(error = %error.report(), "cannot take up background tasks");

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use linchpin::sync::Mutex;
 use linchpin::sync::channel::{self, Receiver, Sender};
+use linchpin::sync::lock::MutexGuard;
 use linchpin::time::Timestamp;
 use linchpin_data::sqlite::{Sql as _, Tx};
 use linchpin_security::webhook::Signer;
@@ -186,8 +188,7 @@ impl Queue {
 
 impl Shared {
     fn due(&self) -> MutexGuard<'_, BTreeSet<(i64, i64)>> {
-        // A set is whole between any two of its operations.
-        self.due.lock().unwrap_or_else(PoisonError::into_inner)
+        self.due.lock()
     }
 }
 

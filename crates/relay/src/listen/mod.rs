@@ -8,9 +8,10 @@ mod register;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use linchpin::error::ResultExt as _;
+use linchpin::sync::Mutex;
 use linchpin_http::client::{AddressPolicy, Client, ClientOptions};
 use linchpin_http::lifecycle::{Lifecycle, Options};
 use linchpin_http::server::Server;

@@ -1,13 +1,14 @@
 //! Receives, verifies and shows.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use linchpin::sync::Mutex;
 use linchpin::time::Timestamp;
 use linchpin_security::webhook::{Verified, Verifier, VerifyError};
 
@@ -75,7 +76,7 @@ impl Receiver {
 
     /// How often this message came, this time included.
     fn count(&self, id: &str) -> u32 {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock();
         if seen.len() >= REMEMBERED {
             seen.clear();
         }

@@ -17,7 +17,6 @@ mod task;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
 #[cfg(feature = "planted-faults")]
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -25,6 +24,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use linchpin::context::Context;
 use linchpin::error::ResultExt as _;
+use linchpin::sync::event::Event;
 use linchpin::task::fan;
 use linchpin::task::pool::Priority;
 use linchpin::time::Timestamp;
@@ -33,7 +33,6 @@ use linchpin_data::idempotency::{self, Fingerprint, Found, Key, Stored};
 use linchpin_data::migrate::Migrations;
 use linchpin_data::sqlite::{Database, Options, Reader, Sql as _, Tx, Writer};
 use serde::Serialize;
-use tokio::sync::Notify;
 
 pub use self::attempt::AttemptFilter;
 pub use self::message::{MessageFilter, NewMessage};
@@ -53,7 +52,7 @@ pub struct Store {
     patient: Reader,
     queue: Queue,
     /// Rings when a background task has begun.
-    begun: Arc<Notify>,
+    begun: Event,
 }
 
 /// A request that must have its effect once, however often it comes.
@@ -164,7 +163,7 @@ impl Store {
             reader: reader.clone(),
             patient: reader.at(Priority::Low),
             queue,
-            begun: Arc::default(),
+            begun: Event::new(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The table `background_task`: what is to be done, and how far it has come.
 
 use linchpin::Result;
-use linchpin::context::Context;
+use linchpin::context::{Context, Ended};
 use linchpin::time::Timestamp;
 use linchpin_data::sqlite::{Sql as _, Tx};
 use rusqlite::{Connection, OptionalExtension as _, Row};
@@ -68,7 +68,9 @@ impl Store {
                     target::receives(tx, scope.org, app, endpoint)?;
                     insert(tx, (scope.org, app, endpoint), id, kind, stretch, now)?;
                     let begun = begun.clone();
-                    tx.after_commit(move || begun.notify_one());
+                    tx.after_commit(move || {
+                        begun.set();
+                    });
                     let (status, sent, error) = (TaskStatus::Running, 0, None);
                     let task = BackgroundTask { id, kind, status, sent, error, updated_at: now };
                     Ok((202, BackgroundTaskOut::from(task)))
@@ -120,8 +122,11 @@ impl Store {
     }
 
     /// Waits until a task may have begun since the last look.
-    pub(crate) async fn task_begun(&self) {
-        self.begun.notified().await;
+    pub(crate) async fn task_begun(&self, ctx: &Context) -> Result<(), Ended> {
+        self.begun.wait(ctx).await?;
+        // Before the next look: what begins after that rings again.
+        self.begun.reset();
+        Ok(())
     }
 
     /// The row of the first task behind this one that has not come to its end.

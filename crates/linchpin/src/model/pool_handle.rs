@@ -1,0 +1,202 @@
+//! A job's result: its handle gets it once, is woken for it by whichever waker it left last, and what nobody fetches is
+//! told.
+//!
+//! The pool needs a runtime, its jobs and handles do not: their very sources are compiled here once more, around
+//! stand-ins for the pool's names and meters.
+
+#[path = "../task/pool/handle.rs"]
+#[expect(dead_code, reason = "only what a model calls")]
+mod handle;
+#[path = "../task/pool/job.rs"]
+#[expect(dead_code, reason = "only what a model calls")]
+mod job;
+#[path = "../task/pool/work.rs"]
+#[expect(dead_code, reason = "only what a model calls")]
+mod work;
+
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context as Poller, Poll, Wake, Waker};
+
+use loom::thread;
+use tracing::Span;
+
+use self::handle::Handle;
+use self::job::{Cell, Fetch, Held, Job, Seat};
+use self::meters::{Meters, Profile};
+use self::stats::End;
+use self::work::{Blocks, Outcome};
+use super::{block_on, catches_variant, holds};
+use crate::{Context, Error};
+
+/// The kinds of a pool.
+struct Tasks;
+struct Threads;
+
+mod stats {
+    pub(super) use crate::task::pool::End;
+}
+
+mod meters {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::work::Outcome;
+    use crate::task::pool::End;
+
+    #[derive(Default)]
+    pub(super) struct Profile {
+        pub(super) timeout: Option<Duration>,
+        pub(super) meters: Meters,
+    }
+
+    #[derive(Default)]
+    pub(super) struct Meters {
+        pub(super) unheard: AtomicUsize,
+    }
+
+    impl Profile {
+        pub(super) fn unheard<T>(&self, outcome: Outcome<T>) {
+            drop(outcome);
+            self.meters.unheard.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    impl Meters {
+        #[expect(clippy::unused_self, reason = "the shape of the pool's own")]
+        pub(super) fn ended(&self, _: End) {}
+    }
+}
+
+/// A handle that looks whether its job is over and leaves its waker under two holds of the lock, not one.
+struct Hasty<T>(Arc<dyn Fetch<T>>);
+
+impl<T> Fetch<T> for Hasty<T> {
+    fn poll_fetch(&self, cx: &Poller<'_>) -> Poll<Outcome<T>> {
+        if self.0.is_over() {
+            return self.0.poll_fetch(cx);
+        }
+        // What is there by now is not looked for.
+        drop(self.0.poll_fetch(cx));
+        Poll::Pending
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.is_over()
+    }
+
+    /// Only a model that has failed drops it unfetched, and that has no locks any more.
+    fn forget(&self) {}
+}
+
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A job that is queued, and its handle.
+fn submitted<F, T>(profile: &Arc<Profile>, job: F) -> (Held, Arc<dyn Fetch<T>>)
+where
+    F: FnOnce(&Context) -> Result<T, Error> + Send + 'static,
+    T: Send + 'static,
+{
+    let work = Blocks { job, context: Context::root(), pool: None, span: Span::none() };
+    let cell = Cell::new(work, profile.clone());
+    let job: Arc<dyn Job> = cell.clone();
+    (Held::new(job), cell)
+}
+
+fn run(job: Held) -> Option<End> {
+    job.begin(&mut Seat::new(async { End::Dropped }))
+}
+
+fn joined(fetch: impl FnOnce(Arc<dyn Fetch<u8>>) -> Arc<dyn Fetch<u8>>) {
+    let (job, cell) = submitted(&Arc::default(), |_| Ok(7));
+    let handle = Handle::new(fetch(cell));
+    let worker = thread::spawn(move || assert_eq!(run(job), Some(End::Done)));
+    assert_eq!(block_on(handle.join()).unwrap(), 7);
+    worker.join().unwrap();
+}
+
+/// A job ends while its handle is joined: it is found, or wakes the joiner.
+fn a_joiner_gets_what_the_job_came_to() {
+    joined(|cell| cell);
+}
+
+/// The same, with a handle that is made wrong.
+fn a_hasty_joiner_sleeps_for_ever() {
+    joined(|cell| Arc::new(Hasty(cell)));
+}
+
+/// A handle moves to another task while its job ends: that one is woken, if it did not find the result.
+fn the_last_to_ask_is_woken() {
+    let (job, cell) = submitted(&Arc::default(), |_| Ok(7));
+    let worker = thread::spawn(move || run(job));
+    let asks = [(); 2].map(|()| {
+        let woken = Arc::new(Woken(AtomicUsize::new(0)));
+        let polled = cell.poll_fetch(&Poller::from_waker(&Waker::from(woken.clone())));
+        (woken, polled)
+    });
+    worker.join().unwrap();
+    let [(_, first), (woken, second)] = asks;
+    match (first, second) {
+        // Fetched, it is not there a second time.
+        (Poll::Ready(outcome), second) => {
+            assert!(second.is_pending());
+            assert_eq!(outcome.end(), End::Done);
+        }
+        (Poll::Pending, Poll::Ready(outcome)) => assert_eq!(outcome.end(), End::Done),
+        (Poll::Pending, Poll::Pending) => {
+            assert_eq!(woken.0.load(Ordering::Relaxed), 1, "a wake-up was lost");
+            assert!(cell.is_over());
+        }
+    }
+}
+
+/// A handle is dropped while its job panics: the panic is told once, whoever came first.
+fn what_nobody_fetches_is_told_once() {
+    let profile = Arc::new(Profile::default());
+    let (job, cell) = submitted::<_, u8>(&profile, |_| resume_unwind(Box::new("planned")));
+    let worker = thread::spawn(move || assert_eq!(run(job), Some(End::Panicked)));
+    drop(Handle::new(cell));
+    worker.join().unwrap();
+    let Meters { unheard } = &profile.meters;
+    assert_eq!(unheard.load(Ordering::Relaxed), 1);
+}
+
+/// A job is dropped before it began, while its handle is joined: the joiner hears of it.
+fn a_joiner_hears_that_its_job_was_dropped() {
+    let probe = Arc::new(());
+    let held = probe.clone();
+    let (job, cell) = submitted(&Arc::default(), move |_| Ok(Arc::strong_count(&held)));
+    let dropper = thread::spawn(move || drop(job));
+    let error = block_on(Handle::new(cell).join()).unwrap_err();
+    assert_eq!(error.kind(), crate::Kind::Cancelled);
+    dropper.join().unwrap();
+    assert_eq!(Arc::strong_count(&probe), 1, "the work is still there");
+}
+
+#[test]
+fn pool_handle_join() {
+    holds("pool_handle_join", a_joiner_gets_what_the_job_came_to);
+    catches_variant("PoolHandleLooksBeforeItWaits", a_hasty_joiner_sleeps_for_ever);
+}
+
+#[test]
+fn pool_handle_moves() {
+    holds("pool_handle_moves", the_last_to_ask_is_woken);
+}
+
+#[test]
+fn pool_handle_forgets() {
+    holds("pool_handle_forgets", what_nobody_fetches_is_told_once);
+}
+
+#[test]
+fn pool_handle_drops() {
+    holds("pool_handle_drops", a_joiner_hears_that_its_job_was_dropped);
+}

@@ -1,0 +1,194 @@
+//! Those who wait for something that happens to all of them at once: an event, a barrier, a new value.
+//!
+//! A list for under somebody else's lock. To call all who wait begins another round; a ticket of an earlier round has
+//! been called, so no call is lost on one that has not come yet, and none is taken for a later one.
+
+use std::pin::Pin;
+use std::task::{Context as Poller, Poll, Waker};
+
+use crate::task::contained;
+use crate::task::slab::Slab;
+
+/// The list.
+#[derive(Debug, Default)]
+pub(crate) struct Waiters {
+    round: usize,
+    /// Most lists have one waiter, who costs no allocation.
+    first: Option<Waker>,
+    rest: Slab<Waker>,
+}
+
+/// A place in the list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ticket {
+    round: usize,
+    /// [`FIRST`], or the number in the slab plus one.
+    key: u32,
+}
+
+/// What a waiter finds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Turn {
+    /// It was called.
+    Called,
+    /// It waits, with the waker it shows.
+    Waits,
+    /// It waits with another waker.
+    Moved,
+}
+
+/// Wakers to be called, which they are when this is dropped: when the lock is free.
+#[derive(Debug, Default)]
+#[must_use = "dropping it under the lock wakes under the lock"]
+pub(crate) struct Calls {
+    first: Option<Waker>,
+    rest: Slab<Waker>,
+}
+
+const FIRST: u32 = 0;
+
+// ===== impl Waiters =====
+
+impl Waiters {
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.rest.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn enter(&mut self, waker: Waker) -> Ticket {
+        let key = match self.first {
+            None => {
+                self.first = Some(waker);
+                FIRST
+            }
+            Some(_) => self.rest.insert(waker) + 1,
+        };
+        Ticket { round: self.round, key }
+    }
+
+    pub(crate) fn turn(&self, ticket: Ticket, waker: &Waker) -> Turn {
+        if ticket.round != self.round {
+            return Turn::Called;
+        }
+        let left = match ticket.key {
+            FIRST => self.first.as_ref(),
+            key => self.rest.get(key - 1),
+        };
+        if left.is_some_and(|left| left.will_wake(waker)) { Turn::Waits } else { Turn::Moved }
+    }
+
+    /// Has one that was not called called by `waker`. What comes out is to be dropped outside of the lock.
+    pub(crate) fn renew(&mut self, ticket: Ticket, waker: Waker) -> Option<Waker> {
+        if ticket.round != self.round {
+            return Some(waker);
+        }
+        match ticket.key {
+            FIRST => self.first.replace(waker),
+            key => self.rest.get_mut(key - 1).map(|left| std::mem::replace(left, waker)),
+        }
+    }
+
+    /// Lets one out; `None` if it was called. The waker is to be dropped outside of the lock.
+    pub(crate) fn leave(&mut self, ticket: Ticket) -> Option<Waker> {
+        if ticket.round != self.round {
+            return None;
+        }
+        match ticket.key {
+            FIRST => self.first.take(),
+            key => self.rest.remove(key - 1),
+        }
+    }
+
+    /// Calls all who wait.
+    pub(crate) fn call(&mut self) -> Calls {
+        self.round = self.round.wrapping_add(1);
+        let rest = if self.rest.len() == 0 { Slab::new() } else { std::mem::take(&mut self.rest) };
+        Calls { first: self.first.take(), rest }
+    }
+}
+
+impl Drop for Calls {
+    fn drop(&mut self) {
+        let first = self.first.take().into_iter();
+        for waker in first.chain(std::mem::take(&mut self.rest).into_values()) {
+            // One that panics must not keep the others from being called.
+            contained("waiters", "a waker of one who waits panicked", || waker.wake());
+        }
+    }
+}
+
+// ===== impl Wait =====
+
+/// Where one waits: a lock with a list under it.
+pub(crate) trait Place {
+    /// Enters, unless there is nothing to wait for.
+    fn enter(&self, waker: Waker) -> Option<Ticket>;
+
+    /// Works on the list, under the lock.
+    fn list<R>(&self, work: impl FnOnce(&mut Waiters) -> R) -> R;
+
+    /// Leaves without having been called, or having been. What comes out is dropped outside of the lock.
+    fn leave(&self, ticket: Ticket) -> Option<Waker> {
+        self.list(|waiters| waiters.leave(ticket))
+    }
+}
+
+/// A wait, from the first poll on; dropping it leaves.
+pub(crate) struct Wait<P: Place> {
+    place: P,
+    ticket: Option<Ticket>,
+}
+
+/// How a wait was over.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Over {
+    /// There was nothing to wait for.
+    AtOnce,
+    Called,
+}
+
+impl<P: Place> Wait<P> {
+    pub(crate) fn at(place: P) -> Self {
+        Self { place, ticket: None }
+    }
+
+    pub(crate) fn poll_over(&mut self, waker: &Waker) -> Poll<Over> {
+        let Some(ticket) = self.ticket else {
+            self.ticket = self.place.enter(waker.clone());
+            return if self.ticket.is_some() { Poll::Pending } else { Poll::Ready(Over::AtOnce) };
+        };
+        match self.place.list(|waiters| waiters.turn(ticket, waker)) {
+            Turn::Called => {
+                self.ticket = None;
+                Poll::Ready(Over::Called)
+            }
+            Turn::Waits => Poll::Pending,
+            Turn::Moved => {
+                let clone = waker.clone();
+                // Dropped here, outside of the lock.
+                let _before = self.place.list(|waiters| waiters.renew(ticket, clone));
+                // It may have been called since, by the waker it has no more: looks again.
+                self.poll_over(waker)
+            }
+        }
+    }
+}
+
+impl<P: Place + Unpin> Future for Wait<P> {
+    type Output = Over;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Over> {
+        self.poll_over(cx.waker())
+    }
+}
+
+impl<P: Place> Drop for Wait<P> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            drop(self.place.leave(ticket));
+        }
+    }
+}
