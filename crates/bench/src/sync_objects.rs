@@ -51,7 +51,9 @@ fn operation(name: &'static str, threads: usize, at_once: usize) -> (Operation, 
                         black_box(&*buffer);
                     } else {
                         let mut buffers: [_; 16] = std::array::from_fn(|_| $take);
-                        buffers.iter_mut().for_each(|buffer| buffer.push(1));
+                        for buffer in &mut buffers {
+                            buffer.push(1);
+                        }
                         black_box(&buffers);
                     }
                 })
@@ -107,7 +109,9 @@ fn operation(name: &'static str, threads: usize, at_once: usize) -> (Operation, 
                     black_box(&*buffer);
                 } else {
                     let mut buffers: [_; 16] = std::array::from_fn(|_| black_box(&pool).get());
-                    buffers.iter_mut().for_each(|buffer| buffer.push(1));
+                    for buffer in &mut buffers {
+                        buffer.push(1);
+                    }
                     black_box(&buffers);
                 }
             }

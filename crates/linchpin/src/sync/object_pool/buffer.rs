@@ -31,7 +31,8 @@ impl<P: Borrow<BufferPool>> Buffer<P> {
     /// Takes the buffer out of the pool for good: it never comes back, unless by [`BufferPool::give`].
     pub fn detach(mut self) -> Vec<u8> {
         self.pool.borrow().detached();
-        CachePadded::into_inner(*self.bytes.take().expect(THERE))
+        let Some(bytes) = self.bytes.take() else { unreachable!("{THERE}") };
+        CachePadded::into_inner(*bytes)
     }
 }
 

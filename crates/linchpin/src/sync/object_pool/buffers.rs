@@ -38,19 +38,19 @@ use crate::sync::seat::{mine, mine_if_known};
 pub struct BufferPool(Arc<Inner>);
 
 struct Inner {
-    name: &'static str,
-    smallest: usize,
+    options: BufferOptions,
     smallest_class: u32,
-    largest: usize,
-    per_thread: usize,
     /// Of one class each, from its first use on.
-    stocks: Box<[OnceLock<Stock<CachePadded<Vec<u8>>>>]>,
+    stocks: Box<[OnceLock<Buffers>]>,
     budget: Budget,
     tally: Tally,
 }
 
 /// What moves: the head of a buffer, in a cache line of its own, since whoever has it writes to it all the time.
 pub(super) type Held = Box<CachePadded<Vec<u8>>>;
+
+/// What is kept of a class.
+type Buffers = Stock<CachePadded<Vec<u8>>>;
 
 /// Of any size, so that the smallest do not come in hundreds.
 const MOST_PER_THREAD: usize = 16;
@@ -68,17 +68,13 @@ impl BufferPool {
     /// If the sizes are no powers of two or the wrong way round.
     pub fn new(options: BufferOptions) -> Result<Self, BadOptions> {
         options.check()?;
-        let BufferOptions { name, smallest, largest, per_thread, max_kept, max_bytes } = options;
-        let classes = (largest / smallest).ilog2() + 1;
+        let classes = (options.largest / options.smallest).ilog2() + 1;
         Ok(Self(Arc::new(Inner {
-            name,
-            smallest,
-            smallest_class: smallest.ilog2(),
-            largest,
-            per_thread,
+            smallest_class: options.smallest.ilog2(),
             stocks: (0..classes).map(|_| OnceLock::new()).collect(),
-            budget: Budget::new(max_kept, max_bytes),
+            budget: Budget::new(options.max_kept, options.max_bytes),
             tally: Tally::default(),
+            options,
         })))
     }
 
@@ -128,7 +124,7 @@ impl BufferPool {
 impl fmt::Debug for BufferPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BufferPool")
-            .field("name", &self.0.name)
+            .field("name", &self.0.options.name)
             .field("stats", &self.stats())
             .finish_non_exhaustive()
     }
@@ -136,20 +132,21 @@ impl fmt::Debug for BufferPool {
 
 // ===== impl Inner =====
 
+#[expect(clippy::unnecessary_box_returns, reason = "the box is what is kept")]
 impl Inner {
     #[inline]
     fn take(&self, bytes: usize) -> Held {
-        let hot = self.stock_if_used(class_for(bytes.max(self.smallest)));
+        let hot = self.stock_if_used(class_for(bytes.max(self.options.smallest)));
         let hot = hot.and_then(|stock| stock.take_hot(mine_if_known()));
         hot.unwrap_or_else(|| self.take_other(bytes))
     }
 
     #[inline(never)]
     fn take_other(&self, bytes: usize) -> Held {
-        if bytes > self.largest {
+        if bytes > self.options.largest {
             return self.make_large(bytes);
         }
-        let class = class_for(bytes.max(self.smallest));
+        let class = class_for(bytes.max(self.options.smallest));
         self.stock(class).take(mine(), self).unwrap_or_else(|| self.make(1 << class))
     }
 
@@ -165,7 +162,7 @@ impl Inner {
     }
 
     fn count_taken(&self) {
-        self.stock(self.largest.ilog2()).count_taken(mine());
+        self.stock(self.options.largest.ilog2()).count_taken(mine());
     }
 
     #[inline]
@@ -176,7 +173,7 @@ impl Inner {
             buffer.resize(capacity, BufferPool::POISON);
             buffer.clear();
         }
-        if capacity <= self.largest
+        if capacity <= self.options.largest
             && let Some(stock) = self.stock_if_used(class_of(capacity))
         {
             match stock.give_hot(mine_if_known(), buffer) {
@@ -190,7 +187,7 @@ impl Inner {
     #[inline(never)]
     fn give_other(&self, buffer: Held) {
         let capacity = buffer.capacity();
-        if capacity < self.smallest || capacity > self.largest {
+        if capacity < self.options.smallest || capacity > self.options.largest {
             return self.refuse(buffer);
         }
         self.stock(class_of(capacity)).give(mine(), buffer, self);
@@ -198,19 +195,19 @@ impl Inner {
 
     /// One that is not of a size to keep, or was moved out of its guard.
     fn refuse(&self, buffer: Held) {
-        self.stock(self.largest.ilog2()).count_given(mine());
+        self.stock(self.options.largest.ilog2()).count_given(mine());
         self.discard(buffer);
     }
 
     /// Of a class that there is.
-    fn stock(&self, class: u32) -> &Stock<CachePadded<Vec<u8>>> {
+    fn stock(&self, class: u32) -> &Buffers {
         let stock = &self.stocks[(class - self.smallest_class) as usize];
-        stock.get_or_init(|| Stock::usual((self.per_thread >> class).min(MOST_PER_THREAD)))
+        stock.get_or_init(|| Stock::usual((self.options.per_thread >> class).min(MOST_PER_THREAD)))
     }
 
     /// Of any class, unless there is none of it, or not yet.
     #[inline]
-    fn stock_if_used(&self, class: u32) -> Option<&Stock<CachePadded<Vec<u8>>>> {
+    fn stock_if_used(&self, class: u32) -> Option<&Buffers> {
         self.stocks.get(class.wrapping_sub(self.smallest_class) as usize)?.get()
     }
 
@@ -253,6 +250,6 @@ impl Keeper<CachePadded<Vec<u8>>> for Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        super::tell_leak(self.name, self.stats());
+        super::tell_leak(self.options.name, self.stats());
     }
 }

@@ -3,13 +3,14 @@
 use crate::task::contained;
 
 type Change<T> = Box<dyn Fn(&mut T) + Send + Sync>;
+type Ask<T, R> = Box<dyn Fn(&T) -> R + Send + Sync>;
 
 /// Code of a user. None of it may hurt who gives an object back: that is mostly a drop.
 pub(super) struct Hooks<T> {
-    pub(super) fit: Option<Box<dyn Fn(&T) -> bool + Send + Sync>>,
+    pub(super) fit: Option<Ask<T, bool>>,
     pub(super) poison: Option<Change<T>>,
     pub(super) reset: Option<Change<T>>,
-    pub(super) weigh: Option<Box<dyn Fn(&T) -> usize + Send + Sync>>,
+    pub(super) weigh: Option<Ask<T, usize>>,
 }
 
 impl<T> Default for Hooks<T> {

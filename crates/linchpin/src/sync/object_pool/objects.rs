@@ -133,6 +133,7 @@ impl<T> fmt::Debug for ObjectPool<T> {
 
 // ===== impl Inner =====
 
+#[expect(clippy::unnecessary_box_returns, reason = "the box is what is kept")]
 impl<T> Inner<T> {
     #[inline]
     fn take(&self) -> Box<CachePadded<T>> {

@@ -31,7 +31,8 @@ impl<T, P: Borrow<ObjectPool<T>>> Pooled<T, P> {
     /// [`ObjectPool::give`].
     pub fn detach(mut self) -> T {
         self.pool.borrow().detached();
-        CachePadded::into_inner(*self.object.take().expect(THERE))
+        let Some(object) = self.object.take() else { unreachable!("{THERE}") };
+        CachePadded::into_inner(*object)
     }
 }
 

@@ -108,7 +108,9 @@ impl<T> Stock<T> {
         self.era.fetch_add(1, Relaxed);
         let shelved = std::mem::take(&mut *lock(&self.shelf));
         keeper.budget().free(shelved.len(), shelved.iter().map(|shelved| shelved.bytes).sum());
-        shelved.into_iter().for_each(|shelved| keeper.discard(shelved.object));
+        for shelved in shelved {
+            keeper.discard(shelved.object);
+        }
         _ = self.enter(mine, keeper);
     }
 
@@ -166,8 +168,9 @@ impl<T> Stock<T> {
             match book(object) {
                 Ok(shelved) => goes.push(shelved),
                 Err(object) => {
-                    let left = self.seats.push_back(mine, object);
-                    left.into_iter().for_each(|object| keeper.discard(object));
+                    if let Some(object) = self.seats.push_back(mine, object) {
+                        keeper.discard(object);
+                    }
                 }
             }
         }
