@@ -5,7 +5,7 @@ use std::{env, fs, thread};
 
 use linchpin::sync::Mutex;
 use linchpin::sync::event::Event;
-use linchpin::sync::object_pool::{self, BufferOptions, BufferPool, ObjectPool};
+use linchpin::sync::select::Set;
 use linchpin::sync::semaphore::{self, Semaphore};
 use linchpin::sync::singleflight;
 use linchpin::sync::striped::Map;
@@ -208,6 +208,29 @@ fn a_million_locks_leave_nothing_in_the_list_of_their_orders() {
     assert!(grown < MARGIN, "{grown} bytes");
 }
 
+#[test]
+fn a_million_futures_leave_a_set_as_small_as_it_was() {
+    if has_run_alone() {
+        return;
+    }
+    let (ctx, runtime) = (Context::root(), runtime());
+    let mut set = Set::new();
+    let (grown, ()) = growth(|| {
+        runtime.block_on(async {
+            // One after the other, and then a burst of which each is woken.
+            for n in 0..MILLION {
+                set.insert(n, Box::pin(tokio::task::yield_now()));
+                assert_eq!(set.next(&ctx).await.unwrap(), Some((n, ())));
+            }
+            for n in 0..MILLION / 10 {
+                set.insert(n, Box::pin(tokio::task::yield_now()));
+            }
+            while set.next(&ctx).await.unwrap().is_some() {}
+        });
+    });
+    assert!(grown < KEPT, "{grown} bytes");
+}
+
 /// What the allocator keeps of large blocks is not ours: it may be twice the largest that it takes from its heap.
 const KEPT: usize = 3 * MARGIN;
 
@@ -275,29 +298,4 @@ fn a_million_keys_leave_the_flights_nothing() {
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().build().unwrap()
-}
-
-#[test]
-fn a_burst_leaves_a_pool_of_buffers_what_it_may_keep() {
-    const MOST: usize = 8 << 20;
-    const PIECE: usize = 256 << 10;
-    if has_run_alone() {
-        return;
-    }
-    let buffers = BufferPool::new(BufferOptions::default().max_bytes(MOST)).unwrap();
-    let objects = ObjectPool::new(|| [0_u64; 8], object_pool::Options::default()).unwrap();
-    let (grown, ()) = growth(|| {
-        // A million come and go, a thousand at a time.
-        for _ in 0..MILLION / CROWD {
-            drop((0..CROWD).map(|_| objects.take()).collect::<Vec<_>>());
-        }
-        // All at once there are 128 MiB in use, in pieces so large that the allocator gives each back as it is freed.
-        let mut burst: Vec<_> = (0..512).map(|_| buffers.take(PIECE)).collect();
-        burst.iter_mut().for_each(|buffer| buffer.resize(PIECE, 1));
-        assert!(resident() > 128 << 20);
-        drop(burst);
-    });
-    assert!(grown < MARGIN, "{grown} bytes");
-    assert_eq!(buffers.stats().kept as usize, MOST / PIECE);
-    assert_eq!((objects.stats().out, buffers.stats().out), (0, 0));
 }

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, OnceLock};
 use std::thread;
 
-use linchpin::sync::object_pool::{ObjectPool, Options};
+use linchpin::sync::object_pool::{BufferOptions, BufferPool, ObjectPool, Options};
 
-use crate::memory::has_run_alone;
+use crate::memory::{has_run_alone, resident};
 
 /// Numbers from zero, each made once.
 fn numbers(options: Options<u64>) -> ObjectPool<u64> {
@@ -212,4 +212,29 @@ fn a_guard_is_worth_what_it_guards() {
     let mut owned = pool.take_owned();
     owned.push(3);
     assert_eq!((owned.len(), format!("{owned:?}")), (3, "Pooled([1, 2, 3])".to_owned()));
+}
+
+/// A million come and go, and a burst of buffers is ten times what may be kept.
+#[test]
+fn a_burst_leaves_a_pool_of_buffers_what_it_may_keep() {
+    const MOST: usize = 8 << 20;
+    // So large that the allocator gives each back as it is freed.
+    const PIECE: usize = 256 << 10;
+    if has_run_alone() {
+        return;
+    }
+    let buffers = BufferPool::new(BufferOptions::default().max_bytes(MOST)).unwrap();
+    let objects = ObjectPool::new(|| [0_u64; 8], Options::default()).unwrap();
+    let before = resident();
+    for _ in 0..1_000 {
+        drop((0..1_000).map(|_| objects.take()).collect::<Vec<_>>());
+    }
+    let mut burst: Vec<_> = (0..320).map(|_| buffers.take(PIECE)).collect();
+    burst.iter_mut().for_each(|buffer| buffer.resize(PIECE, 1));
+    assert!(resident() > before + 10 * MOST);
+    drop(burst);
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 2 * MOST, "{grown} bytes");
+    assert_eq!(buffers.stats().kept as usize, MOST / PIECE);
+    assert_eq!((objects.stats().out, buffers.stats().out), (0, 0));
 }
