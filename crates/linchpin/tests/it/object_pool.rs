@@ -230,7 +230,9 @@ fn a_burst_leaves_a_pool_of_buffers_what_it_may_keep() {
         drop((0..1_000).map(|_| objects.take()).collect::<Vec<_>>());
     }
     let mut burst: Vec<_> = (0..320).map(|_| buffers.take(PIECE)).collect();
-    burst.iter_mut().for_each(|buffer| buffer.resize(PIECE, 1));
+    for buffer in &mut burst {
+        buffer.resize(PIECE, 1);
+    }
     assert!(resident() > before + 10 * MOST);
     drop(burst);
     let grown = resident().saturating_sub(before);

@@ -79,7 +79,9 @@ fn many_threads_that_hammer_it_never_share_an_object() {
             scope.spawn(move || {
                 for round in 0..ROUNDS {
                     let mut held: Vec<_> = (0..=round % 7).map(|_| pool.take()).collect();
-                    held.iter_mut().for_each(|object| **object = mark);
+                    for object in &mut held {
+                        **object = mark;
+                    }
                     if round % 1_000 == 0 {
                         pool.clear();
                     }
