@@ -64,7 +64,7 @@ pub(crate) async fn submit(
     task
 }
 
-pub(crate) fn has_ended<T>(result: Result<T, Failed<Error>>) -> bool {
+pub(crate) fn has_ended<T, E: std::fmt::Debug>(result: Result<T, Failed<E>>) -> bool {
     matches!(result.map(drop).unwrap_err().kind(), FailedKind::Ended(_))
 }
 

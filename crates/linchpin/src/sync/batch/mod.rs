@@ -159,7 +159,10 @@ impl<T: Send + 'static, R: Send + 'static> Batcher<T, R> {
     /// Dropping the future takes the item back if it is in no batch yet. Otherwise it is run, and its answer is dropped.
     pub async fn submit(&self, ctx: &Context, item: T) -> Result<R, Failed<Error>> {
         let slot = Arc::new(Slot::new());
-        let number = self.enter(ctx, item, Some(slot.clone())).await?;
+        let number = match self.enter(ctx, item, Some(slot.clone())).await {
+            Ok(number) => number,
+            Err(failed) => return Err(of_callee(failed)),
+        };
         Submitted { batcher: self, number: Some(number), slot, ended: ctx.cancelled() }.await
     }
 
@@ -172,7 +175,7 @@ impl<T: Send + 'static, R: Send + 'static> Batcher<T, R> {
     /// # Cancel safety
     ///
     /// Dropping the future drops the item; it was not accepted.
-    pub async fn push(&self, ctx: &Context, item: T) -> Result<(), Failed<Error>> {
+    pub async fn push(&self, ctx: &Context, item: T) -> Result<(), Failed> {
         self.enter(ctx, item, None).await.map(drop)
     }
 
@@ -249,16 +252,22 @@ impl<T: Send + 'static, R: Send + 'static> Batcher<T, R> {
         ctx: &Context,
         item: T,
         slot: Option<Arc<Slot<R>>>,
-    ) -> Result<u64, Failed<Error>> {
+    ) -> Result<u64, Failed> {
         let bytes = (self.weigh)(&item);
-        match self.shared.room.acquire(ctx, 1).await.map_err(Failed::into_kind) {
-            Ok(place) => place.keep(),
-            Err(FailedKind::Refused(refusal)) => return Err(refusal.into()),
-            Err(FailedKind::Ended(ended)) => return Err(ended.into()),
-            Err(_) => unreachable!("a wait for room is refused or ends"),
-        }
+        self.shared.room.acquire(ctx, 1).await?.keep();
         self.shared.push(item, bytes, slot).map_err(|(_, refusal)| refusal.into())
     }
+}
+
+/// The same failure of a call that has a callee.
+fn of_callee(failed: Failed) -> Failed<Error> {
+    Failed::from(match failed.into_kind() {
+        FailedKind::Callee(never) => match never {},
+        FailedKind::Ended(ended) => FailedKind::Ended(ended),
+        FailedKind::Panicked(error) => FailedKind::Panicked(error),
+        FailedKind::Refused(refusal) => FailedKind::Refused(refusal),
+        FailedKind::TimedOut => FailedKind::TimedOut,
+    })
 }
 
 impl<T, R> Shared<T, R> {
