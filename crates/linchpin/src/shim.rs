@@ -89,6 +89,8 @@ impl<T> UnsafeCell<T> {
 /// A mistake that a model must catch, or it proves nothing: compiled in for models alone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Fault {
+    /// The worker of a batcher looks and leaves its waker under two holds of the lock, not one.
+    BatchLooksBeforeItWaits,
     /// A consumer looks whether anything is there and leaves its waker under two holds of the lock, not one.
     BeltLooksBeforeItWaits,
     /// The last to come to a barrier finds that it is the last and calls the others under two holds of the lock, not one.
@@ -123,6 +125,8 @@ pub(crate) enum Fault {
     GroupLooksBeforeItWaits,
     /// A submitter who leaves the line keeps the place that was granted to it.
     PoolForgetsTheNextInLine,
+    /// A pool looks whether it may keep one more and counts it in two steps.
+    PoolLooksBeforeItKeeps,
     /// A worker looks for a job and becomes idle under two holds of the lock, not one.
     PoolLooksBeforeItIdles,
     /// The receiver of a mailbox looks and leaves its waker under two holds of the lock, not one.

@@ -3,6 +3,7 @@
 //! `scripts/model-check` runs them. Each model is run twice: as it is, when it must hold, and with a fault planted in
 //! the code under test, when it must fail.
 
+mod batch;
 mod belt;
 mod biased;
 mod context;
@@ -10,6 +11,7 @@ mod counter;
 mod event;
 mod group;
 mod mailbox;
+mod object_pool;
 mod once;
 mod pitfall;
 mod pool;

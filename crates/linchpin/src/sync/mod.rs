@@ -8,10 +8,12 @@
 //! | to guard a value for a moment, deadlocks found in debug builds | [`Mutex`], [`RwLock`] |
 //! | to wait until something has happened, or nothing is under way | [`event`] |
 //! | a value that many look at, the latest | [`watched`] |
+//! | to do for many at once what callers ask for one by one | [`batch`] |
 //! | to bound how much of something is in use | [`semaphore`] |
 //! | a value that is made once, or again when it is stale | [`once`] |
 //! | to fetch what a key stands for once for all who ask at the same time | [`singleflight`] |
 //! | a map, or a lock for each key, that many threads use | [`striped`] |
+//! | to use objects and buffers again instead of making them | [`object_pool`] |
 //! | to count, and to know a level and its peak | [`counter`] |
 //! | flags, or a state machine, in one word | [`packed`] |
 //! | values when a burst is over, or at most so often | [`debounce`](crate::task::debounce), [`throttle`](crate::task::throttle) |
@@ -21,12 +23,14 @@
 //!
 //! [`Context::run`]: crate::Context::run
 
+pub mod batch;
 pub(crate) mod biased;
 pub mod channel;
 pub mod counter;
 pub mod event;
 pub mod lock;
 pub(crate) mod mailbox;
+pub mod object_pool;
 pub mod once;
 pub mod packed;
 pub(crate) mod seat;

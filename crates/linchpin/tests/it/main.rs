@@ -1,6 +1,7 @@
 //! What the toolkit's vocabulary promises.
 
 mod auto_traits;
+mod batch;
 mod bulkhead;
 mod carrier;
 mod catalogue;
@@ -21,6 +22,7 @@ mod group_life;
 mod guide;
 mod lock;
 mod memory;
+mod object_pool;
 mod once;
 mod options;
 mod pace;
