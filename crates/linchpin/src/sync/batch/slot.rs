@@ -5,6 +5,7 @@ use std::task::{Poll, Waker};
 use crate::error::Error;
 use crate::resilience::Failed;
 use crate::shim::{Mutex, lock};
+use crate::task::contained;
 
 /// What became of an item.
 pub(super) type Answer<R> = Result<R, Failed<Error>>;
@@ -30,7 +31,11 @@ impl<R> Slot<R> {
             let waker = waker.take();
             *state = State::Answered(answer);
             drop(state);
-            waker.into_iter().for_each(Waker::wake);
+            // One that panics must not keep the others of the batch from being answered.
+            let wake = |waker: Waker| {
+                contained("batcher", "a waker of a submitter panicked", || waker.wake());
+            };
+            waker.into_iter().for_each(wake);
         }
     }
 

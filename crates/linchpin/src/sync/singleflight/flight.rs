@@ -130,7 +130,8 @@ where
     /// Ends a flight for all who wait, and has its outcome for one more.
     fn land(&self, place: Place, outcome: Outcome<V, E>) -> Outcome<V, E> {
         if let Some(record) = self.table.remove(place) {
-            record.land(outcome.clone());
+            // Whoever waits hears of it even where a value cannot be cloned.
+            record.land(catch(|| outcome.clone()).unwrap_or_else(Outcome::Panicked));
         }
         outcome
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Wake, Waker};
 
 use linchpin::resilience::{Failed, FailedKind};
 use linchpin::sync::batch::{Batch, Batcher, Options, Unanswered};
@@ -153,4 +154,22 @@ async fn a_batcher_that_is_dropped_ends_its_task_and_drops_what_it_had() {
     settle().await;
     assert_eq!(Arc::strong_count(&held), 1);
     assert!(!task::live().iter().any(|task| task.name == NAME));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waker_of_a_submitter_that_panics_keeps_nobody_from_being_answered() {
+    struct Faulty;
+    impl Wake for Faulty {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker");
+        }
+    }
+    let ctx = Context::root();
+    let (batcher, seen) = tens(&ctx, Options::default().max_delay(SECOND));
+    let mut first = Box::pin(batcher.submit(&ctx, 1));
+    let waker = Waker::from(Arc::new(Faulty));
+    assert!(first.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+    assert_eq!(batcher.submit(&ctx, 2).await.unwrap(), 20);
+    assert_eq!(first.await.unwrap(), 10);
+    assert_eq!(*seen.lock(), [[1, 2]]);
 }

@@ -257,3 +257,29 @@ async fn keys_that_panic_when_they_are_compared_leave_the_flights_whole() {
     );
     assert_eq!((one.unwrap(), other.unwrap(), group.numbers().calls), (1, 1, 1));
 }
+
+/// A value that cannot be shared.
+#[derive(Debug)]
+struct Single;
+
+impl Clone for Single {
+    fn clone(&self) -> Self {
+        panic!("there is but one");
+    }
+}
+
+#[tokio::test]
+async fn a_value_whose_clone_panics_is_the_leaders_and_an_error_for_the_others() {
+    let (group, ctx) = (Group::<_, Single, ()>::new(Options::default()).unwrap(), Context::root());
+    let mut shares = Box::pin(group.run(&ctx, "key", |_| std::future::pending()));
+    let leader = group.run(&ctx, "key", |_| {
+        // Comes while the work is polled for the first time.
+        assert!(
+            shares.as_mut().poll(&mut std::task::Context::from_waker(Waker::noop())).is_pending()
+        );
+        std::future::ready(Ok(Single))
+    });
+    leader.await.unwrap();
+    assert!(matches!(shares.await.unwrap_err().into_kind(), FailedKind::Panicked(_)));
+    assert_eq!(group.numbers().running, 0);
+}
