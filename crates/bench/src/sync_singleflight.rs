@@ -1,7 +1,7 @@
 //! Rows `single-flight*`: a call that is made once for all who make it at the same time.
 //!
 //! Ours asks a context, catches panics, and owns the work: who came first may go away, and who waits goes on. uniflight's
-//! work is polled by whoever waits; async_singleflight's by its leader, and is called again if that goes. Go's is
+//! work is polled by whoever waits; `async_singleflight`'s by its leader, and is called again if that goes. Go's is
 //! measured in its own program, where the module `golang.org/x/sync` is installed for it (Debian:
 //! golang-golang-x-sync-dev).
 

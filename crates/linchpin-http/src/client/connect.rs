@@ -54,9 +54,12 @@ pub(super) struct Connector {
 struct Shared {
     addresses: AddressPolicy,
     resolver: Arc<dyn Resolve>,
-    lookups: Group<(Arc<str>, u16), Arc<[SocketAddr]>, Arc<str>>,
+    lookups: Group<(Arc<str>, u16), Found, Arc<str>>,
     timeout: Duration,
 }
+
+/// What a name stands for.
+type Found = Arc<[SocketAddr]>;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -122,7 +125,7 @@ impl Shared {
     }
 
     /// One look-up for all who want the same name at the same time, as a crowd of deliveries to one host does.
-    async fn look_up(&self, host: Arc<str>, port: u16) -> Result<Arc<[SocketAddr]>, BoxError> {
+    async fn look_up(&self, host: Arc<str>, port: u16) -> Result<Found, BoxError> {
         let (resolver, name) = (self.resolver.clone(), host.clone());
         let look_up = move |_: singleflight::Flight<'_>| async move {
             let found = resolver.resolve(&name, port).await;
