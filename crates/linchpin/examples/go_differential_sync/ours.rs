@@ -29,6 +29,7 @@ pub(crate) async fn play(script: &Script, planted: Option<Planted>) -> Vec<View>
         planted,
         start: Instant::now(),
         callers: BTreeMap::new(),
+        tasks: Vec::new(),
     };
     let mut views = Vec::new();
     for step in &script.steps {
@@ -45,6 +46,8 @@ struct World {
     planted: Option<Planted>,
     start: Instant,
     callers: BTreeMap<usize, Caller>,
+    /// In which callers wait.
+    tasks: Vec<Task<()>>,
 }
 
 struct Caller {
@@ -52,7 +55,6 @@ struct Caller {
     permits: usize,
     ctx: Child,
     deadline: Option<u64>,
-    _task: Option<Task<()>>,
 }
 
 /// What a caller came to, and what its work is told.
@@ -124,7 +126,7 @@ impl World {
         caller.deadline = Some(self.elapsed() + ms).filter(|_| ms > 0);
         let (semaphore, own) = (self.semaphore.clone(), Context::clone(&caller.ctx));
         let shared = caller.shared.clone();
-        caller._task = Some(task::spawn("caller", async move {
+        self.tasks.push(task::spawn("caller", async move {
             let came_to = match semaphore.acquire_owned(&own, permits).await {
                 Ok(permit) => CameTo::Granted { _permit: permit },
                 Err(_) => CameTo::Ended,
@@ -159,9 +161,9 @@ impl World {
     }
 
     fn call(&mut self, id: usize, key: &'static str) {
-        let mut caller = Caller::new(State::default(), 0, Context::root().child());
+        let caller = Caller::new(State::default(), 0, Context::root().child());
         let (group, shared) = (self.flights.clone(), caller.shared.clone());
-        caller._task = Some(task::spawn("caller", async move {
+        self.tasks.push(task::spawn("caller", async move {
             let state = shared.clone();
             let work = move |_: singleflight::Flight<'_>| {
                 lock(&state).called = true;
@@ -230,7 +232,7 @@ impl World {
 
 impl Caller {
     fn new(state: State, permits: usize, ctx: Child) -> Self {
-        Self { shared: Arc::new(Mutex::new(state)), permits, ctx, deadline: None, _task: None }
+        Self { shared: Arc::new(Mutex::new(state)), permits, ctx, deadline: None }
     }
 }
 
