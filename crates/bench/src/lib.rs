@@ -32,6 +32,7 @@ pub mod stats;
 pub mod sync;
 pub mod sync_counter;
 pub mod sync_map;
+pub mod sync_objects;
 pub mod sync_once;
 pub mod sync_semaphore;
 pub mod sync_singleflight;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use linchpin::resilience::bulkhead::{self, Bulkhead};
+use linchpin::sync::object_pool::{self, BufferOptions, BufferPool, ObjectPool};
 use linchpin::sync::semaphore::{self, Semaphore};
 use linchpin::sync::singleflight;
 use linchpin::task::pipeline::{self, Pipeline};
@@ -19,6 +20,12 @@ type Build = fn() -> Result<(), linchpin::Error>;
 const DEFAULTS: &[(&str, Build)] = &[
     ("resilience::bulkhead::Options", || {
         Ok(Bulkhead::new("test", 1, bulkhead::Options::default()).map(drop)?)
+    }),
+    ("sync::object_pool::options::Options", || {
+        Ok(ObjectPool::new(String::new, object_pool::Options::default()).map(drop)?)
+    }),
+    ("sync::object_pool::options::BufferOptions", || {
+        Ok(BufferPool::new(BufferOptions::default()).map(drop)?)
     }),
     ("sync::semaphore::options::Options", || {
         Ok(Semaphore::new(1, semaphore::Options::default()).map(drop)?)
