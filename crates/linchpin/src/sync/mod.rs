@@ -8,6 +8,7 @@
 //! | to guard a value for a moment, deadlocks found in debug builds | [`Mutex`], [`RwLock`] |
 //! | to wait until something has happened, or nothing is under way | [`event`] |
 //! | a value that many look at, the latest | [`watched`] |
+//! | to do for many at once what callers ask for one by one | [`batch`] |
 //! | to bound how much of something is in use | [`semaphore`] |
 //! | a value that is made once, or again when it is stale | [`once`] |
 //! | to fetch what a key stands for once for all who ask at the same time | [`singleflight`] |
@@ -22,6 +23,7 @@
 //!
 //! [`Context::run`]: crate::Context::run
 
+pub mod batch;
 pub(crate) mod biased;
 pub mod channel;
 pub mod counter;

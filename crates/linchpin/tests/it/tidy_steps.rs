@@ -14,7 +14,7 @@ const CRATES: [&str; 3] = ["linchpin", "linchpin-data", "linchpin-http"];
 type Row = (&'static str, &'static [&'static str], &'static str);
 
 /// A new wait gets a test with `linchpin_testing::steps::drop_at_each`, and a place here.
-const DROPPED: [Row; 43] = [
+const DROPPED: [Row; 44] = [
     ("linchpin-data/src/sqlite/database.rs", &["Database::close"], "steps.rs"),
     ("linchpin-data/src/sqlite/reader.rs", &["Reader::query"], "steps.rs"),
     ("linchpin-data/src/sqlite/writer.rs", &["Writer::submit", "Writer::submit_sized"], "steps.rs"),
@@ -28,6 +28,11 @@ const DROPPED: [Row; 43] = [
     ),
     ("linchpin/src/error/panic.rs", &["catch_async"], "steps.rs"),
     ("linchpin/src/resilience/bulkhead.rs", &["Bulkhead::enter"], "steps.rs"),
+    (
+        "linchpin/src/sync/batch/mod.rs",
+        &["Batcher::close", "Batcher::push", "Batcher::submit"],
+        "batch.rs",
+    ),
     ("linchpin/src/sync/channel/lossy.rs", &["LossyReceiver::recv"], "channel.rs"),
     (
         "linchpin/src/sync/channel/waiting.rs",
