@@ -1,6 +1,6 @@
 //! Go as a peer: a program that is built once a run, where Go is installed, and asked for each sample.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,10 +15,21 @@ impl Program {
     /// Builds it; `None` where there is no Go that does.
     #[must_use]
     pub fn build(source: &str) -> Option<Self> {
+        Self::built_by(source, &mut Command::new("go"))
+    }
+
+    /// The same with the sources that a distribution of Linux installs below `path`, as in a GOPATH.
+    #[must_use]
+    pub fn build_with(source: &str, path: &Path) -> Option<Self> {
+        let mut go = Command::new("go");
+        Self::built_by(source, go.env("GO111MODULE", "off").env("GOPATH", path))
+    }
+
+    fn built_by(source: &str, go: &mut Command) -> Option<Self> {
         let folder = TempDir::new().ok()?;
         let (file, program) = (folder.path().join("main.go"), folder.path().join("main"));
         std::fs::write(&file, source).ok()?;
-        let built = Command::new("go").arg("build").arg("-o").arg(&program).arg(&file).status();
+        let built = go.arg("build").arg("-o").arg(&program).arg(&file).status();
         built.is_ok_and(|status| status.success()).then(|| Self(Rc::new((folder, program))))
     }
 

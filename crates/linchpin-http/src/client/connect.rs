@@ -11,6 +11,7 @@ use std::time::Duration;
 use http::Uri;
 use hyper_util::rt::TokioIo;
 use linchpin::sync::select;
+use linchpin::sync::singleflight::{self, Group};
 use tokio::net::TcpStream;
 use tower::Service;
 
@@ -19,7 +20,8 @@ use super::error::Blocked;
 
 /// Looks names up.
 ///
-/// One call a connection: what it returns is judged, and only what passed is dialled.
+/// What it returns is judged for each connection anew, and only what passed is dialled. Connections to one name that are
+/// opened at the same time share a call; nothing is kept for later.
 pub trait Resolve: Send + Sync + 'static {
     /// The addresses of `host`, in the order to try.
     fn resolve<'a>(
@@ -52,8 +54,12 @@ pub(super) struct Connector {
 struct Shared {
     addresses: AddressPolicy,
     resolver: Arc<dyn Resolve>,
+    lookups: Group<(Arc<str>, u16), Found, Arc<str>>,
     timeout: Duration,
 }
+
+/// What a name stands for.
+type Found = Arc<[SocketAddr]>;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -63,7 +69,11 @@ impl Connector {
         resolver: Arc<dyn Resolve>,
         timeout: Duration,
     ) -> Self {
-        Self { shared: Arc::new(Shared { addresses, resolver, timeout }) }
+        // Without any time for a connection there is none for a look-up, and no flight gets far.
+        let limit = Some(timeout).filter(|limit| !limit.is_zero());
+        let options = singleflight::Options::default().name("look-up").max_flight(limit);
+        let lookups = Group::new(options).expect("it lets others wait, and has time");
+        Self { shared: Arc::new(Shared { addresses, resolver, lookups, timeout }) }
     }
 }
 
@@ -97,15 +107,11 @@ impl Shared {
         let port =
             uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
         let found = match host.parse::<IpAddr>() {
-            Ok(literal) => vec![SocketAddr::new(literal, port)],
-            Err(_) => self
-                .resolver
-                .resolve(host, port)
-                .await
-                .map_err(|fault| format!("cannot look up `{host}`: {fault}"))?,
+            Ok(literal) => Arc::from([SocketAddr::new(literal, port)]),
+            Err(_) => self.look_up(host.into(), port).await?,
         };
         let mut last: BoxError = format!("`{host}` has no address").into();
-        for addr in found {
+        for &addr in &*found {
             if let Err(range) = self.addresses.judge(addr.ip()) {
                 last = Blocked { host: host.to_owned(), address: addr.ip(), range }.into();
                 continue;
@@ -116,6 +122,19 @@ impl Shared {
             }
         }
         Err(last)
+    }
+
+    /// One look-up for all who want the same name at the same time, as a crowd of deliveries to one host does.
+    async fn look_up(&self, host: Arc<str>, port: u16) -> Result<Found, BoxError> {
+        let (resolver, name) = (self.resolver.clone(), host.clone());
+        let look_up = move |_: singleflight::Flight<'_>| async move {
+            let found = resolver.resolve(&name, port).await;
+            found.map(Arc::from).map_err(|fault| fault.to_string().into())
+        };
+        // Who waits has a time limit of its own, for the connection as a whole.
+        let root = linchpin::Context::root();
+        let found = self.lookups.run(&root, (host.clone(), port), look_up).await;
+        found.map_err(|fault| format!("cannot look up `{host}`: {fault}").into())
     }
 
     /// The second lock: whom we are really connected to.

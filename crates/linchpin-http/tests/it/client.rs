@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -100,6 +101,37 @@ async fn a_request_arrives_as_it_was_sent() {
     assert_eq!(received.header("webhook-id"), Some("msg_1"));
     assert_eq!(received.header("host"), Some(server.addr().to_string().as_str()));
     assert_eq!(received.header("accept-encoding"), None);
+}
+
+/// A resolver that counts its calls, and answers when others had a turn.
+#[derive(Clone)]
+struct Counted(Arc<AtomicUsize>, SocketAddr);
+
+impl Resolve for Counted {
+    fn resolve<'a>(
+        &'a self,
+        _: &'a str,
+        _: u16,
+    ) -> Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            Ok(vec![self.1])
+        })
+    }
+}
+
+#[linchpin_testing::test]
+async fn connections_to_one_name_at_the_same_time_share_a_look_up() {
+    let server = TestServer::spawn().await;
+    server.next((0..4).map(|_| Answer::text(200, "here")));
+    let looked_up = Arc::new(AtomicUsize::new(0));
+    let resolver = Counted(looked_up.clone(), server.addr());
+    let client = client(local().resolver(resolver));
+    let url = format!("http://example.test:{}/", server.addr().port());
+    let calls = futures_util::future::join_all((0..4).map(|_| call(&client, &url))).await;
+    assert!(calls.iter().all(Result::is_ok), "{calls:?}");
+    assert_eq!(looked_up.load(Ordering::SeqCst), 1);
 }
 
 #[linchpin_testing::test]

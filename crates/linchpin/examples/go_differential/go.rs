@@ -1,12 +1,13 @@
-//! The other side: a process that plays scripts on Go's own package, one line in, one line out.
+//! The other side: a process that plays scripts on Go's own packages, one line in, one line out.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::Failure;
-use super::script::Step;
-use super::view::View;
 
 /// The oracle, which ends with us: it reads until its input does.
 #[derive(Debug)]
@@ -30,9 +31,12 @@ impl Go {
         Ok(Self { process, scripts, views: BufReader::new(views) })
     }
 
-    /// What Go's world looks like after each of `steps`.
-    pub(crate) fn play(&mut self, steps: &[Step]) -> Result<Vec<View>, Failure> {
-        let mut line = serde_json::to_string(steps)?;
+    /// What Go's world looks like after each step of `script`.
+    pub(crate) fn play<V: DeserializeOwned>(
+        &mut self,
+        script: &impl Serialize,
+    ) -> Result<Vec<V>, Failure> {
+        let mut line = serde_json::to_string(script)?;
         line.push('\n');
         self.scripts.as_mut().ok_or("the oracle was stopped")?.write_all(line.as_bytes())?;
         let mut answer = String::new();

@@ -111,7 +111,7 @@ struct Difference {
 
 impl Sides {
     fn compare(&mut self, script: &Script) -> Result<Option<Difference>, Failure> {
-        let theirs = self.go.play(&script.steps)?;
+        let theirs: Vec<View> = self.go.play(&script.steps)?;
         let ours = self.runtime.block_on(ours::play(script, self.planted));
         if theirs.len() != ours.len() {
             return Err(format!("{} views of Go and {} of ours", theirs.len(), ours.len()).into());

@@ -1,10 +1,10 @@
 //! The table `event_type`.
 
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
 
 use linchpin::Result;
 use linchpin::context::Context;
+use linchpin::sync::Lazy;
 use linchpin::time::Timestamp;
 use linchpin_data::sqlite::Sql as _;
 use linchpin_data::sqlite::record::{self, Record as _};
@@ -201,13 +201,13 @@ pub(super) fn unknown<'a>(
 }
 
 /// The columns of an event type, after those that say whose it is.
-static COLUMNS: LazyLock<String> = LazyLock::new(record::columns::<EventType>);
-static SAVE: LazyLock<String> = LazyLock::new(|| {
+static COLUMNS: Lazy<String> = Lazy::new(record::columns::<EventType>);
+static SAVE: Lazy<String> = Lazy::new(|| {
     let parameters = record::parameters::<EventType>(2);
     format!("INSERT OR REPLACE INTO event_type (org, {}) VALUES (?1, {parameters})", *COLUMNS)
 });
-static FIND: LazyLock<String> =
-    LazyLock::new(|| format!("SELECT {} FROM event_type WHERE org = ?1 AND name = ?2", *COLUMNS));
+static FIND: Lazy<String> =
+    Lazy::new(|| format!("SELECT {} FROM event_type WHERE org = ?1 AND name = ?2", *COLUMNS));
 
 fn save(conn: &Connection, org: OrgId, kind: &EventType) -> Result<()> {
     conn.prepare_cached(&SAVE)

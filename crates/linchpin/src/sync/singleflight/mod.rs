@@ -69,7 +69,8 @@ use crate::sync::striped::stripes;
 /// | many keys asked for at once, to be fetched together | a batcher |
 /// | a result that is to be kept for a while | a cache, in front of this |
 ///
-/// Costs: a call that nobody shares takes a lock twice and allocates its work; who waits stands in a table of the flight.
+/// Costs: a call that nobody shares takes a lock twice and allocates its work; who waits stands in a table of the flight
+/// (`scripts/bench sync`).
 pub struct Group<K, V, E = Error, S = DefaultHashBuilder> {
     core: Arc<Core<K, V, E>>,
     hasher: S,
