@@ -1,10 +1,16 @@
 //! Area `sync`: shared state beside tokio's own means and the crates people take.
 
 use crate::harness::Operation;
-use crate::{sync_counter, sync_map, sync_semaphore};
+use crate::{sync_bus, sync_counter, sync_event, sync_map, sync_semaphore};
 
 /// Every row that the harness measures.
 pub fn operations() -> Vec<Operation> {
-    let parts = [sync_counter::operations(), sync_map::operations(), sync_semaphore::operations()];
+    let parts = [
+        sync_bus::operations(),
+        sync_counter::operations(),
+        sync_event::operations(),
+        sync_map::operations(),
+        sync_semaphore::operations(),
+    ];
     parts.into_iter().flatten().collect()
 }

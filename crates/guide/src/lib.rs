@@ -44,5 +44,6 @@ chapters! {
     u1_context_keys "U1-context-keys";
     u2_large_configurations "U2-large-configurations";
     u3_iterators "U3-iterators";
+    u4_publish_and_subscribe "U4-publish-and-subscribe";
     u6_cooperative_cancellation "U6-cooperative-cancellation";
 }

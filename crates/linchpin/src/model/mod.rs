@@ -5,6 +5,7 @@
 
 mod belt;
 mod biased;
+mod bus;
 mod context;
 mod counter;
 mod event;

@@ -88,6 +88,10 @@ impl<T> Slab<T> {
         self.chunks.iter().flat_map(|chunk| &chunk.places).flatten()
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.chunks.iter_mut().flat_map(|chunk| &mut chunk.places).flatten()
+    }
+
     pub(crate) fn into_values(self) -> impl Iterator<Item = T> {
         self.chunks.into_iter().flat_map(|chunk| chunk.places).flatten()
     }

@@ -2,6 +2,7 @@
 
 mod auto_traits;
 mod bulkhead;
+mod bus;
 mod carrier;
 mod catalogue;
 mod channel;
