@@ -161,6 +161,12 @@ pub(crate) enum Fault {
     ContextTellsBeforeItEnds,
     /// A thread adds to a cell of a counter that is not its own.
     CounterAddsInAnothersCell,
+    /// One who waits for a flight looks whether it has landed and leaves its waker under two holds of the lock, not one.
+    FlightLooksBeforeItWaits,
+    /// A flight that was forgotten takes newcomers still.
+    FlightStaysOpen,
+    /// A flight that all have left takes one more.
+    FlightTakesWhoComesTooLate,
     /// A number that was zero goes up, and what was done before it was zero is not seen.
     CountdownForgetsWhatWasDone,
     /// One who waits for zero looks before it says that it waits, and not after.
@@ -173,6 +179,10 @@ pub(crate) enum Fault {
     PoolLooksBeforeItIdles,
     /// The receiver of a mailbox looks and leaves its waker under two holds of the lock, not one.
     MailboxLooksBeforeItRegisters,
+    /// One who waits to make a value looks whether it is its turn and gets in line under two holds of the lock, not one.
+    OnceLooksBeforeItWaits,
+    /// One who waits to make a value, is given the turn and goes away keeps the turn.
+    OnceForgetsWhoLeft,
     /// A state is stored without a look whether it is still the one that was judged.
     PackedStoresUnseen,
     /// A task takes its number in the list and enters under another hold of the lock.

@@ -20,7 +20,8 @@ pub struct Blocking {
     context: Context,
 }
 
-struct Unpark(Thread);
+/// Wakes a thread that has parked.
+pub(crate) struct Unpark(pub(crate) Thread);
 
 impl Blocking {
     pub(super) fn new(context: &Context) -> Self {

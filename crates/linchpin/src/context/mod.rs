@@ -36,6 +36,7 @@ use std::time::Duration;
 
 pub use self::after::After;
 pub use self::blocking::Blocking;
+pub(crate) use self::blocking::Unpark;
 pub use self::budget::Budget;
 pub use self::cause::{Cause, Ended, Reason};
 pub use self::child::Child;

@@ -11,10 +11,12 @@ mod counter;
 mod event;
 mod group;
 mod mailbox;
+mod once;
 mod pool;
 mod pool_handle;
 mod registry;
 mod semaphore;
+mod singleflight;
 mod stream;
 mod striped;
 

@@ -24,7 +24,7 @@ pub struct Failed<E = Infallible> {
     kind: FailedKind<E>,
 }
 
-/// The four ways to fail.
+/// The ways to fail.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FailedKind<E = Infallible> {
@@ -32,6 +32,8 @@ pub enum FailedKind<E = Infallible> {
     Callee(E),
     /// The context ended before or while waiting; the callee may or may not have been asked.
     Ended(Ended),
+    /// The callee was asked and panicked; the error holds a [`Panicked`](crate::error::Panicked).
+    Panicked(Error),
     /// A policy refused; the callee was never asked.
     Refused(Refusal),
     /// The callee was asked and took too long.
@@ -102,6 +104,7 @@ impl<E: fmt::Display> fmt::Display for Failed<E> {
         match &self.kind {
             FailedKind::Callee(error) => error.fmt(f),
             FailedKind::Ended(ended) => ended.fmt(f),
+            FailedKind::Panicked(error) => error.fmt(f),
             FailedKind::Refused(refusal) => refusal.fmt(f),
             FailedKind::TimedOut => f.write_str("timed out"),
         }
@@ -115,6 +118,7 @@ impl<E: std::error::Error + 'static> std::error::Error for Failed<E> {
         match &self.kind {
             FailedKind::Callee(error) => Some(error),
             FailedKind::Ended(ended) => Some(ended),
+            FailedKind::Panicked(error) => Some(error),
             FailedKind::Refused(refusal) => Some(refusal),
             FailedKind::TimedOut => None,
         }
@@ -126,6 +130,7 @@ impl From<Failed> for Error {
         match failed.kind {
             FailedKind::Callee(never) => match never {},
             FailedKind::Ended(ended) => ended.into(),
+            FailedKind::Panicked(error) => error,
             FailedKind::Refused(refusal) => refusal.into(),
             FailedKind::TimedOut => Self::new(Kind::DeadlineExceeded, "timed out"),
         }

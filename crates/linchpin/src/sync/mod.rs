@@ -10,6 +10,8 @@
 //! | to wait until something has happened, or nothing is under way | [`event`] |
 //! | a value that many look at, the latest | [`watched`] |
 //! | to bound how much of something is in use | [`semaphore`] |
+//! | a value that is made once, or again when it is stale | [`once`] |
+//! | to fetch what a key stands for once for all who ask at the same time | [`singleflight`] |
 //! | a map, or a lock for each key, that many threads use | [`striped`] |
 //! | to count, and to know a level and its peak | [`counter`] |
 //! | flags, or a state machine, in one word | [`packed`] |
@@ -27,14 +29,17 @@ pub mod counter;
 pub mod event;
 pub mod lock;
 pub(crate) mod mailbox;
+pub mod once;
 pub mod packed;
 pub(crate) mod seat;
 pub mod select;
 pub mod semaphore;
+pub mod singleflight;
 pub mod striped;
 pub(crate) mod waiters;
 pub mod watched;
 
 pub use self::lock::mutex::Mutex;
 pub use self::lock::rwlock::RwLock;
+pub use self::once::{Lazy, Once};
 pub use self::semaphore::Semaphore;

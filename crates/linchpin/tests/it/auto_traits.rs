@@ -12,9 +12,11 @@ use linchpin::sync::bus::{self, Batch, Bus, Listed, Message, Subscriber, Topic};
 use linchpin::sync::channel;
 use linchpin::sync::counter::{Counter, Gauge};
 use linchpin::sync::event::{Barrier, Event, Latch, Passed, UnderWay, WaitGroup};
+use linchpin::sync::once::{Current, Lazy, Once, Renewable};
 use linchpin::sync::packed::Packed;
 use linchpin::sync::select::{self, Set};
 use linchpin::sync::semaphore::{self, At, Semaphore};
+use linchpin::sync::singleflight;
 use linchpin::sync::striped::{Lock, Map};
 use linchpin::sync::watched::{Viewer, Watched};
 use linchpin::task::fan::{FanOut, Share};
@@ -51,6 +53,8 @@ const _: () = {
     shared::<(pipeline::Options<u8>, Numbers, DeadLetter<u8>, Share<u8>, Yielder<u8>)>();
     shared::<(Counter, Gauge, Packed<linchpin::sync::counter::Reading>)>();
     shared::<(Lock<u8>, Map<u8, String>)>();
+    shared::<(singleflight::Group<u8, u8>, singleflight::Options, singleflight::Numbers)>();
+    shared::<(Once<u8>, Lazy<u8>, Renewable<u8>, Current<u8>)>();
     sent::<Pipeline<Iter<std::vec::IntoIter<u8>>>>();
     sent::<(FanOut<Iter<std::vec::IntoIter<u8>>>, Scope<'_, u8>)>();
     // A payload may be sent, but not shared.
@@ -76,6 +80,11 @@ fn every_wait_may_move_between_threads() {
     let bus = Bus::<u8>::new();
     sent(bus.topic("a").unwrap().publish(&ctx, 1));
     sent(bus.subscribe("a", bus::Subscription::default()).unwrap().recv(&ctx));
+    let once = Once::<u8>::new();
+    sent(once.get_or_load(&ctx, || async { Ok::<_, Error>(1) }));
+    let flights: singleflight::Group<u8, u8> =
+        singleflight::Group::new(singleflight::Options::default()).unwrap();
+    sent(flights.run(&ctx, 1, |_| async { Ok(1) }));
     sent(Event::new().wait(&ctx));
     sent(Barrier::new(1).unwrap().wait(&ctx));
     sent(Watched::new(1).viewer().changed(&ctx));

@@ -7,6 +7,7 @@ use linchpin::sync::Mutex;
 use linchpin::sync::bus::{Bus, Policy, Subscription};
 use linchpin::sync::event::Event;
 use linchpin::sync::semaphore::{self, Semaphore};
+use linchpin::sync::singleflight;
 use linchpin::sync::striped::Map;
 use linchpin::sync::watched::Watched;
 use linchpin::task::Group;
@@ -261,6 +262,46 @@ fn a_million_keys_leave_a_striped_map_as_small_as_it_was() {
         }
     });
     assert!(grown < KEPT, "{grown} bytes");
+}
+
+#[test]
+fn a_million_keys_leave_the_flights_nothing() {
+    if has_run_alone() {
+        return;
+    }
+    let (ctx, runtime) = (Context::root().child(), runtime());
+    let flights: singleflight::Group<usize, usize> =
+        singleflight::Group::new(singleflight::Options::default().max_flight(None)).unwrap();
+    let (grown, ()) = growth(|| {
+        // One after the other, each done at once.
+        for key in 0..MILLION {
+            let call = flights.run(&ctx, key, |_| async move { Ok(key) });
+            assert_eq!(runtime.block_on(call).unwrap(), key);
+        }
+        // In crowds of which each has a sharer, and of which half go away before they are done.
+        for round in 0..MILLION / CROWD / 2 {
+            runtime.block_on(async {
+                let calls = (0..CROWD).map(|n| {
+                    let work = move || async move {
+                        tokio::task::yield_now().await;
+                        Ok(n)
+                    };
+                    flights.run(&ctx, round * CROWD + n / 2, move |_| work())
+                });
+                let mut calls: Vec<_> = calls.map(Box::pin).collect();
+                for call in &mut calls {
+                    assert!(futures_util::poll!(call).is_pending());
+                }
+                calls.truncate(CROWD / 2);
+                for call in calls {
+                    call.await.unwrap();
+                }
+                steps::settle().await;
+            });
+        }
+        assert_eq!(flights.numbers().running, 0);
+    });
+    assert!(grown < MARGIN, "{grown} bytes");
 }
 
 fn runtime() -> tokio::runtime::Runtime {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use linchpin::resilience::bulkhead::{self, Bulkhead};
 use linchpin::sync::semaphore::{self, Semaphore};
+use linchpin::sync::singleflight;
 use linchpin::task::pipeline::{self, Pipeline};
 use linchpin::task::pool::{self, Pool};
 use linchpin::task::supervisor::{self, Supervisor};
@@ -21,6 +22,10 @@ const DEFAULTS: &[(&str, Build)] = &[
     }),
     ("sync::semaphore::options::Options", || {
         Ok(Semaphore::new(1, semaphore::Options::default()).map(drop)?)
+    }),
+    ("sync::singleflight::options::Options", || {
+        let options = singleflight::Options::default();
+        Ok(singleflight::Group::<u8, u8>::new(options).map(drop)?)
     }),
     ("task::supervisor::options::Options", || {
         Ok(Supervisor::new("test", supervisor::Options::default()).map(drop)?)

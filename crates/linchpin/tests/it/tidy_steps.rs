@@ -14,7 +14,7 @@ const CRATES: [&str; 3] = ["linchpin", "linchpin-data", "linchpin-http"];
 type Row = (&'static str, &'static [&'static str], &'static str);
 
 /// A new wait gets a test with `linchpin_testing::steps::drop_at_each`, and a place here.
-const DROPPED: [Row; 41] = [
+const DROPPED: [Row; 45] = [
     ("linchpin-data/src/sqlite/database.rs", &["Database::close"], "steps.rs"),
     ("linchpin-data/src/sqlite/reader.rs", &["Reader::query"], "steps.rs"),
     ("linchpin-data/src/sqlite/writer.rs", &["Writer::submit", "Writer::submit_sized"], "steps.rs"),
@@ -45,6 +45,9 @@ const DROPPED: [Row; 41] = [
     ("linchpin/src/sync/event/latch.rs", &["Latch::wait"], "event.rs"),
     ("linchpin/src/sync/event/wait_group.rs", &["WaitGroup::wait"], "event.rs"),
     ("linchpin/src/sync/lock/future.rs", &["checked"], "steps.rs"),
+    ("linchpin/src/sync/once/cell.rs", &["Once::get_or_load"], "once.rs"),
+    ("linchpin/src/sync/once/lazy.rs", &["Lazy::load"], "once.rs"),
+    ("linchpin/src/sync/once/renew.rs", &["Renewable::get_or_load"], "once.rs"),
     ("linchpin/src/sync/select/mod.rs", &["biased", "fair", "maybe", "within"], "select.rs"),
     ("linchpin/src/sync/select/set.rs", &["Set::next"], "select.rs"),
     (
@@ -52,6 +55,7 @@ const DROPPED: [Row; 41] = [
         &["At::acquire", "At::acquire_owned", "Semaphore::acquire", "Semaphore::acquire_owned"],
         "semaphore.rs",
     ),
+    ("linchpin/src/sync/singleflight/mod.rs", &["Group::run"], "singleflight.rs"),
     ("linchpin/src/sync/watched.rs", &["Viewer::changed", "Viewer::wait_for"], "watched.rs"),
     ("linchpin/src/task/fan/settle.rs", &["all", "first", "gather", "quorum", "race"], "fan.rs"),
     (

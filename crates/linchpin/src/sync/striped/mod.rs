@@ -27,7 +27,7 @@
 mod lock;
 mod map;
 mod map_each;
-mod stripes;
+pub(crate) mod stripes;
 
 pub use self::lock::{Held, Lock};
 pub use self::map::Map;

@@ -31,12 +31,19 @@ const MOST: usize = 1 << 16;
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Sixteen for each processor: two threads that come at once seldom mean the same.
-fn usual() -> usize {
+pub(crate) fn usual() -> usize {
     static USUAL: OnceLock<usize> = OnceLock::new();
     *USUAL.get_or_init(|| {
         let processors = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         (processors * 16).next_power_of_two().min(1024)
     })
+}
+
+/// The stripe of a hash among so many, a power of two.
+#[inline]
+pub(crate) fn place(hash: u64, stripes: usize) -> usize {
+    let mixed = (hash ^ (hash >> 32)).wrapping_mul(GOLDEN);
+    (mixed >> 48) as usize & (stripes - 1)
 }
 
 impl<T> Stripes<T> {
@@ -68,8 +75,7 @@ impl<T> Stripes<T> {
     /// some of them as they are.
     #[inline]
     pub(crate) fn index(&self, hash: u64) -> usize {
-        let mixed = (hash ^ (hash >> 32)).wrapping_mul(GOLDEN);
-        (mixed >> 48) as usize & (self.0.len() - 1)
+        place(hash, self.0.len())
     }
 
     #[inline]

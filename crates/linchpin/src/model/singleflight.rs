@@ -1,0 +1,138 @@
+//! Single flight: who waits is woken; no flight is both joined and cancelled; what was begun before a `forget` is never given
+//! to who comes after it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Poll, Wake, Waker};
+
+use loom::sync::atomic::AtomicUsize as LoomAtomicUsize;
+use loom::thread;
+
+use super::{catches, holds};
+use crate::shim::Fault;
+use crate::sync::singleflight::{Flights, Found, Joined, Record, TableEntered, Waiter};
+
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Somebody comes to wait as the flight lands: it finds the outcome, or is woken for it.
+fn who_waits_is_woken() {
+    let record = Arc::new(Record::new());
+    let lander = thread::spawn({
+        let record = record.clone();
+        move || record.land(1)
+    });
+    assert_eq!(record.join(8), Joined::Yes);
+    let (woken, mut waiter) = (Arc::new(Woken::default()), Waiter::Other(None));
+    let waker = Waker::from(woken.clone());
+    let found = record.poll(&mut waiter, &waker);
+    lander.join().unwrap();
+    if found.is_pending() {
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1, "a wake-up was lost");
+        assert_eq!(record.poll(&mut waiter, &waker), Poll::Ready(Found::Landed));
+    }
+    assert_eq!(record.outcome(), Some(&1));
+}
+
+/// The same where the flight becomes stale: who shares is told, and the leader waits on.
+fn who_shares_is_told_that_it_is_stale() {
+    let record = Arc::new(Record::<u8>::new());
+    assert_eq!(record.join(8), Joined::Yes);
+    let teller = thread::spawn({
+        let record = record.clone();
+        move || record.invalidate()
+    });
+    let (woken, mut waiter) = (Arc::new(Woken::default()), Waiter::Other(None));
+    let waker = Waker::from(woken.clone());
+    let found = record.poll(&mut waiter, &waker);
+    teller.join().unwrap();
+    if found.is_pending() {
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1, "a wake-up was lost");
+        assert_eq!(record.poll(&mut waiter, &waker), Poll::Ready(Found::Stale));
+    }
+    assert_eq!(record.poll(&mut Waiter::Leader, &waker), Poll::Pending);
+}
+
+/// The leader leaves as another comes: the flight is joined, or it is cancelled, and never both.
+fn no_flight_is_both_joined_and_cancelled() {
+    let record = Arc::new(Record::<u8>::new());
+    let leader = thread::spawn({
+        let record = record.clone();
+        move || record.quit(&Waiter::Leader)
+    });
+    let joined = record.join(8);
+    let cancelled = leader.join().unwrap();
+    assert_eq!(joined == Joined::Over, cancelled);
+    if joined == Joined::Yes {
+        assert!(record.quit(&Waiter::Other(None)), "the last cancels it");
+    }
+}
+
+/// Two leave at once: one of them is the last.
+fn one_is_the_last_to_leave() {
+    let record = Arc::new(Record::<u8>::new());
+    assert_eq!(record.join(8), Joined::Yes);
+    let other = thread::spawn({
+        let record = record.clone();
+        move || record.quit(&Waiter::Leader)
+    });
+    let last = record.quit(&Waiter::Other(None));
+    assert!(last != other.join().unwrap());
+}
+
+/// What a key stands for changes while somebody fetches it. Whoever forgets it then and asks gets the new.
+fn who_comes_after_a_forget_gets_nothing_older() {
+    let flights = Arc::new(Flights::<u8, usize>::new(1, 8));
+    let source = Arc::new(LoomAtomicUsize::new(1));
+    let fetcher = thread::spawn({
+        let (flights, source) = (flights.clone(), source.clone());
+        move || {
+            let TableEntered::Leads(place) = flights.enter(7, &mut Some(1)) else { return };
+            let value = source.load(Ordering::Relaxed);
+            if let Some(record) = flights.remove(place) {
+                record.land(value);
+            }
+        }
+    });
+    source.store(2, Ordering::Relaxed);
+    flights.close(7, |key| *key == 1);
+    let entered = flights.enter(7, &mut Some(1));
+    fetcher.join().unwrap();
+    match entered {
+        // The fetcher may have come later and share it.
+        TableEntered::Leads(place) => drop(flights.remove(place)),
+        TableEntered::Joins(record) => assert_eq!(record.outcome(), Some(&2), "it is the old one"),
+    }
+    assert_eq!(flights.numbers().running, 0);
+}
+
+#[test]
+fn flight_wakes() {
+    holds("flight_wakes", who_waits_is_woken);
+    catches(Fault::FlightLooksBeforeItWaits, who_waits_is_woken);
+}
+
+#[test]
+fn flight_stale() {
+    holds("flight_stale", who_shares_is_told_that_it_is_stale);
+    catches(Fault::FlightLooksBeforeItWaits, who_shares_is_told_that_it_is_stale);
+}
+
+#[test]
+fn flight_cancels() {
+    holds("flight_cancels", no_flight_is_both_joined_and_cancelled);
+    holds("flight_cancels_once", one_is_the_last_to_leave);
+    catches(Fault::FlightTakesWhoComesTooLate, no_flight_is_both_joined_and_cancelled);
+}
+
+#[test]
+fn flight_forgets() {
+    holds("flight_forgets", who_comes_after_a_forget_gets_nothing_older);
+    catches(Fault::FlightStaysOpen, who_comes_after_a_forget_gets_nothing_older);
+}

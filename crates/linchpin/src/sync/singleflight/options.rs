@@ -1,0 +1,56 @@
+//! What flights of a group may do.
+
+use std::time::Duration;
+
+use crate::resilience::BadOptions;
+
+/// How long a flight of a [`Group`](super::Group) may take, and how many may share it.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub(super) name: &'static str,
+    pub(super) max_flight: Option<Duration>,
+    pub(super) max_waiting: usize,
+}
+
+impl Options {
+    /// The name of its tasks in [`task::live`](crate::task::live). Default: `singleflight`.
+    #[must_use]
+    pub fn name(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// How long a flight may take, whoever still waits. Default: 30 seconds. It needs a runtime with timers.
+    ///
+    /// Each waiter leaves at its own deadline, so this is for work that hangs, while new waiters never cease to come.
+    #[must_use]
+    pub fn max_flight(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.max_flight = limit.into();
+        self
+    }
+
+    /// How many callers may wait for one flight. Who comes then begins another. Default: 1024.
+    #[must_use]
+    pub fn max_waiting(mut self, callers: usize) -> Self {
+        self.max_waiting = callers;
+        self
+    }
+
+    pub(super) fn check(&self) -> Result<(), BadOptions> {
+        let name = self.name;
+        let why = if self.max_waiting == 0 {
+            format!("`{name}` lets nobody wait, so that no flight is shared; say at least 1")
+        } else if self.max_flight == Some(Duration::ZERO) {
+            format!("`{name}` gives a flight no time at all; `None` gives it all the time there is")
+        } else {
+            return Ok(());
+        };
+        Err(BadOptions::new("singleflight::Group", why))
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { name: "singleflight", max_flight: Some(Duration::from_secs(30)), max_waiting: 1024 }
+    }
+}
