@@ -13,7 +13,7 @@ use linchpin::sync::channel::{self, Overflow};
 use linchpin::sync::select::{self, Set};
 use linchpin::task::ticker::{Missed, Options, Start};
 use linchpin::task::{Ticker, Timer, debounce, throttle};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -65,7 +65,7 @@ fn ticks() -> [Operation; 3] {
                     poll_once(interval.tick());
                 }
             }),
-        // Ours moves the runtime's timer at the next wait, tokio's at once.
+        // Ours leaves the runtime's timer where it is while the moment is put off, and moves it when it rings.
         Operation::new("timer-reset-ct")
             .ct(Ours, "linchpin, and a wait", |operations| async move {
                 let (ctx, mut timer) = (Context::root().child(), Timer::after(HOUR));
@@ -175,7 +175,7 @@ fn sends() -> [Operation; 3] {
     ]
 }
 
-fn selects() -> [Operation; 3] {
+fn selects() -> [Operation; 4] {
     [
         // The second of two is ready. Ours, and the peers with a token, end with what they wait under.
         Operation::new("select-ct")
@@ -243,6 +243,32 @@ fn selects() -> [Operation; 3] {
                     black_box(set.next().await);
                 }
             }),
+        // One comes in, is waited for and is woken, among a hundred that wait.
+        Operation::new("select-set-wake-ct")
+            .ct(Ours, LINCHPIN, |operations| async move {
+                let (ctx, mut set) = (Context::root().child(), Set::new());
+                for n in 0..100 {
+                    set.insert(n, waiting());
+                }
+                for n in 100..operations + 100 {
+                    let (tell, told) = told();
+                    set.insert(n, told);
+                    poll_once(set.next(&ctx));
+                    drop(tell);
+                    drop(black_box(set.next(&ctx).await));
+                }
+            })
+            .ct(Peer, "FuturesUnordered under a token (no keys)", |operations| async move {
+                let (token, mut set) = (CancellationToken::new(), FuturesUnordered::new());
+                (0..100).for_each(|_| set.push(waiting()));
+                for _ in 0..operations {
+                    let (tell, told) = told();
+                    set.push(told);
+                    poll_once(token.run_until_cancelled(set.next()));
+                    drop(tell);
+                    black_box(token.run_until_cancelled(set.next()).await);
+                }
+            }),
     ]
 }
 
@@ -254,4 +280,10 @@ fn waiting() -> Boxed {
 
 fn done() -> Boxed {
     Box::pin(ready(()))
+}
+
+/// One that is ready when the sender is dropped.
+fn told() -> (oneshot::Sender<()>, Boxed) {
+    let (tell, told) = oneshot::channel();
+    (tell, Box::pin(async move { drop(told.await) }))
 }

@@ -195,6 +195,10 @@ pub(crate) enum Fault {
     SemaphoreLooksBeforeItWaits,
     /// Permits of a semaphore come back without what was written while they were held.
     SemaphoreReleasesNothing,
+    /// A set looks whether one of its futures was woken and leaves its waker under two holds of the lock, not one.
+    SetLooksBeforeItWaits,
+    /// A set polls a future and takes the wake-ups that come meanwhile for those that it answers.
+    SetPollsBeforeItIsStill,
     /// A seat that somebody has is given to another.
     SeatIsGivenTwice,
     /// Several stripes are locked in the order of their keys.

@@ -30,8 +30,6 @@ mod wait;
 mod watch;
 
 use std::fmt;
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 pub use self::after::After;
@@ -43,7 +41,7 @@ pub use self::child::Child;
 use self::node::{Link, Node, Role};
 pub use self::token::Token;
 pub use self::wait::Cancelled;
-use crate::sync::lock::Mark;
+use self::wait::Run;
 use crate::time::Instant;
 
 /// A place in a tree of work: when it must end, why it ended, and what travels with it.
@@ -244,18 +242,8 @@ impl Context {
     /// # Cancel safety
     ///
     /// As safe as `work` itself, which is dropped with this future.
-    pub async fn run<F: Future>(&self, work: F) -> Result<F::Output, Ended> {
-        self.check()?;
-        let (mut work, mut ended) = (pin!(work), self.cancelled());
-        std::future::poll_fn(|cx| {
-            let mark = Mark::here();
-            if let Poll::Ready(output) = work.as_mut().poll(cx) {
-                return Poll::Ready(Ok(output));
-            }
-            mark.nothing_is_held_since();
-            ended.poll_ended(cx).map(|ended| Err(ended.clone()))
-        })
-        .await
+    pub fn run<F: Future>(&self, work: F) -> impl Future<Output = Result<F::Output, Ended>> {
+        Run::new(self, work)
     }
 
     /// Sleeps for `duration`.

@@ -205,6 +205,26 @@ impl Node {
         self.levels().filter(|node| !matches!(node.role, Role::Value(_) | Role::Detached))
     }
 
+    /// Calls `work` with each of them, in their order.
+    #[inline]
+    pub(super) fn each_watchable(self: &Arc<Self>, mut work: impl FnMut(&Arc<Self>)) {
+        let mut node = self;
+        loop {
+            match &node.role {
+                Role::Owned => work(node),
+                Role::Value(_) => {}
+                // More than one way up, or none.
+                Role::Merged(_) | Role::Token(_) | Role::Detached => {
+                    return node.watchable().for_each(work);
+                }
+            }
+            match &node.parent {
+                Some(parent) => node = parent,
+                None => return,
+            }
+        }
+    }
+
     /// Works on the list of those who wait here, unless this node has ended: then there is none any more, and so
     /// the crowd that an end woke does not queue at its lock to leave.
     pub(super) fn watch_live<R>(&self, work: impl FnOnce(&mut Watch) -> R) -> Option<R> {

@@ -1,10 +1,11 @@
 //! Waiting for the end of a context.
 
 use std::fmt;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::ptr;
-use std::task::{Context as Poller, Poll, Waker};
+use std::task::{Context as Poller, Poll, Waker, ready};
 
+use pin_project_lite::pin_project;
 use smallvec::SmallVec;
 
 use super::Context;
@@ -12,6 +13,7 @@ use super::cause::{Cause, Ended};
 use super::node::Node;
 use super::watch::Told;
 use crate::shim::{Fault, planted};
+use crate::sync::lock::Mark;
 use crate::time::Instant;
 
 /// The future of [`Context::cancelled`].
@@ -31,8 +33,21 @@ pub struct Cancelled<'a> {
 /// Where the two halves of a waker are.
 type Address = (usize, usize);
 
+pin_project! {
+    /// Work until it is done or the context ends. Written by hand, since an async function holds its arguments twice.
+    #[must_use = "futures do nothing unless polled"]
+    pub(crate) struct Run<'a, F> {
+        ended: Cancelled<'a>,
+        // When the work will be over, if that is known.
+        until: Option<Instant>,
+        begun: bool,
+        #[pin]
+        work: Option<F>,
+    }
+}
+
 /// A place at every level of a context that can end.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Entry {
     /// A key for each level, in their order.
     keys: SmallVec<[u32; 6]>,
@@ -47,14 +62,20 @@ const NOWHERE: u32 = u32::MAX;
 
 impl Entry {
     pub(super) fn new(context: &Context, told: impl Fn() -> Told) -> Self {
-        let mut entry = Self { keys: SmallVec::new(), token: false };
-        for node in context.0.iter().flat_map(Node::watchable) {
+        let mut entry = Self::default();
+        entry.enter(context, told);
+        entry
+    }
+
+    /// Enters where it is: a moved entry costs what the entering does.
+    fn enter(&mut self, context: &Context, told: impl Fn() -> Told) {
+        let Some(node) = &context.0 else { return };
+        node.each_watchable(|node| {
             let told = told();
             let key = node.watch_live(|watch| watch.insert(told)).unwrap_or(NOWHERE);
-            entry.keys.push(key);
-            entry.token |= node.is_token();
-        }
-        entry
+            self.keys.push(key);
+            self.token |= node.is_token();
+        });
     }
 
     /// Whether something must be armed for the context to end from outside.
@@ -81,37 +102,66 @@ impl Entry {
     }
 
     pub(super) fn leave(&self, context: &Context) {
-        let levels = context.0.iter().flat_map(Node::watchable);
-        for (node, key) in levels.zip(&self.keys) {
-            // Dropped here, outside of the lock.
-            let _left = node.watch_live(|watch| watch.remove(*key));
-        }
+        let Some(node) = &context.0 else { return };
+        let mut keys = self.keys.iter();
+        node.each_watchable(|node| {
+            // One that panicked while it entered has not entered everywhere.
+            if let Some(key) = keys.next() {
+                // Dropped here, outside of the lock.
+                let _left = node.watch_live(|watch| watch.remove(*key));
+            }
+        });
     }
 }
 
-// ===== impl Context =====
+// ===== impl Context, Run =====
 
 impl Context {
     /// Runs `wait`, which will be over at `until`: refuses at once if the deadline is earlier, and so needs no timer
     /// to notice the deadline.
-    pub(crate) async fn run_until<F: Future>(
-        &self,
-        until: Instant,
-        wait: F,
-    ) -> Result<F::Output, Ended> {
-        self.check()?;
-        if self.deadline().is_some_and(|deadline| deadline < until) {
-            return Err(Cause::Deadline.into());
+    pub(crate) fn run_until<F: Future>(&self, until: Instant, wait: F) -> Run<'_, F> {
+        Run {
+            ended: Cancelled::timed(self, false),
+            until: Some(until),
+            begun: false,
+            work: Some(wait),
         }
-        let mut wait = pin!(wait);
-        let mut ended = Cancelled::timed(self, false);
-        std::future::poll_fn(|cx| {
-            if let Poll::Ready(output) = wait.as_mut().poll(cx) {
-                return Poll::Ready(Ok(output));
+    }
+}
+
+impl<'a, F> Run<'a, F> {
+    pub(super) fn new(context: &'a Context, work: F) -> Self {
+        Self { ended: Cancelled::new(context), until: None, begun: false, work: Some(work) }
+    }
+}
+
+impl<F: Future> Future for Run<'_, F> {
+    type Output = Result<F::Output, Ended>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if !*this.begun {
+            let context = this.ended.context;
+            context.check()?;
+            if let (Some(until), Some(deadline)) = (*this.until, context.deadline())
+                && deadline < until
+            {
+                return Poll::Ready(Err(Cause::Deadline.into()));
             }
-            ended.poll_ended(cx).map(|ended| Err(ended.clone()))
-        })
-        .await
+            *this.begun = true;
+        }
+        let work = this.work.as_mut().as_pin_mut().expect("polled after its end");
+        let mark = Mark::here();
+        let outcome = match work.poll(cx) {
+            Poll::Ready(output) => Ok(output),
+            Poll::Pending => {
+                mark.nothing_is_held_since();
+                Err(ready!(this.ended.poll_ended(cx)).clone())
+            }
+        };
+        // Gone by the time somebody knows of it.
+        this.work.set(None);
+        Poll::Ready(outcome)
     }
 }
 
@@ -159,7 +209,10 @@ impl<'a> Cancelled<'a> {
             entry.replace(context, waker);
         }
         self.left = address;
-        self.entry.get_or_insert_with(|| Entry::new(context, || Told::Waker(waker.clone())))
+        if self.entry.is_none() {
+            self.entry.insert(Entry::default()).enter(context, || Told::Waker(waker.clone()));
+        }
+        self.entry.as_ref().expect("entered")
     }
 }
 

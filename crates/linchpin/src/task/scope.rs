@@ -4,13 +4,12 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context as Poller, Poll, ready};
 
-use futures_util::FutureExt as _;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 
 use super::Listed;
-use super::caught::Caught;
+use super::caught::{Caught, Payload};
 use super::group::{Outcome, Place, Verdict};
 use crate::context::{Child, Context};
 use crate::error::Error;
@@ -45,11 +44,23 @@ pub struct Scope<'a, T> {
     verdict: Verdict<T>,
     limit: usize,
     spawned: usize,
-    running: FuturesUnordered<Entry<'a, T>>,
+    /// Made for the first that has to wait.
+    running: Option<FuturesUnordered<Running<'a, T>>>,
     queue: VecDeque<Entry<'a, T>>,
 }
 
-type Entry<'a, T> = Pin<Box<dyn Future<Output = (Place, Outcome<T>)> + Send + 'a>>;
+/// One in the list of live tasks.
+type Entry<'a, T> = Listed<Pin<Box<dyn Future<Output = Ended<T>> + Send + 'a>>>;
+type Ended<T> = Result<Result<T, Error>, Payload>;
+
+pin_project_lite::pin_project! {
+    /// One that waits.
+    struct Running<'a, T> {
+        place: Place,
+        #[pin]
+        entry: Entry<'a, T>,
+    }
+}
 
 impl<'a, T: Send + 'a> Scope<'a, T> {
     /// An empty scope whose futures run under a child of `ctx`.
@@ -59,7 +70,7 @@ impl<'a, T: Send + 'a> Scope<'a, T> {
             verdict: Verdict::new(),
             limit: usize::MAX,
             spawned: 0,
-            running: FuturesUnordered::new(),
+            running: None,
             queue: VecDeque::new(),
         }
     }
@@ -83,14 +94,16 @@ impl<'a, T: Send + 'a> Scope<'a, T> {
         F: FnOnce(Context) -> Fut + Send + 'a,
         Fut: Future<Output = Result<T, Error>> + Send + 'a,
     {
-        let (place, context) = (Place::after(self.spawned), self.context.clone());
-        self.spawned += 1;
-        let work = Listed::new(name, async move {
+        let context = self.context.clone();
+        let work = Caught::new(async move {
             context.check()?;
             work(context).await
         });
-        let entry = Caught::new(work).map(move |outcome| (place, outcome.into()));
-        self.queue.push_back(Box::pin(entry));
+        if self.queue.is_empty() {
+            self.queue.reserve(USUAL);
+        }
+        self.spawned += 1;
+        self.queue.push_back(Listed::new(name, Box::pin(work)));
     }
 
     /// Runs all of them to their ends.
@@ -127,33 +140,59 @@ impl<'a, T: Send + 'a> Scope<'a, T> {
 
     async fn run(&mut self) {
         self.verdict.expect(self.spawned);
+        poll_fn(|cx| self.poll_run(cx)).await;
+    }
+
+    fn poll_run(&mut self, cx: &mut Poller<'_>) -> Poll<()> {
         loop {
-            while self.running.len() < self.limit
-                && let Some(mut entry) = self.queue.pop_front()
+            while self.running.as_ref().map_or(0, FuturesUnordered::len) < self.limit
+                && let Some(entry) = self.queue.pop_front()
             {
-                // One that is ready at once needs no place among those that are woken one by one.
-                match poll_fn(|cx| Poll::Ready(entry.as_mut().poll(cx))).await {
-                    Poll::Ready(ended) => self.record(ended),
-                    Poll::Pending => self.running.push(entry),
-                }
+                let place = Place::after(self.spawned - self.queue.len() - 1);
+                self.begin(place, entry, cx);
             }
-            let Some(ended) = self.running.next().await else { return };
-            self.record(ended);
+            let Some(running) = &mut self.running else { return Poll::Ready(()) };
+            match ready!(running.poll_next_unpin(cx)) {
+                Some((place, ended)) => self.record(place, ended),
+                None => return Poll::Ready(()),
+            }
         }
     }
 
-    fn record(&mut self, (place, outcome): (Place, Outcome<T>)) {
-        if let Some(news) = self.verdict.record(Some(place), outcome.judged(), &self.context) {
+    /// Polls one for the first time: if it is ready at once it needs no place among those that are woken one by one.
+    fn begin(&mut self, place: Place, mut entry: Entry<'a, T>, cx: &mut Poller<'_>) {
+        match Pin::new(&mut entry).poll(cx) {
+            Poll::Ready(ended) => self.record(place, ended),
+            Poll::Pending => self.running.get_or_insert_default().push(Running { place, entry }),
+        }
+    }
+
+    fn record(&mut self, place: Place, ended: Ended<T>) {
+        if let Some(news) =
+            self.verdict.record(Some(place), Outcome::from(ended).judged(), &self.context)
+        {
             news.tell(&self.context);
         }
     }
 }
 
+impl<T> Future for Running<'_, T> {
+    type Output = (Place, Ended<T>);
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        this.entry.poll(cx).map(|ended| (*this.place, ended))
+    }
+}
+
+/// Room for so many is made at once.
+const USUAL: usize = 8;
+
 impl<T> fmt::Debug for Scope<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope")
             .field("context", &*self.context)
-            .field("running", &self.running.len())
+            .field("running", &self.running.as_ref().map_or(0, FuturesUnordered::len))
             .field("queued", &self.queue.len())
             .finish_non_exhaustive()
     }

@@ -29,6 +29,7 @@ mod packed;
 mod panic;
 mod panic_policy;
 mod pipeline;
+mod pitfalls;
 mod pool;
 mod recorder;
 mod registry;

@@ -6,6 +6,7 @@ use std::{env, fs, thread};
 use linchpin::sync::Mutex;
 use linchpin::sync::bus::{Bus, Policy, Subscription};
 use linchpin::sync::event::Event;
+use linchpin::sync::select::Set;
 use linchpin::sync::semaphore::{self, Semaphore};
 use linchpin::sync::singleflight;
 use linchpin::sync::striped::Map;
@@ -237,6 +238,29 @@ fn a_million_locks_leave_nothing_in_the_list_of_their_orders() {
         assert!(resident().saturating_sub(before) < MARGIN);
     });
     assert!(grown < MARGIN, "{grown} bytes");
+}
+
+#[test]
+fn a_million_futures_leave_a_set_as_small_as_it_was() {
+    if has_run_alone() {
+        return;
+    }
+    let (ctx, runtime) = (Context::root(), runtime());
+    let mut set = Set::new();
+    let (grown, ()) = growth(|| {
+        runtime.block_on(async {
+            // One after the other, and then a burst of which each is woken.
+            for n in 0..MILLION {
+                set.insert(n, Box::pin(tokio::task::yield_now()));
+                assert_eq!(set.next(&ctx).await.unwrap(), Some((n, ())));
+            }
+            for n in 0..MILLION / 10 {
+                set.insert(n, Box::pin(tokio::task::yield_now()));
+            }
+            while set.next(&ctx).await.unwrap().is_some() {}
+        });
+    });
+    assert!(grown < KEPT, "{grown} bytes");
 }
 
 /// What the allocator keeps of large blocks is not ours: it may be twice the largest that it takes from its heap.

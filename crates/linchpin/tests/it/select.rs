@@ -1,7 +1,7 @@
 //! Select: who wins, who is dropped, and that nothing is lost with the losers.
 
 use std::collections::BTreeSet;
-use std::future::{pending, ready};
+use std::future::{pending, poll_fn, ready};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,8 @@ use linchpin::{Context, task};
 use linchpin_testing::steps;
 use tokio::sync::{Mutex, Semaphore, oneshot};
 use tokio::time::sleep;
+
+use crate::panic::Bomb;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -181,9 +183,102 @@ async fn an_insert_takes_the_place_of_its_key() {
     let (first, second) = (oneshot::channel(), oneshot::channel());
     assert!(!set.insert("key", first.1));
     assert!(set.insert("key", second.1));
-    first.0.send(1).unwrap();
+    assert_eq!(first.0.send(1), Err(1), "dropped at once");
     second.0.send(2).unwrap();
     assert_eq!(set.next(&ctx).await.unwrap(), Some(("key", Ok(2))));
+    assert_eq!(set.next(&ctx).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_set_drops_what_is_removed_at_once_and_reuses_its_place() {
+    let (ctx, probe) = (Context::root(), Arc::new(()));
+    let holding = |probe: &Arc<()>| {
+        let held = probe.clone();
+        Box::pin(async move {
+            pending::<()>().await;
+            drop(held);
+        })
+    };
+    let mut set = Set::new();
+    set.insert(1, holding(&probe));
+    assert!(select::try_now(set.next(&ctx)).is_none());
+    assert!(set.remove(&1) && set.is_empty());
+    assert_eq!(Arc::strong_count(&probe), 1);
+    set.insert(1, holding(&probe));
+    assert!(set.insert(1, holding(&probe)));
+    assert_eq!((Arc::strong_count(&probe), set.len()), (2, 1));
+    drop(set);
+    assert_eq!(Arc::strong_count(&probe), 1);
+}
+
+#[tokio::test]
+async fn a_set_gives_in_the_order_of_waking_whoever_came_first() {
+    let ctx = Context::root();
+    let (mut set, mut tells) = (Set::new(), Vec::new());
+    for n in 0..5 {
+        let (tell, told) = oneshot::channel::<()>();
+        tells.push(Some(tell));
+        set.insert(n, told);
+    }
+    assert!(select::try_now(set.next(&ctx)).is_none());
+    // One that is ready when it comes goes behind those that were woken before.
+    for n in [3, 0, 4] {
+        drop(tells[n].take());
+    }
+    let (tell, told) = oneshot::channel();
+    drop(tell);
+    set.insert(9, told);
+    drop(tells[1].take());
+    let mut order = Vec::new();
+    for _ in 0..5 {
+        order.push(set.next(&ctx).await.unwrap().unwrap().0);
+    }
+    assert_eq!(order, [3, 0, 4, 9, 1]);
+}
+
+#[tokio::test]
+async fn futures_of_a_set_that_wake_themselves_let_others_run() {
+    let ctx = Context::root();
+    let mut set = Set::new();
+    for n in 0..3 {
+        set.insert(
+            n,
+            Box::pin(poll_fn(|cx| {
+                cx.waker().wake_by_ref();
+                std::task::Poll::<()>::Pending
+            })),
+        );
+    }
+    let other = task::spawn("other", async { 7 });
+    match select::biased(&ctx, (set.next(&ctx), other.join())).await.unwrap() {
+        Two::Second(value) => assert_eq!(value, 7),
+        Two::First(_) => panic!("none of them is ever ready"),
+    }
+}
+
+#[tokio::test]
+async fn a_drop_that_panics_leaves_the_set_whole() {
+    let ctx = Context::root();
+    let bomb = |ready: bool| {
+        let bomb = Bomb;
+        Box::pin(async move {
+            if !ready {
+                pending::<()>().await;
+            }
+            std::mem::forget(bomb);
+        })
+    };
+    let mut set = Set::new();
+    set.insert(1, bomb(false));
+    set.insert(2, bomb(true));
+    assert!(std::panic::catch_unwind(AssertUnwindSafe(|| set.remove(&1))).is_err());
+    assert_eq!((set.len(), set.contains(&1)), (1, false));
+    set.insert(1, bomb(false));
+    // The other takes its place all the same.
+    let other = AssertUnwindSafe(|| set.insert(1, bomb(true)));
+    assert!(std::panic::catch_unwind(other).is_err());
+    assert_eq!(set.next(&ctx).await.unwrap(), Some((2, ())));
+    assert_eq!(set.next(&ctx).await.unwrap(), Some((1, ())));
     assert_eq!(set.next(&ctx).await.unwrap(), None);
 }
 

@@ -39,7 +39,7 @@ const EXCEPTIONS: [(&str, &str, &str); 1] = [(
 )];
 
 /// The words in `text`, outside of comments.
-fn words(text: &str) -> Vec<&'static str> {
+pub(crate) fn words(text: &str) -> Vec<&'static str> {
     let code: Vec<&str> =
         text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
     let said = |line: &str, word: &str| word.split(' ').all(|part| line.contains(part));

@@ -45,6 +45,27 @@ async fn a_timer_is_put_off_and_brought_forward() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_timer_that_is_put_off_again_and_again_fires_at_its_last_moment() {
+    let (ctx, began) = (Context::root(), Instant::now());
+    let mut timer = Timer::after(SECOND * 10);
+    for _ in 0..25 {
+        assert!(timer.wait(&ctx).now_or_never().is_none());
+        sleep(SECOND).await;
+        assert!(timer.reset(SECOND * 10));
+    }
+    // The runtime's timer rang long ago, and is moved now.
+    assert_eq!(timer.wait(&ctx).await.unwrap(), began + SECOND * 35);
+    assert_eq!(began.elapsed(), SECOND * 35);
+    // Put off, withdrawn and set nearer than the runtime's timer stands.
+    timer.reset(SECOND * 10);
+    assert!(timer.wait(&ctx).now_or_never().is_none());
+    assert!(timer.stop());
+    timer.reset(SECOND * 2);
+    timer.wait(&ctx).await.unwrap();
+    assert_eq!(began.elapsed(), SECOND * 37);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deadline_before_the_moment_refuses_at_once_and_leaves_the_timer_armed() {
     let began = Instant::now();
     let mut timer = Timer::after(SECOND * 10);

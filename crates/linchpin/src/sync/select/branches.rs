@@ -20,10 +20,21 @@ pub trait Branches {
 
 /// All orders are equally likely. One that only begins anywhere and goes on in turn would give a branch the chances of
 /// those before it that are not ready.
-fn order<const N: usize>(by_chance: bool) -> [u8; N] {
-    let mut order = std::array::from_fn(|at| at as u8);
+///
+/// A byte each, the first lowest: an array that is written by bytes and copied as words makes the processor wait.
+fn order<const N: u32>(by_chance: bool) -> u32 {
+    let mut order = u32::from_le_bytes([0, 1, 2, 3]);
     if by_chance {
-        fastrand::shuffle(&mut order);
+        // One draw for all the swaps of Fisher and Yates.
+        let orders: u32 = (2..=N).product();
+        let mut chance = fastrand::u32(..orders);
+        for last in 1..N {
+            let (here, there) = (last * 8, chance % (last + 1) * 8);
+            let differs = (order >> here ^ order >> there) & 0xff;
+            order ^= differs << here;
+            order ^= differs << there;
+            chance /= last + 1;
+        }
     }
     order
 }
@@ -40,7 +51,7 @@ macro_rules! branches {
         pin_project! {
             #[derive(Debug)]
             pub struct $future<$($type),+> {
-                order: [u8; $count],
+                order: u32,
                 $(#[pin] $field: $type,)+
             }
         }
@@ -50,8 +61,8 @@ macro_rules! branches {
 
             fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
                 let mut this = self.project();
-                for turn in *this.order {
-                    match turn {
+                for turn in 0..$count {
+                    match (*this.order >> (turn * 8)) & 0xff {
                         $($index => if let Poll::Ready(output) = this.$field.as_mut().poll(cx) {
                             return Poll::Ready($output::$variant(output));
                         },)+
@@ -68,7 +79,7 @@ macro_rules! branches {
 
             fn first(self, by_chance: bool) -> Self::First {
                 let ($($field,)+) = self;
-                $future { order: order(by_chance), $($field),+ }
+                $future { order: order::<$count>(by_chance), $($field),+ }
             }
         }
     };

@@ -36,8 +36,10 @@
 
 mod branches;
 mod set;
+mod woken;
 
 use std::future::pending;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -63,7 +65,8 @@ use crate::time::Instant;
 ///
 /// As safe as its branches: those that lose are dropped, and with this future all of them.
 pub async fn fair<B: Branches>(ctx: &Context, branches: B) -> Result<B::Output, Ended> {
-    ctx.run(branches.first(true)).await
+    // Pinned here, and so not moved about.
+    ctx.run(pin!(branches.first(true))).await
 }
 
 /// Waits for the first of `branches`; if several are ready, the one that stands first.
@@ -79,7 +82,7 @@ pub async fn fair<B: Branches>(ctx: &Context, branches: B) -> Result<B::Output, 
 ///
 /// As [`fair`].
 pub async fn biased<B: Branches>(ctx: &Context, branches: B) -> Result<B::Output, Ended> {
-    ctx.run(branches.first(false)).await
+    ctx.run(pin!(branches.first(false))).await
 }
 
 /// Waits for `work` for so long at most; `None` if it takes longer. Receive with a timeout.
