@@ -9,6 +9,8 @@
 //! bus, and is shown for what it costs.
 
 use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use linchpin::Context;
 use linchpin::sync::bus::{Bus, Policy, Subscriber, Subscription, Topic};
@@ -188,19 +190,24 @@ fn parked(name: &'static str, n: usize) -> Operation {
         ($made:expr, |$tx:ident, $message:ident| $publish:expr, |$rx:ident| $recv:expr) => {
             move |deliveries: u64| async move {
                 let ($tx, receivers) = $made;
-                let rounds = rounds(deliveries, n, 1);
+                let (rounds, waiting) = (rounds(deliveries, n, 1), Arc::new(AtomicU64::new(0)));
                 let tasks: Vec<_> = receivers
                     .into_iter()
                     .map(|mut $rx| {
+                        let waiting = waiting.clone();
                         tokio_spawn(async move {
                             for _ in 0..rounds {
+                                waiting.fetch_add(1, Ordering::Relaxed);
                                 black_box($recv);
                             }
                         })
                     })
                     .collect();
-                for $message in 0..rounds {
-                    tokio::task::yield_now().await;
+                for $message in 1..=rounds {
+                    // On one thread who says that it waits has begun to when somebody else runs.
+                    while waiting.load(Ordering::Relaxed) < $message * n as u64 {
+                        tokio::task::yield_now().await;
+                    }
                     $publish;
                 }
                 for task in tasks {

