@@ -1,4 +1,4 @@
-//! `bench AREA [--quick | --short]`: measures, prints a table, writes `target/bench/AREA.jsonl`.
+//! `bench AREA [--quick | --short] [--only PREFIX]`: measures, prints a table, writes `target/bench/AREA.jsonl`.
 //!
 //! `scripts/bench` builds what is needed and runs this from the root of the repository.
 
@@ -17,38 +17,66 @@ const RESULTS: &str = "target/bench";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let Some((area, short)) = parse(&args) else {
-        eprintln!("usage: bench AREA [--quick | --short]\nareas:\n{}", Area::list());
+    let Some(job) = parse(&args) else {
+        eprintln!(
+            "usage: bench AREA [--quick | --short] [--only PREFIX]\nareas:\n{}",
+            Area::list()
+        );
         return ExitCode::from(2);
     };
-    match run(area, short) {
+    match run(&job) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bench {}: {}", area.name, error.report());
+            eprintln!("bench {}: {}", job.area.name, error.report());
             ExitCode::FAILURE
         }
     }
 }
 
-fn parse(args: &[String]) -> Option<(&'static Area, bool)> {
-    let (area, flags) = args.split_first()?;
-    // Two words for one thing: quick samples, a short load.
-    let short = !flags.is_empty();
-    let known = flags.iter().all(|flag| flag == "--quick" || flag == "--short");
-    Some((Area::find(area)?, short)).filter(|_| known)
+/// What the command line asks for.
+struct Job {
+    area: &'static Area,
+    short: bool,
+    /// How the names of the rows begin that are measured; of an area that measures itself, all are.
+    only: String,
 }
 
-fn run(area: &'static Area, short: bool) -> Result<()> {
-    let plan = if short { Plan::QUICK } else { Plan::FULL };
-    let operations = (area.operations)();
-    let counted = if operations.is_empty() { Vec::new() } else { allocations(area)? };
+fn parse(args: &[String]) -> Option<Job> {
+    let (area, mut flags) = args.split_first()?;
+    let mut job = Job { area: Area::find(area)?, short: false, only: String::new() };
+    loop {
+        flags = match flags {
+            [] => return Some(job),
+            // Two words for one thing: quick samples, a short load.
+            [flag, rest @ ..] if flag == "--quick" || flag == "--short" => {
+                job.short = true;
+                rest
+            }
+            [flag, prefix, rest @ ..] if flag == "--only" => {
+                job.only.clone_from(prefix);
+                rest
+            }
+            _ => return None,
+        };
+    }
+}
+
+fn run(Job { area, short, only }: &Job) -> Result<()> {
+    let plan = if *short { Plan::QUICK } else { Plan::FULL };
+    let mut operations = (area.operations)();
+    operations.retain(|operation| operation.name.starts_with(only));
+    if operations.is_empty() && !only.is_empty() {
+        let why = format!("no row of area {} begins with {only:?}", area.name);
+        return Err(Error::new(Kind::InvalidArgument, why));
+    }
+    let counted = if operations.is_empty() { Vec::new() } else { allocations(area, only)? };
 
     let mut rows = Vec::new();
     for operation in operations {
         eprintln!("measuring {}", operation.name);
         rows.extend(plan.measure(area.name, operation));
     }
-    let report = (area.rest)(short)?;
+    let report = (area.rest)(*short)?;
     rows.extend(report.rows);
     row::merge(&mut rows, &counted);
 
@@ -62,10 +90,10 @@ fn run(area: &'static Area, short: bool) -> Result<()> {
 }
 
 /// Runs the binary beside this one: a counting allocator would slow down what is measured here.
-fn allocations(area: &Area) -> Result<Vec<Allocations>> {
+fn allocations(area: &Area, only: &str) -> Result<Vec<Allocations>> {
     let program = std::env::current_exe().kind(Kind::Internal)?.with_file_name("bench-allocations");
     let output = Command::new(&program)
-        .arg(area.name)
+        .args([area.name, only])
         .output()
         .kind(Kind::Unavailable)
         .context(format!("run {}", program.display()))?;

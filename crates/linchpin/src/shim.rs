@@ -173,6 +173,8 @@ pub(crate) enum Fault {
     CountdownLooksBeforeItWaits,
     /// A joiner looks whether anybody is left and leaves its waker under two holds of the lock, not one.
     GroupLooksBeforeItRegisters,
+    /// A task looks whether its group is aborted before it leaves its waker, and not after.
+    GroupLooksBeforeItWaits,
     /// A submitter who leaves the line keeps the place that was granted to it.
     PoolForgetsTheNextInLine,
     /// A worker looks for a job and becomes idle under two holds of the lock, not one.
@@ -185,8 +187,12 @@ pub(crate) enum Fault {
     OnceForgetsWhoLeft,
     /// A state is stored without a look whether it is still the one that was judged.
     PackedStoresUnseen,
-    /// A task takes its number in the list and enters under another hold of the lock.
-    RegistryCountsOutsideItsLock,
+    /// A thread that gives its chunk of the list free looks which rows are taken first.
+    RegistryLooksBeforeItGivesFree,
+    /// A reader of the list takes a row as it finds it, though it may be half written.
+    RegistryReadsOnce,
+    /// A thread takes the chunk it remembers by that number for the one that has come in its place.
+    RegistryTrustsARemovedChunk,
     /// A semaphore that shrank lets newcomers at what comes back before all it owes is withdrawn.
     SemaphoreForgetsItsDebt,
     /// A waiter of a semaphore that is dropped keeps the permits that were granted to it.

@@ -1,4 +1,4 @@
-//! `bench-allocations AREA`: how often each subject allocates per operation, a JSON line each.
+//! `bench-allocations AREA [PREFIX]`: how often each subject allocates per operation, a JSON line each.
 //!
 //! A binary of its own, because its counting allocator would slow down what `bench` measures.
 
@@ -21,11 +21,15 @@ const OPERATIONS: u64 = 20_000;
 
 fn main() -> ExitCode {
     let Some(area) = std::env::args().nth(1).as_deref().and_then(Area::find) else {
-        eprintln!("usage: bench-allocations AREA\nareas:\n{}", Area::list());
+        eprintln!("usage: bench-allocations AREA [PREFIX]\nareas:\n{}", Area::list());
         return ExitCode::from(2);
     };
+    let only = std::env::args().nth(2).unwrap_or_default();
     for mut operation in (area.operations)() {
         let name = operation.name;
+        if !name.starts_with(&only) {
+            continue;
+        }
         for subject in operation.subjects() {
             if subject.run(WARM_UP).is_none() {
                 continue;

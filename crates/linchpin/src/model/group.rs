@@ -59,6 +59,30 @@ fn a_failure_is_never_hidden_by_its_echo() {
     assert!(shared.context().is_cancelled());
 }
 
+/// A task that waits while its group is aborted: it sees that, or is woken.
+fn an_abort_reaches_who_waits() {
+    let shared = Shared::<u8>::new(Context::root().child());
+    let mut ticket = enter(&shared, 0);
+    let woken = Arc::new(Woken(AtomicUsize::new(0)));
+    let waker = Waker::from(woken.clone());
+    let task = thread::spawn(move || {
+        let waits = ticket.wait(&waker).is_ok();
+        (ticket, waits)
+    });
+    shared.abort();
+    let (ticket, waits) = task.join().unwrap();
+    assert!(ticket.is_aborted());
+    assert_eq!(woken.0.load(Ordering::Relaxed), usize::from(waits), "an abort was lost");
+    ticket.settle(Outcome::Dropped);
+    assert_eq!(shared.gone(), 1);
+}
+
+#[test]
+fn group_abort() {
+    holds("group_abort", an_abort_reaches_who_waits);
+    catches(Fault::GroupLooksBeforeItWaits, an_abort_reaches_who_waits);
+}
+
 #[test]
 fn group_join() {
     holds("group_join", the_last_to_go_wakes_the_joiner);

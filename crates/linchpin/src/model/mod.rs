@@ -14,7 +14,6 @@ mod mailbox;
 mod once;
 mod pitfall;
 mod pool;
-mod pool_handle;
 mod registry;
 mod semaphore;
 mod set;
@@ -44,7 +43,7 @@ pub(crate) fn planted(fault: Fault) -> bool {
 }
 
 /// Runs `model` in every interleaving with at most as many preemptions as `LINCHPIN_MODEL_BOUND` says (2 if unset).
-fn holds(name: &str, model: impl Fn() + Send + Sync + 'static) {
+pub(crate) fn holds(name: &str, model: impl Fn() + Send + Sync + 'static) {
     let schedules = explore(model);
     println!("model {name}: holds in {schedules} schedules, preemptions <= {}", bound());
 }
@@ -59,7 +58,7 @@ fn catches(fault: Fault, model: impl Fn() + Send + Sync + 'static) {
 }
 
 /// The same for a model of a variant that has the fault `name` by its making.
-fn catches_variant(name: &str, model: impl Fn() + Send + Sync + 'static) {
+pub(crate) fn catches_variant(name: &str, model: impl Fn() + Send + Sync + 'static) {
     assert!(fails(model), "the model did not notice {name}");
     println!("model fault {name}: caught");
 }
@@ -93,7 +92,7 @@ impl Wake for Unpark {
 }
 
 /// Loom's own cannot be used: it aborts the process where it should let a planted fault be caught.
-fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut future = pin!(future);
     loop {

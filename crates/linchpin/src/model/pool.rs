@@ -35,7 +35,7 @@ fn queue(limit: usize, room: usize) -> Arc<Queue<u8>> {
 }
 
 fn follow(after: After) {
-    after.wake.into_iter().for_each(Waker::wake);
+    after.wake.wake();
 }
 
 fn submit(queue: &Queue<u8>, job: u8) -> bool {

@@ -1,73 +1,25 @@
 //! A job's result: its handle gets it once, is woken for it by whichever waker it left last, and what nobody fetches is
 //! told.
 //!
-//! The pool needs a runtime, its jobs and handles do not: their very sources are compiled here once more, around
-//! stand-ins for the pool's names and meters.
-
-#[path = "../task/pool/handle.rs"]
-#[expect(dead_code, reason = "only what a model calls")]
-mod handle;
-#[path = "../task/pool/job.rs"]
-#[expect(dead_code, reason = "only what a model calls")]
-mod job;
-#[path = "../task/pool/work.rs"]
-#[expect(dead_code, reason = "only what a model calls")]
-mod work;
+//! A module of the pool, whose insides it drives.
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context as Poller, Poll, Wake, Waker};
 
 use loom::thread;
-use tracing::Span;
+use metrics::Counter;
 
-use self::handle::Handle;
-use self::job::{Cell, Fetch, Held, Job, Seat};
-use self::meters::{Meters, Profile};
-use self::stats::End;
-use self::work::{Blocks, Outcome};
-use super::{block_on, catches_variant, holds};
+use super::handle::Handle;
+use super::job::{Cell, Fetch, Held, Job, Seat};
+use super::meters::Profile;
+use super::options::Options;
+use super::stats::End;
+use super::work::{Blocks, Outcome};
+use crate::model::{block_on, catches_variant, holds};
+use crate::task::span::SpawnSpan;
 use crate::{Context, Error};
-
-/// The kinds of a pool.
-struct Tasks;
-struct Threads;
-
-mod stats {
-    pub(super) use crate::task::pool::End;
-}
-
-mod meters {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
-
-    use super::work::Outcome;
-    use crate::task::pool::End;
-
-    #[derive(Default)]
-    pub(super) struct Profile {
-        pub(super) timeout: Option<Duration>,
-        pub(super) meters: Meters,
-    }
-
-    #[derive(Default)]
-    pub(super) struct Meters {
-        pub(super) unheard: AtomicUsize,
-    }
-
-    impl Profile {
-        pub(super) fn unheard<T>(&self, outcome: Outcome<T>) {
-            drop(outcome);
-            self.meters.unheard.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    impl Meters {
-        #[expect(clippy::unused_self, reason = "the shape of the pool's own")]
-        pub(super) fn ended(&self, _: End) {}
-    }
-}
 
 /// A handle that looks whether its job is over and leaves its waker under two holds of the lock, not one.
 struct Hasty<T>(Arc<dyn Fetch<T>>);
@@ -98,13 +50,17 @@ impl Wake for Woken {
     }
 }
 
+fn profile() -> Arc<Profile> {
+    Arc::new(Profile::new(&Options::default()))
+}
+
 /// A job that is queued, and its handle.
 fn submitted<F, T>(profile: &Arc<Profile>, job: F) -> (Held, Arc<dyn Fetch<T>>)
 where
     F: FnOnce(&Context) -> Result<T, Error> + Send + 'static,
     T: Send + 'static,
 {
-    let work = Blocks { job, context: Context::root(), pool: None, span: Span::none() };
+    let work = Blocks { job, context: Context::root(), pool: None, span: SpawnSpan::default() };
     let cell = Cell::new(work, profile.clone());
     let job: Arc<dyn Job> = cell.clone();
     (Held::new(job), cell)
@@ -115,7 +71,7 @@ fn run(job: Held) -> Option<End> {
 }
 
 fn joined(fetch: impl FnOnce(Arc<dyn Fetch<u8>>) -> Arc<dyn Fetch<u8>>) {
-    let (job, cell) = submitted(&Arc::default(), |_| Ok(7));
+    let (job, cell) = submitted(&profile(), |_| Ok(7));
     let handle = Handle::new(fetch(cell));
     let worker = thread::spawn(move || assert_eq!(run(job), Some(End::Done)));
     assert_eq!(block_on(handle.join()).unwrap(), 7);
@@ -134,7 +90,7 @@ fn a_hasty_joiner_sleeps_for_ever() {
 
 /// A handle moves to another task while its job ends: that one is woken, if it did not find the result.
 fn the_last_to_ask_is_woken() {
-    let (job, cell) = submitted(&Arc::default(), |_| Ok(7));
+    let (job, cell) = submitted(&profile(), |_| Ok(7));
     let worker = thread::spawn(move || run(job));
     let asks = [(); 2].map(|()| {
         let woken = Arc::new(Woken(AtomicUsize::new(0)));
@@ -159,20 +115,22 @@ fn the_last_to_ask_is_woken() {
 
 /// A handle is dropped while its job panics: the panic is told once, whoever came first.
 fn what_nobody_fetches_is_told_once() {
-    let profile = Arc::new(Profile::default());
+    let told = Arc::new(AtomicU64::new(0));
+    let mut profile = Profile::new(&Options::default());
+    profile.meters.panics = Counter::from_arc(told.clone());
+    let profile = Arc::new(profile);
     let (job, cell) = submitted::<_, u8>(&profile, |_| resume_unwind(Box::new("planned")));
     let worker = thread::spawn(move || assert_eq!(run(job), Some(End::Panicked)));
     drop(Handle::new(cell));
     worker.join().unwrap();
-    let Meters { unheard } = &profile.meters;
-    assert_eq!(unheard.load(Ordering::Relaxed), 1);
+    assert_eq!(told.load(Ordering::Relaxed), 1);
 }
 
 /// A job is dropped before it began, while its handle is joined: the joiner hears of it.
 fn a_joiner_hears_that_its_job_was_dropped() {
     let probe = Arc::new(());
     let held = probe.clone();
-    let (job, cell) = submitted(&Arc::default(), move |_| Ok(Arc::strong_count(&held)));
+    let (job, cell) = submitted(&profile(), move |_| Ok(Arc::strong_count(&held)));
     let dropper = thread::spawn(move || drop(job));
     let error = block_on(Handle::new(cell).join()).unwrap_err();
     assert_eq!(error.kind(), crate::Kind::Cancelled);

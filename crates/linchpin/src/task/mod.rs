@@ -37,6 +37,7 @@ pub mod pool;
 mod registry;
 mod scope;
 pub(crate) mod slab;
+mod span;
 pub mod stream;
 pub mod supervisor;
 pub mod throttle;
@@ -63,9 +64,10 @@ pub use self::home::Home;
 use self::listed::Listed;
 use self::registry::Place;
 #[cfg(all(test, linchpin_loom))]
-pub(crate) use self::registry::{Key, Registry};
+pub(crate) use self::registry::{Hand, Registry};
 pub use self::registry::{Kind, Live, count, left_within, live, live_older_than};
 pub use self::scope::Scope;
+use self::span::SpawnSpan;
 pub use self::supervisor::Supervisor;
 pub use self::ticker::Ticker;
 pub use self::timer::Timer;
@@ -114,8 +116,12 @@ pub fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Task<T> {
     let place = Place::new(name, Location::caller(), Kind::Blocking);
-    let span = tracing::Span::current();
-    Task { handle: tokio::task::spawn_blocking(move || place.keep_while(|| span.in_scope(work))) }
+    let span = SpawnSpan::here();
+    let in_span = move || {
+        let _entered = span.enter();
+        work()
+    };
+    Task { handle: tokio::task::spawn_blocking(move || place.keep_while(in_span)) }
 }
 
 /// Runs `work` on an operating-system thread of its own, named and listed, for work that blocks for the whole life

@@ -40,12 +40,19 @@ impl<T> Slab<T> {
     }
 
     pub(crate) fn insert(&mut self, value: T) -> u32 {
+        self.insert_with(|_| value)
+    }
+
+    /// Inserts a row that knows its number.
+    pub(crate) fn insert_with(&mut self, value: impl FnOnce(u32) -> T) -> u32 {
         let index = match self.roomy.last() {
             Some(index) => *index,
             None => self.add_chunk(),
         };
         let chunk = &mut self.chunks[index as usize];
         let place = chunk.taken.trailing_ones();
+        let number = index * CHUNK + place;
+        let value = value(number);
         chunk.taken |= 1 << place;
         if chunk.taken == u64::MAX {
             self.roomy.pop();
@@ -55,7 +62,7 @@ impl<T> Slab<T> {
             None => chunk.places.push(Some(value)),
         }
         self.len += 1;
-        index * CHUNK + place
+        number
     }
 
     pub(crate) fn get(&self, number: u32) -> Option<&T> {

@@ -31,6 +31,21 @@ impl Instant {
         Self::now() - self
     }
 
+    /// The instant as one word, for an atomic.
+    pub(crate) fn to_bits(self) -> u64 {
+        self.0.get()
+    }
+
+    /// The instant of [`to_bits`](Self::to_bits).
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        Self(NonZeroU64::new(bits).unwrap_or(NonZeroU64::MIN))
+    }
+
+    /// [`elapsed`](Self::elapsed) between the two, in nanoseconds.
+    pub(crate) fn nanos_since(self, earlier: Self) -> u64 {
+        self.0.get().saturating_sub(earlier.0.get())
+    }
+
     /// The same moment for tokio's timers.
     #[must_use]
     pub fn into_tokio(self) -> tokio::time::Instant {
@@ -63,7 +78,7 @@ impl Sub for Instant {
     type Output = Duration;
 
     fn sub(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
+        Duration::from_nanos(self.nanos_since(earlier))
     }
 }
 

@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::task::{Context as Poller, Wake, Waker};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -163,6 +164,48 @@ async fn shutting_down_stops_each_task_at_its_next_await_and_waits() {
 }
 
 #[tokio::test]
+async fn shutting_down_stops_a_fork_too_and_its_handle_says_so() {
+    let mut group = Group::<()>::new(&Context::root());
+    let fork = group.fork("endless", |_| std::future::pending::<Result<(), Error>>());
+    steps::settle().await;
+    group.shutdown().await;
+    let error = fork.join().await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Cancelled);
+    assert_eq!(error.to_string(), "the task was aborted with its group");
+}
+
+#[tokio::test]
+async fn blocking_work_that_has_no_thread_yet_does_not_begin_after_an_abort() {
+    let mut group = Group::<()>::new(&Context::root());
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build();
+    let runtime = runtime.unwrap();
+    let (release, held) = mpsc::channel::<()>();
+    let (began, begun) = mpsc::channel();
+    let captured = Arc::new(());
+    {
+        let _inside = runtime.enter();
+        group.spawn_blocking("holding", move |_| {
+            began.send(()).unwrap();
+            held.recv().unwrap();
+            Ok(())
+        });
+        begun.recv().unwrap();
+        let captured = captured.clone();
+        group.spawn_blocking("late", move |_| {
+            drop(captured);
+            panic!("it began")
+        });
+    }
+    let mut down = Box::pin(group.shutdown());
+    steps::settle().await;
+    assert!(down.as_mut().now_or_never().is_none());
+    release.send(()).unwrap();
+    down.await;
+    assert_eq!(Arc::strong_count(&captured), 1);
+    runtime.shutdown_background();
+}
+
+#[tokio::test]
 async fn blocking_work_is_told_waited_for_and_listed_until_it_ends() {
     let listed = || task::live().iter().filter(|task| task.name == "stubborn").count();
     let mut group = Group::new(&Context::root());
@@ -245,6 +288,23 @@ async fn nothing_that_a_task_captured_is_left_when_the_group_is_joined() {
         assert_eq!(group.join().await.is_err(), round % 16 < 8);
         assert_eq!(Arc::strong_count(&owned), 1, "round {round}");
     }
+}
+
+#[tokio::test]
+async fn a_joiners_waker_that_panics_is_no_fault_of_the_task_that_ended() {
+    struct Faulty;
+    impl Wake for Faulty {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker");
+        }
+    }
+    let mut group = Group::new(&Context::root());
+    group.spawn("task", |_| async { Ok(7) });
+    let mut joined = Box::pin(group.join());
+    let waker = Waker::from(Arc::new(Faulty));
+    assert!(joined.as_mut().poll(&mut Poller::from_waker(&waker)).is_pending());
+    steps::settle().await;
+    assert_eq!(joined.await.unwrap(), [7]);
 }
 
 // ===== cancellation at each point =====

@@ -71,7 +71,7 @@ const DROPPED: [Row; 45] = [
     ("linchpin/src/task/pool/handle.rs", &["Handle::join"], "pool/overflow.rs"),
     ("linchpin/src/task/pool/mod.rs", &["Pool::drain", "Pool::shutdown"], "pool/end.rs"),
     ("linchpin/src/task/pool/submit.rs", &["Pool::submit"], "pool/steps.rs"),
-    ("linchpin/src/task/registry.rs", &["left_within"], "steps.rs"),
+    ("linchpin/src/task/registry/mod.rs", &["left_within"], "steps.rs"),
     ("linchpin/src/task/scope.rs", &["Scope::join"], "scope.rs"),
     ("linchpin/src/task/scope.rs", &["Scope::settle"], "steps.rs"),
     ("linchpin/src/task/stream.rs", &["Yielder::give"], "stream.rs"),

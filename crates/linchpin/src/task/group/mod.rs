@@ -10,13 +10,11 @@ use std::panic::Location;
 use std::pin::pin;
 use std::sync::Arc;
 
-use tokio::task::JoinHandle;
-
 use self::shared::Room;
 pub(crate) use self::shared::{Shared, Ticket};
 pub(crate) use self::verdict::{Outcome, Place, Verdict};
 use super::registry::{Kind, Place as Listing};
-use super::{Listed, Task, raw};
+use super::{Listed, SpawnSpan, Task, raw};
 use crate::context::{Cause, Context, Ended};
 use crate::error::Error;
 
@@ -57,9 +55,6 @@ pub struct Group<T> {
     /// Tasks that came, and how many of them have a place among the results.
     entered: usize,
     results: usize,
-    /// To abort with; those that have finished are taken out as it grows.
-    handles: Vec<JoinHandle<()>>,
-    prune_at: usize,
 }
 
 /// Why a group did not take a task.
@@ -75,23 +70,13 @@ pub enum NotSpawned {
     },
 }
 
-/// So many handles are kept before the first look for finished ones.
-const PRUNE_AT: usize = 1_024;
-
 // ===== impl Group =====
 
 impl<T: Send + 'static> Group<T> {
     /// An empty group whose tasks run under a child of `ctx`.
     pub fn new(ctx: &Context) -> Self {
         let shared = Shared::new(ctx.child());
-        Self {
-            shared,
-            limit: None,
-            entered: 0,
-            results: 0,
-            handles: Vec::new(),
-            prune_at: PRUNE_AT,
-        }
+        Self { shared, limit: None, entered: 0, results: 0 }
     }
 
     /// At most `running` tasks at once, those after them in the order of spawning. Default: no limit.
@@ -144,10 +129,10 @@ impl<T: Send + 'static> Group<T> {
         let work = Listed::at(name, site, spawned::begin(self.context(), work));
         let task = spawned::task(ticket, work);
         match self.limit {
-            None => self.keep(raw(task)),
+            None => drop(raw(task)),
             Some(limit) => {
                 if let Some(job) = self.shared.queue(Box::pin(task), limit) {
-                    self.keep(raw(spawned::worker(self.shared.clone(), job)));
+                    drop(raw(spawned::worker(self.shared.clone(), job)));
                 }
             }
         }
@@ -178,7 +163,7 @@ impl<T: Send + 'static> Group<T> {
         }
         let ticket = self.enter();
         let task = spawned::task(ticket, Listed::new(name, spawned::begin(self.context(), work)));
-        self.keep(raw(spawned::worker(self.shared.clone(), Box::pin(task))));
+        drop(raw(spawned::worker(self.shared.clone(), Box::pin(task))));
         Ok(())
     }
 
@@ -197,8 +182,8 @@ impl<T: Send + 'static> Group<T> {
     ) {
         let place = Listing::new(name, Location::caller(), Kind::Blocking);
         let ticket = self.enter();
-        let span = tracing::Span::current();
-        self.keep(tokio::task::spawn_blocking(move || spawned::block(ticket, place, &span, work)));
+        let span = SpawnSpan::here();
+        drop(tokio::task::spawn_blocking(move || spawned::block(ticket, place, &span, work)));
     }
 
     /// Spawns a task with a result of a type of its own, which its handle gives.
@@ -279,23 +264,14 @@ impl<T: Send + 'static> Group<T> {
         let place = Place::after(self.results);
         self.entered += 1;
         self.results += 1;
+        self.shared.expect(self.results);
         Ticket::new(&self.shared, Some(place))
-    }
-
-    fn keep(&mut self, handle: JoinHandle<()>) {
-        if self.handles.len() >= self.prune_at {
-            // Each look touches the memory of a task, so it must promise to find as many that are finished.
-            if self.len() < self.handles.len() / 2 {
-                self.handles.retain(|handle| !handle.is_finished());
-            }
-            self.prune_at = PRUNE_AT.max(self.handles.len() * 2);
-        }
-        self.handles.push(handle);
     }
 
     async fn emptied(&self) {
         let mut ended = pin!(self.context().cancelled());
-        let mut live = true;
+        // Without a limit nothing is queued.
+        let mut live = self.limit.is_some();
         poll_fn(|cx| {
             // What waits for a place would never get one under a limit of zero.
             if live && ended.as_mut().poll(cx).is_ready() {
@@ -328,11 +304,9 @@ impl<T> Group<T> {
     }
 
     fn abort(&self) {
-        if self.is_empty() {
-            return;
+        if !self.is_empty() {
+            self.shared.abort();
         }
-        self.handles.iter().for_each(JoinHandle::abort);
-        self.shared.drop_queue();
     }
 }
 

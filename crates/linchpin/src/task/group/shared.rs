@@ -7,11 +7,18 @@ use std::task::{Context as Poller, Poll, Waker};
 
 use super::verdict::{Outcome, Place, Verdict};
 use crate::context::{Child, Context};
+use crate::shim::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::shim::{Fault, Mutex, lock, planted};
+use crate::task::contained;
+use crate::task::slab::Slab;
 
 /// The shared state. The group counts who came, which takes no lock, and the ledger who went, under one.
 pub(crate) struct Shared<T> {
     context: Child,
+    /// How many results are to come; a hint for those who make room for them.
+    results: AtomicUsize,
+    /// Whether each task is to stop at its next await. Written under the lock of the ledger.
+    aborted: AtomicBool,
     ledger: Mutex<Ledger<T>>,
 }
 
@@ -25,6 +32,8 @@ struct Ledger<T> {
     /// Those who run queued jobs, one after the other.
     workers: usize,
     queue: VecDeque<Job>,
+    /// Tasks that were not done when they were polled; an abort takes them.
+    waiting: Slab<Waker>,
     joiner: Option<Joiner>,
 }
 
@@ -39,7 +48,12 @@ pub(crate) struct Ticket<T> {
     /// Until it is said.
     shared: Option<Arc<Shared<T>>>,
     place: Option<Place>,
+    /// Where it waits.
+    waits: Option<u32>,
 }
+
+/// A task is to stop.
+pub(crate) struct Aborted;
 
 /// Room for a worker under a limit.
 pub(super) enum Room {
@@ -54,9 +68,15 @@ impl<T> Shared<T> {
             gone: 0,
             workers: 0,
             queue: VecDeque::new(),
+            waiting: Slab::new(),
             joiner: None,
         };
-        Arc::new(Self { context, ledger: Mutex::new(ledger) })
+        Arc::new(Self {
+            context,
+            results: AtomicUsize::new(0),
+            aborted: AtomicBool::new(false),
+            ledger: Mutex::new(ledger),
+        })
     }
 
     pub(crate) fn context(&self) -> &Child {
@@ -107,6 +127,25 @@ impl<T> Shared<T> {
         self.drop_queue();
     }
 
+    /// So many results are to come.
+    pub(super) fn expect(&self, results: usize) {
+        self.results.store(results, Ordering::Relaxed);
+    }
+
+    /// Has every task stop at its next await, and drops what has not begun.
+    pub(crate) fn abort(&self) {
+        let mut ledger = lock(&self.ledger);
+        self.aborted.store(true, Ordering::Release);
+        let waiting = std::mem::take(&mut ledger.waiting);
+        drop(ledger);
+        waiting.into_values().for_each(wake);
+        self.drop_queue();
+    }
+
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.aborted.load(Ordering::Acquire)
+    }
+
     /// Drops what has not begun; each says for itself that it was dropped.
     pub(super) fn drop_queue(&self) {
         let queue = std::mem::take(&mut lock(&self.ledger).queue);
@@ -135,62 +174,100 @@ impl<T> Shared<T> {
         std::mem::replace(&mut lock(&self.ledger).verdict, Verdict::new())
     }
 
-    fn settle(&self, place: Option<Place>, outcome: Outcome<T>) {
+    fn settle(&self, place: Option<Place>, waits: Option<u32>, outcome: Outcome<T>) {
         // The user's own error and panic are looked at, and let go, without the lock.
         let outcome = outcome.judged();
         let mut ledger = lock(&self.ledger);
+        if place.is_some() {
+            ledger.verdict.expect(self.results.load(Ordering::Relaxed));
+        }
         let Some(news) = ledger.verdict.record(place, outcome, &self.context) else {
-            let joiner = ledger.leave();
+            let (joiner, _left) = (ledger.leave(), self.wait_over(&mut ledger, waits));
             drop(ledger);
-            return wake(joiner);
+            return joiner.into_iter().for_each(wake);
         };
         drop(ledger);
         // Before this task is counted as gone, so that a joiner who finds nobody left finds the context ended, too.
         news.tell(&self.context);
-        self.leave();
+        self.leave(waits);
     }
 
-    fn leave(&self) {
-        let joiner = lock(&self.ledger).leave();
-        wake(joiner);
+    fn leave(&self, waits: Option<u32>) {
+        let mut ledger = lock(&self.ledger);
+        let (joiner, _left) = (ledger.leave(), self.wait_over(&mut ledger, waits));
+        drop(ledger);
+        joiner.into_iter().for_each(wake);
+    }
+
+    /// Leaves a task's waker for an abort, which may have come before.
+    fn wait(&self, waker: &Waker) -> Result<u32, Aborted> {
+        let waker = waker.clone();
+        if planted(Fault::GroupLooksBeforeItWaits) && self.is_aborted() {
+            return Err(Aborted);
+        }
+        let mut ledger = lock(&self.ledger);
+        // Under the lock: an abort comes before, and is seen, or after, and takes the waker.
+        if self.is_aborted() && !planted(Fault::GroupLooksBeforeItWaits) {
+            drop(ledger);
+            return Err(Aborted);
+        }
+        Ok(ledger.waiting.insert(waker))
+    }
+
+    /// What a task has left is to be dropped outside of the lock.
+    fn wait_over(&self, ledger: &mut Ledger<T>, waits: Option<u32>) -> Option<Waker> {
+        let waits = waits.filter(|_| !self.is_aborted())?;
+        ledger.waiting.remove(waits)
     }
 }
 
 impl<T> Ledger<T> {
     /// A task goes. If it was the last one, whoever waits for that is to be woken.
-    fn leave(&mut self) -> Option<Joiner> {
+    fn leave(&mut self) -> Option<Waker> {
         self.gone += 1;
-        self.joiner.take_if(|joiner| joiner.all == self.gone)
+        self.joiner.take_if(|joiner| joiner.all == self.gone).map(|joiner| joiner.waker)
     }
 }
 
-fn wake(joiner: Option<Joiner>) {
-    if let Some(joiner) = joiner {
-        joiner.waker.wake();
-    }
+/// The waker is whatever joins the group has, or is polled within, and none of the tasks' business.
+fn wake(waker: Waker) {
+    contained("group", "a waker panicked when a task of a group ended", || waker.wake());
 }
 
 impl<T> Ticket<T> {
     /// For a task that comes. With a place, what it returns is among the results.
     pub(crate) fn new(shared: &Arc<Shared<T>>, place: Option<Place>) -> Self {
-        Self { shared: Some(shared.clone()), place }
+        Self { shared: Some(shared.clone()), place, waits: None }
     }
 
     pub(crate) fn context(&self) -> &Context {
         &self.shared.as_ref().expect("there until it is used").context
     }
 
+    /// Whether the task is to stop.
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.shared.as_ref().is_some_and(|shared| shared.is_aborted())
+    }
+
+    /// The task is not done. An abort wakes it, by the waker of the first time: a task has but one.
+    pub(crate) fn wait(&mut self, waker: &Waker) -> Result<(), Aborted> {
+        if let (Some(shared), None) = (&self.shared, self.waits) {
+            self.waits = Some(shared.wait(waker)?);
+        }
+        Ok(())
+    }
+
     /// The task ended like this.
     pub(crate) fn settle(mut self, outcome: Outcome<T>) {
         if let Some(shared) = self.shared.take() {
-            shared.settle(self.place, outcome);
+            shared.settle(self.place, self.waits, outcome);
         }
     }
 
     /// The task ended, and there is nothing to say about it.
     pub(crate) fn leave(mut self) {
         if let Some(shared) = self.shared.take() {
-            shared.leave();
+            shared.leave(self.waits);
         }
     }
 }
@@ -199,9 +276,9 @@ impl<T> Drop for Ticket<T> {
     fn drop(&mut self) {
         let Some(shared) = self.shared.take() else { return };
         match self.place {
-            Some(_) => shared.settle(self.place, Outcome::Dropped),
+            Some(_) => shared.settle(self.place, self.waits, Outcome::Dropped),
             // Dropped by whoever has its handle, which is no failure.
-            None => shared.leave(),
+            None => shared.leave(self.waits),
         }
     }
 }

@@ -3,13 +3,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as Poller, Poll, ready};
+use std::task::{Context as Poller, Poll};
 
 use futures_util::FutureExt as _;
 use pin_project_lite::pin_project;
 
-use super::shared::{Job, Shared, Ticket};
-use super::{Listed, Listing, Outcome};
+use super::shared::{Aborted, Job, Shared, Ticket};
+use super::{Listed, Listing, Outcome, SpawnSpan};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::task::caught::{Caught, Payload};
@@ -35,7 +35,13 @@ pub(super) fn task<T, F>(ticket: Ticket<T>, work: Listed<F>) -> impl Future<Outp
 where
     F: Future<Output = Result<T, Error>>,
 {
-    Member::new(ticket, work).map(|(ticket, outcome)| ticket.settle(outcome.into()))
+    Member::new(ticket, work).map(|(ticket, end)| {
+        ticket.settle(match end {
+            End::Returned(result) => Outcome::Returned(result),
+            End::Panicked(payload) => Outcome::Panicked(payload),
+            End::Aborted => Outcome::Dropped,
+        });
+    })
 }
 
 /// The same for a task that gives its result by itself.
@@ -46,18 +52,22 @@ pub(super) fn fork<T, U, F>(
 where
     F: Future<Output = Result<U, Error>>,
 {
-    Member::new(ticket, work).map(|(ticket, outcome)| match outcome {
-        Ok(Ok(value)) => {
+    Member::new(ticket, work).map(|(ticket, end)| match end {
+        End::Returned(Ok(value)) => {
             ticket.leave();
             Ok(value)
         }
-        Ok(Err(error)) => {
+        End::Returned(Err(error)) => {
             ticket.settle(Outcome::Returned(Err(error.clone())));
             Err(error)
         }
-        Err(payload) => {
+        End::Panicked(payload) => {
             ticket.settle(Outcome::Panicked(payload));
             Err(Error::new(Kind::Internal, "the task panicked; its group raises the panic again"))
+        }
+        End::Aborted => {
+            ticket.leave();
+            Err(Error::new(Kind::Cancelled, "the task was aborted with its group"))
         }
     })
 }
@@ -79,16 +89,20 @@ pub(super) async fn worker<T>(shared: Arc<Shared<T>>, first: Job) {
 pub(super) fn block<T>(
     ticket: Ticket<T>,
     place: Listing,
-    span: &tracing::Span,
+    span: &SpawnSpan,
     work: impl FnOnce(&Context) -> Result<T, Error>,
 ) {
+    if ticket.is_aborted() {
+        // The work goes first, and may panic.
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop((work, place))));
+        return ticket.settle(dropped.map_or_else(Outcome::Panicked, |()| Outcome::Dropped));
+    }
     let context = ticket.context().clone();
     let run = || {
         place.keep_while(|| {
-            span.in_scope(|| {
-                context.check()?;
-                work(&context)
-            })
+            let _entered = span.enter();
+            context.check()?;
+            work(&context)
         })
     };
     ticket.settle(catch_unwind(AssertUnwindSafe(run)).into());
@@ -114,6 +128,14 @@ pin_project! {
     }
 }
 
+/// How the work of a task ended.
+enum End<T> {
+    Returned(T),
+    Panicked(Payload),
+    /// Its group was aborted.
+    Aborted,
+}
+
 impl<T, F> Member<T, F> {
     fn new(ticket: Ticket<T>, work: Listed<F>) -> Self {
         Self { work: Caught::new(work), ticket: Some(ticket) }
@@ -121,12 +143,30 @@ impl<T, F> Member<T, F> {
 }
 
 impl<T, F: Future> Future for Member<T, F> {
-    type Output = (Ticket<T>, Result<F::Output, Payload>);
+    type Output = (Ticket<T>, End<F::Output>);
 
     fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let outcome = ready!(this.work.poll(cx));
-        Poll::Ready((this.ticket.take().expect("a task that is not done"), outcome))
+        let mut this = self.project();
+        let ticket = this.ticket.as_mut().expect("a task that is not done");
+        let end = if ticket.is_aborted() {
+            End::abort(this.work)
+        } else {
+            match this.work.as_mut().poll(cx) {
+                Poll::Ready(Ok(output)) => End::Returned(output),
+                Poll::Ready(Err(payload)) => End::Panicked(payload),
+                Poll::Pending => match ticket.wait(cx.waker()) {
+                    Ok(()) => return Poll::Pending,
+                    Err(Aborted) => End::abort(this.work),
+                },
+            }
+        };
+        Poll::Ready((this.ticket.take().expect("a task that is not done"), end))
+    }
+}
+
+impl<T> End<T> {
+    fn abort<F>(work: Pin<&mut Caught<F>>) -> Self {
+        work.discard().map_or_else(Self::Panicked, |()| Self::Aborted)
     }
 }
 

@@ -59,9 +59,11 @@ impl<T> Verdict<T> {
         Self { results: Vec::new(), failure: None, echo: None, panic: None, keep_going: false }
     }
 
-    /// So many results are to come.
+    /// So many results come in all.
     pub(crate) fn expect(&mut self, results: usize) {
-        self.results.reserve(results);
+        if self.results.len() < results {
+            self.results.resize_with(results, || None);
+        }
     }
 
     /// No failure ends the others.

@@ -26,6 +26,12 @@ struct Place<'a> {
     number: Option<u64>,
 }
 
+/// Why a job is not queued at once.
+pub(super) enum NotNow {
+    Full(Arc<dyn Job>),
+    Never(Failed),
+}
+
 /// A job on the task of its submitter, counted until it is dropped.
 struct Guest<'a> {
     owner: &'a Owner,
@@ -37,40 +43,42 @@ struct Guest<'a> {
 // ===== impl Owner =====
 
 impl Owner {
-    /// Queues a job if it can be queued now.
-    pub(super) fn try_enter(
+    /// Queues a job if it can be queued now; otherwise gives it back, or says why it never can.
+    #[inline]
+    pub(super) fn enter_now(
         &self,
         ctx: &Context,
         priority: Priority,
         job: Arc<dyn Job>,
-    ) -> Result<(), Failed> {
-        let offer = ctx.check().map(|()| self.offer(priority, job));
-        match offer {
-            Ok(Offer::Taken { .. }) => Ok(()),
-            Ok(Offer::Full(_)) => Err(self.refuse(FULL)),
-            Ok(Offer::Closed(_)) => Err(self.refuse(CLOSED)),
-            Err(ended) => Err(self.not_taken(ended.into())),
+    ) -> Result<(), NotNow> {
+        ctx.check().map_err(|ended| NotNow::Never(self.not_taken(ended.into())))?;
+        match self.offer(priority, job) {
+            Offer::Taken { .. } => Ok(()),
+            Offer::Full(job) => Err(NotNow::Full(job)),
+            Offer::Closed(_) => Err(NotNow::Never(self.refuse(CLOSED))),
         }
     }
 
-    /// Queues a job; where the queue is full, as the options say.
-    pub(super) async fn enter(
+    /// Queues a job that did not get in at once, as the options say.
+    pub(super) async fn enter_late(
         &self,
         ctx: &Context,
         priority: Priority,
         job: Arc<dyn Job>,
     ) -> Result<(), Failed> {
-        ctx.check().map_err(|ended| self.not_taken(ended.into()))?;
-        match (self.offer(priority, job), self.options.overflow) {
-            (Offer::Taken { .. }, _) => Ok(()),
-            (Offer::Closed(_), _) => Err(self.refuse(CLOSED)),
-            (Offer::Full(job), Overflow::Wait) => self.wait(ctx, priority, job).await,
-            (Offer::Full(job), Overflow::CallerRuns) => {
+        match self.options.overflow {
+            Overflow::Wait => self.wait(ctx, priority, job).await,
+            Overflow::CallerRuns => {
                 Guest::new(self, job).run().await;
                 Ok(())
             }
-            (Offer::Full(_), _) => Err(self.refuse(FULL)),
+            _ => Err(self.full()),
         }
+    }
+
+    /// No room.
+    pub(super) fn full(&self) -> Failed {
+        self.refuse(FULL)
     }
 
     async fn wait(

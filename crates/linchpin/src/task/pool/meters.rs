@@ -19,7 +19,7 @@ pub(super) struct Profile {
 pub(super) struct Meters {
     ends: [Counter; 5],
     refused: Counter,
-    panics: Counter,
+    pub(super) panics: Counter,
 }
 
 impl Profile {

@@ -24,6 +24,10 @@ mod submit;
 mod work;
 mod worker;
 
+#[cfg(all(test, linchpin_loom))]
+#[path = "../../model/pool_handle.rs"]
+mod model;
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Threads, Unstarted};
+use crate::time::Instant;
 
 /// What a pool holds at one moment and has done so far. Sub-pools count for themselves.
 ///
@@ -81,8 +82,16 @@ pub(super) struct Tally {
     pub(super) submitted: u64,
     pub(super) refused: u64,
     ends: [u64; 5],
-    wait: Spent,
-    run: Spent,
+    wait: Sum,
+    run: Sum,
+}
+
+/// [`Spent`] in nanoseconds: what is added under the pool's lock is added fast. Good for five centuries of work.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    jobs: u64,
+    total: u64,
+    longest: u64,
 }
 
 /// A blocking pool's report.
@@ -94,11 +103,21 @@ impl Spent {
     pub fn mean(&self) -> Duration {
         Duration::from_nanos(self.total.as_nanos().checked_div(self.jobs.into()).unwrap_or(0) as u64)
     }
+}
 
-    fn add(&mut self, spent: Duration) {
+impl Sum {
+    fn add(&mut self, nanos: u64) {
         self.jobs += 1;
-        self.total += spent;
-        self.longest = self.longest.max(spent);
+        self.total = self.total.saturating_add(nanos);
+        self.longest = self.longest.max(nanos);
+    }
+
+    fn spent(self) -> Spent {
+        Spent {
+            jobs: self.jobs,
+            total: Duration::from_nanos(self.total),
+            longest: Duration::from_nanos(self.longest),
+        }
     }
 }
 
@@ -115,12 +134,12 @@ impl Tally {
         self.ends[end as usize] += 1;
     }
 
-    pub(super) fn waited(&mut self, wait: Duration) {
-        self.wait.add(wait);
+    pub(super) fn waited(&mut self, since: Instant, until: Instant) {
+        self.wait.add(until.nanos_since(since));
     }
 
-    pub(super) fn ran(&mut self, run: Duration) {
-        self.run.add(run);
+    pub(super) fn ran(&mut self, since: Instant, until: Instant) {
+        self.run.add(until.nanos_since(since));
     }
 
     /// The numbers so far, those of the moment left at zero.
@@ -134,8 +153,8 @@ impl Tally {
             panicked: of(End::Panicked),
             dropped: of(End::Dropped),
             refused: self.refused,
-            wait: self.wait,
-            run: self.run,
+            wait: self.wait.spent(),
+            run: self.run.spent(),
             ..Stats::default()
         }
     }

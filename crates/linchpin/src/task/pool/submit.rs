@@ -4,16 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use tokio::task::coop::consume_budget;
-use tracing::Span;
 
-use super::enter::CLOSED;
+use super::enter::{CLOSED, NotNow};
 use super::handle::Handle;
-use super::job::Cell;
+use super::job::{Cell, Job};
 use super::work::{Awaits, Blocks, Work};
 use super::{Pool, Threads};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::resilience::{Failed, FailedKind};
+use crate::task::span::SpawnSpan;
 
 /// A job that was not taken in, with the reason.
 pub struct NotSubmitted<F> {
@@ -54,10 +54,15 @@ impl Pool {
         // A loop that submits lets the workers run, too.
         consume_budget().await;
         let cell = self.cell(awaits(ctx, job));
-        match self.owner.enter(ctx, self.priority, cell.clone()).await {
-            Ok(()) => Ok(Handle::new(cell)),
-            Err(reason) => Err(NotSubmitted::new(&cell, reason, |work| work.job)),
-        }
+        let reason = match self.enter(ctx, cell.clone()) {
+            Ok(()) => return Ok(Handle::new(cell)),
+            Err(NotNow::Never(reason)) => reason,
+            Err(NotNow::Full(job)) => match self.owner.enter_late(ctx, self.priority, job).await {
+                Ok(()) => return Ok(Handle::new(cell)),
+                Err(reason) => reason,
+            },
+        };
+        Err(NotSubmitted::new(&cell, reason, |work| work.job))
     }
 
     /// Submits a job if it can be queued now.
@@ -76,10 +81,12 @@ impl Pool {
         T: Send + 'static,
     {
         let cell = self.cell(awaits(ctx, job));
-        match self.owner.try_enter(ctx, self.priority, cell.clone()) {
-            Ok(()) => Ok(Handle::new(cell)),
-            Err(reason) => Err(NotSubmitted::new(&cell, reason, |work| work.job)),
-        }
+        let reason = match self.enter(ctx, cell.clone()) {
+            Ok(()) => return Ok(Handle::new(cell)),
+            Err(NotNow::Never(reason)) => reason,
+            Err(NotNow::Full(_)) => self.owner.full(),
+        };
+        Err(NotSubmitted::new(&cell, reason, |work| work.job))
     }
 }
 
@@ -102,10 +109,15 @@ impl Pool<Threads> {
     {
         consume_budget().await;
         let cell = self.cell(self.blocks(ctx, job));
-        match self.owner.enter(ctx, self.priority, cell.clone()).await {
-            Ok(()) => Ok(Handle::new(cell)),
-            Err(reason) => Err(NotSubmitted::new(&cell, reason, |work| work.job)),
-        }
+        let reason = match self.enter(ctx, cell.clone()) {
+            Ok(()) => return Ok(Handle::new(cell)),
+            Err(NotNow::Never(reason)) => reason,
+            Err(NotNow::Full(job)) => match self.owner.enter_late(ctx, self.priority, job).await {
+                Ok(()) => return Ok(Handle::new(cell)),
+                Err(reason) => reason,
+            },
+        };
+        Err(NotSubmitted::new(&cell, reason, |work| work.job))
     }
 
     /// Submits a job that may block, if it can be queued now. Needs no runtime.
@@ -119,26 +131,32 @@ impl Pool<Threads> {
         T: Send + 'static,
     {
         let cell = self.cell(self.blocks(ctx, job));
-        match self.owner.try_enter(ctx, self.priority, cell.clone()) {
-            Ok(()) => Ok(Handle::new(cell)),
-            Err(reason) => Err(NotSubmitted::new(&cell, reason, |work| work.job)),
-        }
+        let reason = match self.enter(ctx, cell.clone()) {
+            Ok(()) => return Ok(Handle::new(cell)),
+            Err(NotNow::Never(reason)) => reason,
+            Err(NotNow::Full(_)) => self.owner.full(),
+        };
+        Err(NotSubmitted::new(&cell, reason, |work| work.job))
     }
 
     fn blocks<F>(&self, ctx: &Context, job: F) -> Blocks<F> {
         let pool = Some(Context::clone(&self.owner.context));
-        Blocks { job, context: ctx.clone(), pool, span: Span::current() }
+        Blocks { job, context: ctx.clone(), pool, span: SpawnSpan::here() }
     }
 }
 
 impl<K> Pool<K> {
+    fn enter(&self, ctx: &Context, job: Arc<dyn Job>) -> Result<(), NotNow> {
+        self.owner.enter_now(ctx, self.priority, job)
+    }
+
     fn cell<W: Work<T>, T: Send + 'static>(&self, work: W) -> Arc<Cell<W, T>> {
         Cell::new(work, self.owner.profile.clone())
     }
 }
 
 fn awaits<F>(ctx: &Context, job: F) -> Awaits<F> {
-    Awaits { job, context: ctx.clone(), span: Span::current() }
+    Awaits { job, context: ctx.clone(), span: SpawnSpan::here() }
 }
 
 // ===== impl NotSubmitted =====

@@ -4,12 +4,11 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{Instrument as _, Span};
-
 use super::job::{Cell, Seat};
 use super::stats::End;
 use crate::context::Context;
 use crate::error::{Error, Kind, Panicked, catch, catch_async};
+use crate::task::span::SpawnSpan;
 
 /// What is to be done, of which there are two kinds.
 pub(super) trait Work<T>: Send + Sized + 'static {
@@ -25,7 +24,7 @@ pub(super) trait Work<T>: Send + Sized + 'static {
 pub(super) struct Awaits<F> {
     pub(super) job: F,
     pub(super) context: Context,
-    pub(super) span: Span,
+    pub(super) span: SpawnSpan,
 }
 
 /// Work that blocks.
@@ -34,7 +33,7 @@ pub(super) struct Blocks<F> {
     pub(super) context: Context,
     /// What a shutdown is told by, unless the pool has handed the job back.
     pub(super) pool: Option<Context>,
-    pub(super) span: Span,
+    pub(super) span: SpawnSpan,
 }
 
 /// What a job came to.
@@ -61,7 +60,10 @@ where
     }
 
     fn begin(self, cell: Arc<Cell<Self, T>>, seat: &mut Seat) -> Option<End> {
-        seat.set(run(cell, self));
+        match cell.profile.timeout {
+            None => seat.set(run(cell, self)),
+            Some(limit) => seat.set(run_within(limit, cell, self)),
+        }
         None
     }
 }
@@ -81,7 +83,11 @@ where
         let context = both.as_deref().unwrap_or(&context);
         let limited = cell.profile.timeout.map(|limit| context.with_timeout(limit));
         let context = limited.as_deref().unwrap_or(context);
-        Some(cell.over(Outcome::of(catch(|| span.in_scope(|| job(context))))))
+        let in_span = || {
+            let _entered = span.enter();
+            job(context)
+        };
+        Some(cell.over(Outcome::of(catch(in_span))))
     }
 
     fn hand_back(&mut self) {
@@ -99,26 +105,36 @@ where
     // Declared first and so dropped last: the handle hears of it when nothing of the work is left.
     let begun = Begun(Some(cell));
     let Awaits { job, context, span } = work;
-    let outcome = match begun.timeout() {
-        None => {
-            let work = async { job(context).await }.instrument(span);
-            Outcome::of(catch_async(work).await)
+    let work = span.run(async { job(context).await });
+    let outcome = Outcome::of(catch_async(work).await);
+    begun.over(outcome)
+}
+
+/// The same for work that may take so long. Apart from it, since a timer is as large as many a job.
+async fn run_within<F, Fut, T>(
+    limit: Duration,
+    cell: Arc<Cell<Awaits<F>, T>>,
+    work: Awaits<F>,
+) -> End
+where
+    F: FnOnce(Context) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<T, Error>> + Send + 'static,
+    T: Send + 'static,
+{
+    let begun = Begun(Some(cell));
+    let Awaits { job, context, span } = work;
+    let limited = context.with_timeout(limit);
+    let context = Context::clone(&limited);
+    let work = span.run(async { job(context).await });
+    let timeout = tokio::time::timeout(limit, catch_async(work));
+    // What is dropped at the end of its time may panic, too.
+    let outcome = match catch_async(timeout).await {
+        Ok(Ok(result)) => Outcome::of(result),
+        Ok(Err(_)) => {
+            let why = format!("the job took longer than {limit:?}");
+            Outcome::TimedOut(Error::new(Kind::DeadlineExceeded, why))
         }
-        Some(limit) => {
-            let limited = context.with_timeout(limit);
-            let context = Context::clone(&limited);
-            let work = async { job(context).await }.instrument(span);
-            let timeout = tokio::time::timeout(limit, catch_async(work));
-            // What is dropped at the end of its time may panic, too.
-            match catch_async(timeout).await {
-                Ok(Ok(result)) => Outcome::of(result),
-                Ok(Err(_)) => {
-                    let why = format!("the job took longer than {limit:?}");
-                    Outcome::TimedOut(Error::new(Kind::DeadlineExceeded, why))
-                }
-                Err(panic) => Outcome::Panicked(panic),
-            }
-        }
+        Err(panic) => Outcome::Panicked(panic),
     };
     begun.over(outcome)
 }
@@ -126,10 +142,6 @@ where
 // ===== impl Begun =====
 
 impl<W: Work<T>, T: Send + 'static> Begun<W, T> {
-    fn timeout(&self) -> Option<Duration> {
-        self.0.as_ref().and_then(|cell| cell.profile.timeout)
-    }
-
     fn over(mut self, outcome: Outcome<T>) -> End {
         self.0.take().map_or(End::Dropped, |cell| cell.over(outcome))
     }

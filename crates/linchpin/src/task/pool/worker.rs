@@ -35,8 +35,9 @@ struct Unpark(Thread);
 impl Core {
     /// Does what the queue could not do under its lock.
     pub(super) fn follow(self: &Arc<Self>, after: After) {
-        after.wake.into_iter().for_each(Waker::wake);
-        if let Some(hired) = after.hire {
+        let After { wake, hire } = after;
+        wake.wake();
+        if let Some(hired) = hire {
             let (name, site) = (self.name, self.site);
             let worker = Worker::new(self.clone(), hired);
             // Detached from whoever needed it first: it outlives that span.

@@ -12,8 +12,7 @@ use crate::shim::atomic::AtomicU64;
 use crate::shim::{Fault, planted};
 use crate::task::registry::Key;
 
-/// One thread's word. The orderings are relaxed because what a word refers to is read under the lock of the list: see
-/// [`find`](Slot::find).
+/// One thread's word. The orderings are relaxed because those of the list are enough: see [`find`](Slot::find).
 #[derive(Debug)]
 pub(crate) struct Slot(AtomicU64);
 
@@ -108,9 +107,9 @@ impl Slot {
 
     /// What the list says about the task of `word`, unless the slot has moved on.
     ///
-    /// The place may have changed hands since the word was read. If `find` saw a later task there, it took the lock of
-    /// the list after the one that entered it, who took it after the word's own task had left, whose thread had moved
-    /// on before: then the second look sees another word. The lock alone orders all this.
+    /// The place may have changed hands since the word was read. If `find` saw a later task there, it acquired what
+    /// wrote that task's row, whose owner had acquired the leave of the word's own task, whose thread had moved on
+    /// before: then the second look sees another word.
     pub(crate) fn find<T>(&self, word: Word, find: impl FnOnce(Key) -> Option<T>) -> Option<T> {
         let found = find(word.key?)?;
         (planted(Fault::WatchLooksOnce) || self.read() == word).then_some(found)

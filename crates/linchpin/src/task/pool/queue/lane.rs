@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::task::Waker;
 
-use smallvec::SmallVec;
-
-use super::Bounds;
 use super::fair::Levels;
+use super::{Bounds, Wakers};
 use crate::task::pool::Priority;
 use crate::task::pool::stats::Tally;
 use crate::task::turns::Turns;
@@ -42,6 +40,8 @@ pub(super) struct Entry<J> {
 #[derive(Default)]
 struct Line {
     waiting: [BTreeMap<u64, Waker>; Priority::LEVELS],
+    /// How many that are.
+    len: usize,
     /// Those who were given a place and have not taken it yet.
     granted: BTreeSet<u64>,
     turns: Turns,
@@ -89,12 +89,13 @@ impl<J> Lane<J> {
     }
 
     pub(super) fn waiting(&self) -> usize {
-        self.line.waiting.iter().map(BTreeMap::len).sum()
+        self.line.len
     }
 
     /// A submitter gets in line; the number gets it out.
     pub(super) fn line_up(&mut self, priority: Priority, waker: Waker) -> u64 {
         self.line.number += 1;
+        self.line.len += 1;
         self.line.waiting[priority.level()].insert(self.line.number, waker);
         self.line.number
     }
@@ -120,12 +121,14 @@ impl<J> Lane<J> {
     /// A submitter leaves the line; whatever it had is free.
     pub(super) fn leave_line(&mut self, priority: Priority, number: u64) {
         self.line.granted.remove(&number);
-        self.line.waiting[priority.level()].remove(&number);
+        if self.line.waiting[priority.level()].remove(&number).is_some() {
+            self.line.len -= 1;
+        }
     }
 
     /// Gives free places to those who wait, and tells whom to wake.
-    pub(super) fn grant(&mut self, wake: &mut SmallVec<[Waker; 2]>) {
-        if self.closed {
+    pub(super) fn grant(&mut self, wake: &mut Wakers) {
+        if self.closed || self.line.is_empty() {
             return;
         }
         while self.admitted() < self.capacity() {
@@ -153,12 +156,13 @@ impl<J> Lane<J> {
 
 impl Line {
     fn is_empty(&self) -> bool {
-        self.waiting.iter().all(BTreeMap::is_empty)
+        self.len == 0
     }
 
     fn next(&mut self) -> Option<(u64, Waker)> {
         let waiting = &self.waiting;
         let level = self.turns.next(|level| !waiting[level].is_empty())?;
+        self.len -= 1;
         self.waiting[level].pop_first()
     }
 }

@@ -13,8 +13,6 @@ mod state;
 use std::sync::Arc;
 use std::task::{Context as Poller, Poll, Waker};
 
-use smallvec::SmallVec;
-
 use self::lane::Turn;
 use self::state::State;
 use super::Priority;
@@ -32,8 +30,15 @@ pub(crate) struct Queue<J> {
 #[derive(Default)]
 #[must_use = "somebody waits for it"]
 pub(crate) struct After {
-    pub(crate) wake: SmallVec<[Waker; 2]>,
+    pub(crate) wake: Wakers,
     pub(crate) hire: Option<Hired>,
+}
+
+/// Those who are to be woken: nobody most of the time, or one.
+#[derive(Default)]
+pub(crate) struct Wakers {
+    first: Option<Waker>,
+    more: Vec<Waker>,
 }
 
 /// A new worker, which is counted already.
@@ -73,6 +78,29 @@ pub(crate) struct Bounds {
 
 /// The pool at the top, whose limit is the number of workers.
 pub(crate) const TOP: usize = 0;
+
+impl Wakers {
+    pub(crate) fn wake(self) {
+        if let Some(first) = self.first {
+            first.wake();
+            self.more.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    fn push(&mut self, waker: Waker) {
+        if self.first.is_none() {
+            self.first = Some(waker);
+        } else {
+            self.more.push(waker);
+        }
+    }
+}
+
+impl Extend<Waker> for Wakers {
+    fn extend<I: IntoIterator<Item = Waker>>(&mut self, wakers: I) {
+        wakers.into_iter().for_each(|waker| self.push(waker));
+    }
+}
 
 impl<J> Queue<J> {
     /// With `hires` workers are asked for when there is work; otherwise they are [enlisted](Self::enlist).
@@ -172,7 +200,7 @@ impl<J> Queue<J> {
         of.guests -= 1;
         of.tally.ended(end);
         if end != End::Dropped {
-            of.tally.ran(now - since);
+            of.tally.ran(since, now);
         }
         state.tell_drains(&mut after);
         after

@@ -80,7 +80,7 @@ impl<J> State<J> {
         let entry = self.lanes[lane].jobs.pop()?;
         self.queued -= 1;
         self.lanes[lane].running += 1;
-        self.lanes[lane].tally.waited(now - entry.since);
+        self.lanes[lane].tally.waited(entry.since, now);
         self.climb(lane, |lane| lane.load += 1);
         self.crew.begin(worker, Running { lane, since: now });
         self.rouse(after);
@@ -96,7 +96,7 @@ impl<J> State<J> {
         of.running -= 1;
         of.tally.ended(end);
         if end != End::Dropped {
-            of.tally.ran(now - since);
+            of.tally.ran(since, now);
         }
         of.grant(&mut after.wake);
         self.tell_drains(after);
@@ -106,6 +106,9 @@ impl<J> State<J> {
     fn next_lane(&self) -> Option<usize> {
         if self.queued == 0 {
             return None;
+        }
+        if let [only] = &*self.lanes {
+            return (only.jobs.len() > 0 && only.load < only.limit).then_some(TOP);
         }
         let (before, from) = self.lanes.split_at(self.turn.min(self.lanes.len()));
         let from = from.iter().zip(before.len()..);
