@@ -175,9 +175,9 @@ fn a_million_subscribers_and_topics_leave_a_bus_nothing() {
                 })
                 .collect();
             let one_of_many = bus.topic(&format!("topic.{round}")).unwrap();
-            for message in 0..60_u64 {
+            for message in 0..30_u64 {
                 topic.try_publish(message).unwrap();
-                one_of_many.try_publish(message).ok();
+                one_of_many.try_publish(message).unwrap();
             }
             drop(subscribers);
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use linchpin::resilience::bulkhead::{self, Bulkhead};
+use linchpin::sync::bus::{self, Bus};
 use linchpin::sync::semaphore::{self, Semaphore};
 use linchpin::sync::singleflight;
 use linchpin::task::pipeline::{self, Pipeline};
@@ -19,6 +20,9 @@ type Build = fn() -> Result<(), linchpin::Error>;
 const DEFAULTS: &[(&str, Build)] = &[
     ("resilience::bulkhead::Options", || {
         Ok(Bulkhead::new("test", 1, bulkhead::Options::default()).map(drop)?)
+    }),
+    ("sync::bus::options::Options", || {
+        Ok(Bus::<u8>::with(bus::Options::default()).topic("test").map(drop)?)
     }),
     ("sync::semaphore::options::Options", || {
         Ok(Semaphore::new(1, semaphore::Options::default()).map(drop)?)

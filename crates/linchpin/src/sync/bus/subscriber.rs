@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context as Poller, Poll, ready};
 
 use tokio::task::coop;
 
@@ -13,7 +15,7 @@ use super::names::Lease;
 use super::numbers::Numbers;
 use super::options::{Policy, Subscription};
 use super::row::Reader;
-use crate::context::Context;
+use crate::context::{Cancelled, Context, Ended};
 use crate::sync::waiters::Wait;
 
 /// One who receives what is published to a topic, or to all that match a pattern. Dropping it unsubscribes.
@@ -32,6 +34,8 @@ pub struct Subscriber<T> {
     /// ... the next message, after so many that it misses.
     at: u64,
     missed: u64,
+    /// Up to there it reads without asking whether others should run.
+    turn: u64,
 }
 
 /// A message, lent to a [`Subscriber`].
@@ -52,8 +56,16 @@ pub struct Batch<'a, T> {
     missed: u64,
 }
 
+/// A wait for something to look at again: written by hand, since it is small and most often over at once.
+struct News<'a, T> {
+    feed: &'a Feed<T>,
+    at: u64,
+    wait: Wait<Parking<'a, T>>,
+    ended: Cancelled<'a>,
+}
+
 /// Every so many messages that are there count against the budget that tokio gives a task for one turn.
-const TURN: u64 = 8;
+const TURN: u64 = 16;
 
 // ===== impl Subscriber =====
 
@@ -61,7 +73,8 @@ impl<T> Subscriber<T> {
     pub(super) fn new(lease: Lease<T>, subscription: &Subscription) -> Self {
         let Seat { reader, key, at } = lease.feed.enter(subscription);
         let (policy, buffer) = (subscription.policy, subscription.buffer as u64);
-        Self { lease, key, reader, policy, buffer, segment: Segment::empty(), at, missed: 0 }
+        let (segment, turn) = (Segment::empty(), at + TURN);
+        Self { lease, key, reader, policy, buffer, segment, at, missed: 0, turn }
     }
 
     /// The name of its topic, or its pattern.
@@ -81,7 +94,10 @@ impl<T> Subscriber<T> {
     ///
     /// Safe: a message that was not returned is still to be received.
     pub async fn recv(&mut self, ctx: &Context) -> Result<Message<'_, T>, RecvError> {
-        self.found(ctx).await?;
+        while !self.is_at_hand(ctx)? {
+            News::of(self, ctx).await?;
+            self.turn = self.at + TURN;
+        }
         Ok(self.read())
     }
 
@@ -99,7 +115,10 @@ impl<T> Subscriber<T> {
         ctx: &Context,
         most: usize,
     ) -> Result<Batch<'_, T>, RecvError> {
-        self.found(ctx).await?;
+        while !self.is_at_hand(ctx)? {
+            News::of(self, ctx).await?;
+            self.turn = self.at + TURN;
+        }
         let next = self.at;
         let before_the_stop = self.reader.stop().saturating_sub(next).max(1);
         let most = most.max(1).min(before_the_stop.try_into().unwrap_or(usize::MAX));
@@ -135,22 +154,18 @@ impl<T> Subscriber<T> {
         Parking { feed: &*self.lease.feed, at: self.at }
     }
 
-    /// Waits until there is a message at hand.
+    /// Whether there is a message at hand, and it is still this task's turn.
     #[inline]
-    async fn found(&mut self, ctx: &Context) -> Result<(), RecvError> {
+    fn is_at_hand(&mut self, ctx: &Context) -> Result<bool, RecvError> {
         ctx.check()?;
-        if self.at.is_multiple_of(TURN) {
-            coop::consume_budget().await;
+        if self.at >= self.turn {
+            return Ok(false);
         }
-        loop {
-            match self.find() {
-                Ok(()) => return Ok(()),
-                Err(TryRecvError::Closed) => return Err(RecvError::Closed),
-                Err(TryRecvError::Disconnected) => return Err(RecvError::Disconnected),
-                Err(TryRecvError::Empty) => {
-                    ctx.run(Wait::at(self.parking())).await?;
-                }
-            }
+        match self.find() {
+            Ok(()) => Ok(true),
+            Err(TryRecvError::Empty) => Ok(false),
+            Err(TryRecvError::Closed) => Err(RecvError::Closed),
+            Err(TryRecvError::Disconnected) => Err(RecvError::Disconnected),
         }
     }
 
@@ -234,6 +249,35 @@ impl<T> fmt::Debug for Subscriber<T> {
             .field("policy", &self.policy)
             .field("numbers", &self.numbers())
             .finish_non_exhaustive()
+    }
+}
+
+// ===== impl News =====
+
+impl<'a, T> News<'a, T> {
+    fn of(subscriber: &'a Subscriber<T>, ctx: &'a Context) -> Self {
+        let wait = Wait::at(subscriber.parking());
+        Self { feed: subscriber.feed(), at: subscriber.at, wait, ended: ctx.cancelled() }
+    }
+}
+
+impl<T> Future for News<'_, T> {
+    type Output = Result<(), Ended>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
+        let news = &mut *self;
+        let turn = ready!(coop::poll_proceed(cx));
+        if news.feed.head() != news.at {
+            // Whoever told that calls all who are parked, in the same hold of the lock.
+            news.wait.is_over();
+            turn.made_progress();
+            return Poll::Ready(Ok(()));
+        }
+        if news.wait.poll_over(cx.waker()).is_ready() {
+            turn.made_progress();
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut news.ended).poll(cx).map(|cause| Err(cause.into()))
     }
 }
 
