@@ -258,7 +258,11 @@ impl Run {
 }
 
 /// Wall time of `operations`, shared out among `threads` that begin together.
-fn contend<T>(threads: usize, operations: u64, once: &(impl Fn() -> T + Sync)) -> Duration {
+pub(crate) fn contend<T>(
+    threads: usize,
+    operations: u64,
+    once: &(impl Fn() -> T + Sync),
+) -> Duration {
     let each = operations.div_ceil(threads as u64);
     let processors = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let start = Barrier::new(threads);

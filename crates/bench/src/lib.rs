@@ -34,6 +34,7 @@ pub mod sync_bus;
 pub mod sync_counter;
 pub mod sync_event;
 pub mod sync_map;
+pub mod sync_objects;
 pub mod sync_semaphore;
 pub mod tasks;
 pub mod tasks_fan;

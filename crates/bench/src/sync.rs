@@ -1,7 +1,7 @@
 //! Area `sync`: shared state beside tokio's own means and the crates people take.
 
 use crate::harness::Operation;
-use crate::{sync_bus, sync_counter, sync_event, sync_map, sync_semaphore};
+use crate::{sync_bus, sync_counter, sync_event, sync_map, sync_objects, sync_semaphore};
 
 /// Every row that the harness measures.
 pub fn operations() -> Vec<Operation> {
@@ -11,6 +11,7 @@ pub fn operations() -> Vec<Operation> {
         sync_event::operations(),
         sync_map::operations(),
         sync_semaphore::operations(),
+        sync_objects::operations(),
     ];
     parts.into_iter().flatten().collect()
 }

@@ -1,5 +1,6 @@
 //! Area `tasks`, timers and channels: beside tokio's interval, `mpsc` and `select!`, and `FuturesUnordered`.
 
+use std::collections::HashMap;
 use std::future::{Future, pending, ready};
 use std::hint::black_box;
 use std::pin::{Pin, pin};
@@ -7,6 +8,8 @@ use std::sync::mpsc::sync_channel;
 use std::task::{Context as Poller, Waker};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::abortable;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use linchpin::Context;
 use linchpin::sync::channel::{self, Overflow};
@@ -26,7 +29,7 @@ const HOUR: Duration = Duration::from_hours(1);
 
 /// Every row that the harness measures.
 pub fn operations() -> Vec<Operation> {
-    ticks().into_iter().chain(sends()).chain(selects()).collect()
+    ticks().into_iter().chain(sends()).chain(selects()).chain(sets()).collect()
 }
 
 fn ticks() -> [Operation; 3] {
@@ -175,7 +178,7 @@ fn sends() -> [Operation; 3] {
     ]
 }
 
-fn selects() -> [Operation; 4] {
+fn selects() -> [Operation; 2] {
     [
         // The second of two is ready. Ours, and the peers with a token, end with what they wait under.
         Operation::new("select-ct")
@@ -223,6 +226,11 @@ fn selects() -> [Operation; 4] {
                     });
                 }
             }),
+    ]
+}
+
+fn sets() -> [Operation; 2] {
+    [
         // One comes in and one gets ready, among a hundred that wait.
         Operation::new("select-set-ct")
             .ct(Ours, LINCHPIN, |operations| async move {
@@ -233,6 +241,21 @@ fn selects() -> [Operation; 4] {
                 for n in 100..operations + 100 {
                     set.insert(n, done());
                     drop(black_box(set.next(&ctx).await));
+                }
+            })
+            .ct(Peer, "FuturesUnordered, a map of handles, a token", |operations| async move {
+                let (token, mut set) = (CancellationToken::new(), FuturesUnordered::new());
+                let mut handles = HashMap::new();
+                for n in 0..operations + 100 {
+                    let work = if n < 100 { waiting() } else { done() };
+                    let (work, handle) = abortable(work.map(move |()| n));
+                    handles.insert(n, handle);
+                    set.push(work);
+                    if n >= 100
+                        && let Some(Some(Ok(n))) = token.run_until_cancelled(set.next()).await
+                    {
+                        drop(black_box(handles.remove(&n)));
+                    }
                 }
             })
             .ct(Peer, "FuturesUnordered (no keys)", |operations| async move {

@@ -177,6 +177,8 @@ pub(crate) enum Fault {
     GroupLooksBeforeItWaits,
     /// A submitter who leaves the line keeps the place that was granted to it.
     PoolForgetsTheNextInLine,
+    /// A pool looks whether it may keep one more and counts it in two steps.
+    PoolLooksBeforeItKeeps,
     /// A worker looks for a job and becomes idle under two holds of the lock, not one.
     PoolLooksBeforeItIdles,
     /// The receiver of a mailbox looks and leaves its waker under two holds of the lock, not one.

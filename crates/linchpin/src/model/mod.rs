@@ -11,6 +11,7 @@ mod counter;
 mod event;
 mod group;
 mod mailbox;
+mod object_pool;
 mod once;
 mod pitfall;
 mod pool;

@@ -13,6 +13,7 @@
 //! | a value that is made once, or again when it is stale | [`once`] |
 //! | to fetch what a key stands for once for all who ask at the same time | [`singleflight`] |
 //! | a map, or a lock for each key, that many threads use | [`striped`] |
+//! | to use objects and buffers again instead of making them | [`object_pool`] |
 //! | to count, and to know a level and its peak | [`counter`] |
 //! | flags, or a state machine, in one word | [`packed`] |
 //! | values when a burst is over, or at most so often | [`debounce`](crate::task::debounce), [`throttle`](crate::task::throttle) |
@@ -29,6 +30,7 @@ pub mod counter;
 pub mod event;
 pub mod lock;
 pub(crate) mod mailbox;
+pub mod object_pool;
 pub mod once;
 pub mod packed;
 pub(crate) mod seat;

@@ -4,6 +4,7 @@
 //! given back when the thread ends, and the lowest free one is given out, so that the numbers in use stay dense.
 
 use std::cell::Cell;
+use std::marker::PhantomData;
 
 #[cfg(not(linchpin_loom))]
 use crate::shim::atomic::Ordering::SeqCst;
@@ -33,6 +34,38 @@ pub(crate) fn seat() -> usize {
     match SEAT.get() {
         NOT_ASKED => ask(),
         seat => seat,
+    }
+}
+
+/// The seat of the thread that has it. It cannot leave the thread, so whoever has one sits there alone.
+#[derive(Clone, Copy)]
+pub(crate) struct Mine {
+    number: usize,
+    stays_in_its_thread: PhantomData<*const ()>,
+}
+
+/// The seat of this thread; its number is at least [`SEATS`] if it has none.
+#[inline]
+pub(crate) fn mine() -> Mine {
+    Mine { number: seat(), stays_in_its_thread: PhantomData }
+}
+
+/// As [`mine`], and none for a thread that has not asked for one yet.
+#[inline]
+pub(crate) fn mine_if_known() -> Mine {
+    Mine { number: SEAT.get(), stays_in_its_thread: PhantomData }
+}
+
+impl Mine {
+    #[inline]
+    pub(crate) fn number(self) -> usize {
+        self.number
+    }
+
+    /// What a model's thread has from its own hall.
+    #[cfg(all(test, linchpin_loom))]
+    pub(crate) fn of_model(number: usize) -> Self {
+        Self { number, stays_in_its_thread: PhantomData }
     }
 }
 

@@ -287,3 +287,26 @@ proptest! {
         }
     }
 }
+
+#[tokio::test]
+async fn what_ran_is_gone_as_soon_as_its_end_is_known() {
+    let noop = &mut Poller::from_waker(Waker::noop());
+    for ends in [true, false] {
+        let (ctx, probe) = (Context::root().child(), Arc::new(()));
+        let held = probe.clone();
+        let (send, answer) = tokio::sync::oneshot::channel::<()>();
+        let mut run = std::pin::pin!(ctx.run(async move {
+            answer.await.ok();
+            drop(held);
+        }));
+        assert!(run.as_mut().poll(noop).is_pending());
+        if ends {
+            ctx.cancel("enough");
+        } else {
+            drop(send);
+        }
+        // The future that ran it is still there.
+        assert!(run.as_mut().poll(noop).is_ready());
+        assert_eq!(Arc::strong_count(&probe), 1);
+    }
+}

@@ -22,6 +22,7 @@ mod group_life;
 mod guide;
 mod lock;
 mod memory;
+mod object_pool;
 mod once;
 mod options;
 mod pace;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use linchpin::resilience::bulkhead::{self, Bulkhead};
 use linchpin::sync::bus::{self, Bus};
+use linchpin::sync::object_pool::{self, BufferOptions, BufferPool, ObjectPool};
 use linchpin::sync::semaphore::{self, Semaphore};
 use linchpin::sync::singleflight;
 use linchpin::task::pipeline::{self, Pipeline};
@@ -23,6 +24,12 @@ const DEFAULTS: &[(&str, Build)] = &[
     }),
     ("sync::bus::options::Options", || {
         Ok(Bus::<u8>::with(bus::Options::default()).topic("test").map(drop)?)
+    }),
+    ("sync::object_pool::options::Options", || {
+        Ok(ObjectPool::new(String::new, object_pool::Options::default()).map(drop)?)
+    }),
+    ("sync::object_pool::options::BufferOptions", || {
+        Ok(BufferPool::new(BufferOptions::default()).map(drop)?)
     }),
     ("sync::semaphore::options::Options", || {
         Ok(Semaphore::new(1, semaphore::Options::default()).map(drop)?)
