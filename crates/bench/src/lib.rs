@@ -30,6 +30,7 @@ pub mod relay;
 pub mod row;
 pub mod stats;
 pub mod sync;
+pub mod sync_batch;
 pub mod sync_bus;
 pub mod sync_counter;
 pub mod sync_event;

@@ -1,6 +1,7 @@
 //! Area `sync`: shared state beside tokio's own means and the crates people take.
 
 use crate::harness::Operation;
+use crate::{sync_batch, sync_counter, sync_map, sync_objects, sync_semaphore};
 use crate::{sync_bus, sync_counter, sync_event, sync_map, sync_objects, sync_semaphore};
 
 /// Every row that the harness measures.
@@ -12,6 +13,7 @@ pub fn operations() -> Vec<Operation> {
         sync_map::operations(),
         sync_semaphore::operations(),
         sync_objects::operations(),
+        sync_batch::operations(),
     ];
     parts.into_iter().flatten().collect()
 }

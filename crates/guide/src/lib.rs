@@ -40,6 +40,7 @@ chapters! {
     p1_object_pools "P1-object-pools";
     p2_task_leaks "P2-task-leaks";
     p2b_supervisor "P2b-supervisor";
+    p4_batching "P4-batching";
     p5_lock_striping "P5-lock-striping";
     p6_atomic_operations "P6-atomic-operations";
     t6_races "T6-races";

@@ -139,6 +139,8 @@ impl<T> UnsafeCell<T> {
 /// A mistake that a model must catch, or it proves nothing: compiled in for models alone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Fault {
+    /// The worker of a batcher looks and leaves its waker under two holds of the lock, not one.
+    BatchLooksBeforeItWaits,
     /// A consumer looks whether anything is there and leaves its waker under two holds of the lock, not one.
     BeltLooksBeforeItWaits,
     /// The last to come to a barrier finds that it is the last and calls the others under two holds of the lock, not one.

@@ -3,6 +3,7 @@
 //! `scripts/model-check` runs them. Each model is run twice: as it is, when it must hold, and with a fault planted in
 //! the code under test, when it must fail.
 
+mod batch;
 mod belt;
 mod biased;
 mod bus;

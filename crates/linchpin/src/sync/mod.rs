@@ -9,6 +9,7 @@
 //! | that all who care are told, each at its own pace | [`bus`] |
 //! | to wait until something has happened, or nothing is under way | [`event`] |
 //! | a value that many look at, the latest | [`watched`] |
+//! | to do for many at once what callers ask for one by one | [`batch`] |
 //! | to bound how much of something is in use | [`semaphore`] |
 //! | a value that is made once, or again when it is stale | [`once`] |
 //! | to fetch what a key stands for once for all who ask at the same time | [`singleflight`] |
@@ -23,6 +24,7 @@
 //!
 //! [`Context::run`]: crate::Context::run
 
+pub mod batch;
 pub(crate) mod biased;
 pub mod bus;
 pub mod channel;

@@ -1,6 +1,7 @@
 //! What the toolkit's vocabulary promises.
 
 mod auto_traits;
+mod batch;
 mod bulkhead;
 mod bus;
 mod carrier;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use linchpin::resilience::bulkhead::{self, Bulkhead};
 use linchpin::sync::bus::{self, Bus};
+use linchpin::sync::batch::{self, Batcher};
 use linchpin::sync::object_pool::{self, BufferOptions, BufferPool, ObjectPool};
 use linchpin::sync::semaphore::{self, Semaphore};
 use linchpin::sync::singleflight;
@@ -24,6 +25,12 @@ const DEFAULTS: &[(&str, Build)] = &[
     }),
     ("sync::bus::options::Options", || {
         Ok(Bus::<u8>::with(bus::Options::default()).topic("test").map(drop)?)
+    ("sync::batch::options::Options", || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let ctx = linchpin::Context::root();
+        let work = |_, _| async { Ok(()) };
+        let build = async { Batcher::<u8>::new(&ctx, batch::Options::default(), work).map(drop) };
+        Ok(runtime.block_on(build)?)
     }),
     ("sync::object_pool::options::Options", || {
         Ok(ObjectPool::new(String::new, object_pool::Options::default()).map(drop)?)

@@ -14,7 +14,7 @@ const CRATES: [&str; 3] = ["linchpin", "linchpin-data", "linchpin-http"];
 type Row = (&'static str, &'static [&'static str], &'static str);
 
 /// A new wait gets a test with `linchpin_testing::steps::drop_at_each`, and a place here.
-const DROPPED: [Row; 45] = [
+const DROPPED: [Row; 46] = [
     ("linchpin-data/src/sqlite/database.rs", &["Database::close"], "steps.rs"),
     ("linchpin-data/src/sqlite/reader.rs", &["Reader::query"], "steps.rs"),
     ("linchpin-data/src/sqlite/writer.rs", &["Writer::submit", "Writer::submit_sized"], "steps.rs"),
@@ -34,6 +34,10 @@ const DROPPED: [Row; 45] = [
         "bus/edges.rs",
     ),
     ("linchpin/src/sync/bus/topic.rs", &["Topic::publish"], "bus/line.rs"),
+        "linchpin/src/sync/batch/mod.rs",
+        &["Batcher::close", "Batcher::push", "Batcher::submit"],
+        "batch.rs",
+    ),
     ("linchpin/src/sync/channel/lossy.rs", &["LossyReceiver::recv"], "channel.rs"),
     (
         "linchpin/src/sync/channel/waiting.rs",

@@ -200,6 +200,11 @@ impl Semaphore {
         Self(Arc::new(Core::new(policy, permits, options)))
     }
 
+    /// Gives back permits that were [kept](Permit::keep).
+    pub(crate) fn give_back(&self, permits: usize) {
+        self.0.give(permits);
+    }
+
     /// A refusal that tells how much is in use.
     pub(crate) fn refusal(&self, reason: &'static str) -> Refusal {
         self.0.in_use(reason)

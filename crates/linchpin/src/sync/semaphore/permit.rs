@@ -57,6 +57,11 @@ impl<S: Borrow<Semaphore>> Permit<S> {
         self.permits += std::mem::take(&mut other.permits);
     }
 
+    /// Leaves them taken, to be given back by [`Semaphore::give_back`].
+    pub(crate) fn keep(mut self) {
+        self.permits = 0;
+    }
+
     /// Never gives them back: the semaphore is smaller by as many.
     ///
     /// If it has shrunk and waits for permits to come back, these count as come back.

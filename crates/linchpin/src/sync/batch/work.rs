@@ -1,0 +1,175 @@
+//! The worker: one batch after the other.
+
+use std::collections::VecDeque;
+use std::error;
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context as Poller, Poll};
+
+use tokio::task::yield_now;
+
+use super::Shared;
+use super::items::Batch;
+use super::queue::{Entry, Look};
+use super::slot::Slot;
+use crate::context::{Cancelled, Context, Ended};
+use crate::error::{Error, Kind, catch_async};
+use crate::resilience::{Failed, FailedKind};
+use crate::sync::event::Event;
+use crate::task::Timer;
+use crate::time::Instant;
+
+/// The work is done, and this item was not answered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Unanswered;
+
+/// Says that the worker is gone, by whatever way.
+pub(super) struct Done(pub(super) Event);
+
+enum Next<T, R> {
+    Batch(VecDeque<Entry<T, R>>),
+    Over,
+    Ended(Ended),
+}
+
+/// Runs batches until the queue is closed and empty, or the context ends.
+pub(super) async fn run<T, R, F, Fut>(
+    shared: Arc<Shared<T, R>>,
+    ctx: Context,
+    mut work: F,
+    done: Done,
+) where
+    F: FnMut(Context, Batch<T, R>) -> Fut,
+    Fut: Future<Output = Result<(), Error>>,
+{
+    let (mut timer, mut ended) = (Timer::stopped(), ctx.cancelled());
+    let why = loop {
+        // Whoever is about to submit does it first: the batch is larger, and there are fewer.
+        yield_now().await;
+        let next = poll_fn(|cx| next(&shared, &mut timer, &mut ended, cx)).await;
+        let ran = match next {
+            Next::Batch(entries) => run_one(&shared, &ctx, &mut ended, &mut work, entries).await,
+            Next::Over => break None,
+            Next::Ended(why) => Err(why),
+        };
+        if let Err(why) = ran {
+            break Some(why);
+        }
+    };
+    if let Some(why) = why {
+        shared.room.close();
+        let left = shared.queue.give_up();
+        let count = left.len();
+        settle(&shared, waiting(&left), count, || Err(FailedKind::Ended(why.clone())));
+    }
+    drop(done);
+}
+
+fn next<T, R>(
+    shared: &Shared<T, R>,
+    timer: &mut Timer,
+    ended: &mut Cancelled<'_>,
+    cx: &mut Poller<'_>,
+) -> Poll<Next<T, R>> {
+    if let Poll::Ready(cause) = Pin::new(ended).poll(cx) {
+        return Poll::Ready(Next::Ended(cause.into()));
+    }
+    loop {
+        let due = match shared.queue.look(Instant::now, cx.waker()) {
+            Look::Batch(entries) => {
+                shared.room.give_back(entries.len());
+                return Poll::Ready(Next::Batch(entries));
+            }
+            Look::Over => return Poll::Ready(Next::Over),
+            Look::Wait(due) => due,
+        };
+        match due {
+            Some(due) => _ = timer.reset_at(due),
+            None => _ = timer.stop(),
+        }
+        if timer.poll_fire(cx).is_pending() {
+            return Poll::Pending;
+        }
+    }
+}
+
+/// Runs a batch and answers it; an error if the context has ended meanwhile.
+async fn run_one<T, R, F, Fut>(
+    shared: &Shared<T, R>,
+    ctx: &Context,
+    ended: &mut Cancelled<'_>,
+    work: &mut F,
+    entries: VecDeque<Entry<T, R>>,
+) -> Result<(), Ended>
+where
+    F: FnMut(Context, Batch<T, R>) -> Fut,
+    Fut: Future<Output = Result<(), Error>>,
+{
+    let (count, waiting) = (entries.len(), waiting(&entries));
+    shared.batches.fetch_add(1, Relaxed);
+    shared.items.fetch_add(count as u64, Relaxed);
+    let batch = Batch::new(entries);
+    let outcome = {
+        let mut work = pin!(catch_async(async { work(ctx.clone(), batch).await }));
+        poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Ready(outcome) => Poll::Ready(Ok(outcome)),
+            Poll::Pending => Pin::new(&mut *ended).poll(cx).map(|cause| Err(Ended::from(cause))),
+        })
+        .await
+    };
+    let default = shared.default;
+    settle(shared, waiting, count, || match &outcome {
+        Ok(Ok(Ok(()))) => match default() {
+            Some(result) => Ok(result),
+            None => Err(FailedKind::Callee(Error::new(Kind::Internal, Unanswered))),
+        },
+        Ok(Ok(Err(error))) => Err(FailedKind::Callee(error.clone())),
+        Ok(Err(panic)) => Err(FailedKind::Panicked(panic.clone())),
+        Err(ended) => Err(FailedKind::Ended(ended.clone())),
+    });
+    outcome.map(drop)
+}
+
+/// Those who wait for an answer.
+fn waiting<T, R>(entries: &VecDeque<Entry<T, R>>) -> Vec<Arc<Slot<R>>> {
+    entries.iter().filter_map(|entry| entry.slot.clone()).collect()
+}
+
+/// Answers all who wait and have no answer yet. Where some do not wait, what went wrong is logged, or nobody would know.
+fn settle<T, R>(
+    shared: &Shared<T, R>,
+    waiting: Vec<Arc<Slot<R>>>,
+    count: usize,
+    answer: impl Fn() -> Result<R, FailedKind<Error>>,
+) {
+    if waiting.len() < count
+        && let Err(kind) = answer()
+    {
+        let (name, unheard) = (shared.options.name, count - waiting.len());
+        if let FailedKind::Panicked(_) = kind {
+            metrics::counter!("linchpin_task_panics_total", "owner" => name).increment(1);
+        }
+        let why = Failed::from(kind);
+        tracing::error!(batcher = name, items = unheard, error = %why, "items were lost that nobody waits for");
+    }
+    for slot in waiting {
+        slot.answer(answer().map_err(Failed::from));
+    }
+}
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        self.0.set();
+    }
+}
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the batch was run and its work gave no answer for this item")
+    }
+}
+
+impl error::Error for Unanswered {}
