@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use linchpin::resilience::bulkhead::{self, Bulkhead};
-use linchpin::sync::bus::{self, Bus};
 use linchpin::sync::batch::{self, Batcher};
+use linchpin::sync::bus::{self, Bus};
 use linchpin::sync::object_pool::{self, BufferOptions, BufferPool, ObjectPool};
 use linchpin::sync::semaphore::{self, Semaphore};
 use linchpin::sync::singleflight;
@@ -25,6 +25,7 @@ const DEFAULTS: &[(&str, Build)] = &[
     }),
     ("sync::bus::options::Options", || {
         Ok(Bus::<u8>::with(bus::Options::default()).topic("test").map(drop)?)
+    }),
     ("sync::batch::options::Options", || {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let ctx = linchpin::Context::root();

@@ -34,6 +34,7 @@ const DROPPED: [Row; 46] = [
         "bus/edges.rs",
     ),
     ("linchpin/src/sync/bus/topic.rs", &["Topic::publish"], "bus/line.rs"),
+    (
         "linchpin/src/sync/batch/mod.rs",
         &["Batcher::close", "Batcher::push", "Batcher::submit"],
         "batch.rs",
