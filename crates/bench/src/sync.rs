@@ -1,8 +1,9 @@
 //! Area `sync`: shared state beside tokio's own means and the crates people take.
 
 use crate::harness::Operation;
-use crate::{sync_batch, sync_counter, sync_map, sync_objects, sync_semaphore};
-use crate::{sync_bus, sync_counter, sync_event, sync_map, sync_objects, sync_semaphore};
+use crate::{
+    sync_batch, sync_bus, sync_counter, sync_event, sync_map, sync_objects, sync_semaphore,
+};
 
 /// Every row that the harness measures.
 pub fn operations() -> Vec<Operation> {
