@@ -42,4 +42,5 @@ pub mod tasks_fan;
 pub mod tasks_group;
 pub mod tasks_pipeline;
 pub mod tasks_pool;
+pub mod tasks_pool_data;
 pub mod tasks_timers;

@@ -14,15 +14,19 @@ use crate::task::{Belt, Load};
 /// Everything until the end, taken in batches of up to `want`.
 async fn drain(belt: &Belt<u8>, who: usize, want: usize) -> Vec<u8> {
     let (mut all, mut batch, mut credit) = (Vec::new(), VecDeque::new(), 0);
-    while poll_fn(|cx| belt.poll_take(who, cx, want, &mut credit, &mut batch)).await.is_some() {
+    while poll_fn(|cx| belt.poll_take(who, cx, |_| want, &mut credit, &mut batch)).await.is_some() {
         all.extend(batch.drain(..));
     }
     all
 }
 
 async fn give(belt: &Belt<u8>, items: impl IntoIterator<Item = u8>) {
+    give_as(belt, 0, items).await;
+}
+
+async fn give_as(belt: &Belt<u8>, who: usize, items: impl IntoIterator<Item = u8>) {
     for item in items {
-        let reserved = poll_fn(|cx| belt.poll_reserve(0, cx, 1)).await;
+        let reserved = poll_fn(|cx| belt.poll_reserve(who, cx, 1)).await;
         belt.put(reserved, &mut VecDeque::from([item]));
     }
     belt.finish();
@@ -53,6 +57,33 @@ fn consumers_share() {
     let mut all = block_on(drain(&belt, 0, 1));
     all.extend(other.join().unwrap());
     producer.join().unwrap();
+    all.sort_unstable();
+    assert_eq!(all, [1, 2]);
+}
+
+/// Two workers take batches of what one producer gives, and hand them on over a belt with room for one.
+fn workers_hand_batches_on() {
+    let (input, output) = (Arc::new(Belt::new(2)), Arc::new(Belt::new(1)));
+    output.set_producers(2, false);
+    input.put(input.reserve(2), &mut VecDeque::from([1, 2]));
+    input.finish();
+    let other = {
+        let (input, output) = (input.clone(), output.clone());
+        thread::spawn(move || {
+            let batch = block_on(drain(&input, 1, 2));
+            block_on(give_as(&output, 1, batch));
+        })
+    };
+    let first = {
+        let output = output.clone();
+        thread::spawn(move || {
+            let batch = block_on(drain(&input, 0, 1));
+            block_on(give_as(&output, 0, batch));
+        })
+    };
+    let mut all = block_on(drain(&output, 0, 2));
+    first.join().unwrap();
+    other.join().unwrap();
     all.sort_unstable();
     assert_eq!(all, [1, 2]);
 }
@@ -93,7 +124,7 @@ fn a_taker_that_goes_hands_its_wake_up_on() {
         thread::spawn(move || {
             let (mut batch, mut credit) = (VecDeque::new(), 0);
             let once = poll_fn(|cx| {
-                Poll::Ready(belt.poll_take(0, cx, 1, &mut credit, &mut batch).is_ready())
+                Poll::Ready(belt.poll_take(0, cx, |_| 1, &mut credit, &mut batch).is_ready())
             });
             block_on(once);
             belt.leave(0);
@@ -114,7 +145,7 @@ fn who_gives_to_nobody_does_not_wait() {
         thread::spawn(move || block_on(give(&belt, [1, 2, 3])))
     };
     let (mut batch, mut credit) = (VecDeque::new(), 0);
-    block_on(poll_fn(|cx| belt.poll_take(0, cx, 1, &mut credit, &mut batch)));
+    block_on(poll_fn(|cx| belt.poll_take(0, cx, |_| 1, &mut credit, &mut batch)));
     belt.abandon();
     producer.join().unwrap();
     assert_eq!((batch, belt.traffic().queued), (VecDeque::from([1]), 0));
@@ -135,6 +166,11 @@ fn belt_wakes() {
 #[test]
 fn belt_shared() {
     holds("belt_shared", consumers_share);
+}
+
+#[test]
+fn belt_batches() {
+    holds("belt_batches", workers_hand_batches_on);
 }
 
 #[test]

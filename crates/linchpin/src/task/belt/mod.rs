@@ -48,8 +48,7 @@ impl<T> Belt<T> {
         lock(&self.0).capacity = capacity;
     }
 
-    /// Before its first use: other producers. Several use [`poll_put`](Self::poll_put), one uses
-    /// [`put`](Self::put).
+    /// Before its first use: other producers. Several that keep an order use [`poll_put`](Self::poll_put).
     pub(crate) fn set_producers(&self, producers: usize, ordered: bool) {
         let mut state = lock(&self.0);
         (state.producers, state.ordered) = (producers, ordered);
@@ -71,14 +70,15 @@ impl<T> Belt<T> {
         }
     }
 
-    /// Takes up to `want` items, at least one, and says the number of the first; `None` when all is over.
+    /// Takes as many items as `want` says of the number that is there, at least one, and says the number of the first;
+    /// `None` when all is over.
     ///
     /// `credit` is the room that the consumer holds for what it took and did not begin. It must have begun all.
     pub(crate) fn poll_take(
         &self,
         who: usize,
         cx: &mut Poller<'_>,
-        want: usize,
+        want: impl FnOnce(usize) -> usize,
         credit: &mut usize,
         into: &mut VecDeque<T>,
     ) -> Poll<Option<u64>> {
@@ -99,7 +99,7 @@ impl<T> Belt<T> {
             wake(wakes);
             return if over { Poll::Ready(None) } else { Poll::Pending };
         }
-        let count = want.min(state.items.len());
+        let count = want(state.items.len()).clamp(1, state.items.len());
         let number = state.taken;
         if count == state.items.len() && into.is_empty() {
             std::mem::swap(&mut state.items, into);

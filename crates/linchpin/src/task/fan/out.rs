@@ -280,7 +280,7 @@ impl<T> Stream for Share<T> {
             return Poll::Ready(Some(item));
         }
         let Self { who, most, taken, credit, lane, .. } = this;
-        if ready!(lane.belt.poll_take(*who, cx, *most, credit, taken)).is_some() {
+        if ready!(lane.belt.poll_take(*who, cx, |_| *most, credit, taken)).is_some() {
             return Poll::Ready(taken.pop_front());
         }
         let panic = lane.raised.lock().take();

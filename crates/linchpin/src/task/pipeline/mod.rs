@@ -114,7 +114,8 @@ impl<S: Stream, T: Send + 'static> Pipeline<S, T> {
         F: Fn(Context, T) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<U, Error>> + Send + 'static,
     {
-        self.add(name, options, move |ctx, item| Begun::Waits(work(ctx.clone(), item).map_ok(Some)))
+        let work = move |ctx: &Context, item| Begun::Waits(work(ctx.clone(), item).map_ok(Some));
+        self.add(name, options, false, work)
     }
 
     /// Adds a stage like [`stage`](Self::stage) of which an item may give no result.
@@ -130,7 +131,8 @@ impl<S: Stream, T: Send + 'static> Pipeline<S, T> {
         F: Fn(Context, T) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Option<U>, Error>> + Send + 'static,
     {
-        self.add(name, options, move |ctx, item| Begun::Waits(work(ctx.clone(), item)))
+        let work = move |ctx: &Context, item| Begun::Waits(work(ctx.clone(), item));
+        self.add(name, options, false, work)
     }
 
     /// Adds a stage that computes. It has tasks of its own too, so that it runs beside the others.
@@ -142,7 +144,8 @@ impl<S: Stream, T: Send + 'static> Pipeline<S, T> {
         U: Send + 'static,
         F: Fn(T) -> Result<U, Error> + Send + Sync + 'static,
     {
-        self.add(name, options, move |_, item| Begun::<_, Pending<_>>::Done(work(item).map(Some)))
+        let work = move |_: &Context, item| Begun::<_, Pending<_>>::Done(work(item).map(Some));
+        self.add(name, options, true, work)
     }
 
     /// The sink gets the results in the order of the source. Default: as they are done.
@@ -216,7 +219,13 @@ impl<S: Stream, T: Send + 'static> Pipeline<S, T> {
     }
 
     #[track_caller]
-    fn add<U, F, Fut>(self, name: &'static str, options: Options<T>, work: F) -> Pipeline<S, U>
+    fn add<U, F, Fut>(
+        self,
+        name: &'static str,
+        options: Options<T>,
+        computes: bool,
+        work: F,
+    ) -> Pipeline<S, U>
     where
         U: Send + 'static,
         F: Fn(&Context, T) -> Begun<U, Fut> + Send + Sync + 'static,
@@ -237,7 +246,7 @@ impl<S: Stream, T: Send + 'static> Pipeline<S, T> {
             failures: metrics::counter!("linchpin_pipeline_failed_total", "stage" => name),
         });
         numbers.push(counts.clone());
-        let stage = Stage { counts, site: Location::caller(), failures, work };
+        let stage = Stage { counts, site: Location::caller(), failures, computes, work };
         stages.push(Box::new(move |group, ordered| stage.start(group, ordered)));
         Pipeline { source, feed, tail: output, stages, numbers, ordered, bad }
     }

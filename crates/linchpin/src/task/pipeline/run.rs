@@ -123,7 +123,7 @@ where
 {
     let (mut batch, mut credit, most) = (VecDeque::new(), 0, tail.half());
     let mut sunk = 0_u32;
-    while poll_fn(|cx| tail.poll_take(0, cx, most, &mut credit, &mut batch)).await.is_some() {
+    while poll_fn(|cx| tail.poll_take(0, cx, |_| most, &mut credit, &mut batch)).await.is_some() {
         while let Some(item) = batch.pop_front() {
             let left = batch.len();
             before_waiting(pin!(sink(item)), || tail.release(&mut credit, left)).await?;

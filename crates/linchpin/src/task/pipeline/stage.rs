@@ -21,6 +21,8 @@ pub(super) struct Stage<T, U, F> {
     pub(super) counts: Arc<Counts<T, U>>,
     pub(super) site: &'static Location<'static>,
     pub(super) failures: Failures<T>,
+    /// Its work is over when it begins, so that several tasks may take several items each.
+    pub(super) computes: bool,
     pub(super) work: F,
 }
 
@@ -36,7 +38,7 @@ pub(super) enum Begun<U, Fut> {
 /// must not keep the thread to itself, but to ask after each item would cost as much as a small one.
 pub(super) const ITEMS_A_UNIT: u32 = 16;
 
-/// What a stage of one task holds.
+/// What a task holds that works in batches.
 struct Hands<T, U> {
     /// Taken, and not begun but for the first.
     batch: VecDeque<T>,
@@ -59,22 +61,28 @@ where
         let Counts { name, width, ref output, .. } = *self.counts;
         let site = self.site;
         output.set_producers(width, ordered && width > 1);
+        let batches = width == 1 || (self.computes && !ordered);
         let stage = Arc::new(self);
-        if width == 1 {
-            group.spawn_at(name, site, move |ctx| async move { stage.alone(&ctx).await });
-            return;
-        }
         for who in 0..width {
             let stage = stage.clone();
-            group.spawn_at(name, site, move |ctx| async move { stage.among(&ctx, who).await });
+            group.spawn_at(name, site, move |ctx| async move {
+                if batches {
+                    stage.in_batches(&ctx, who).await
+                } else {
+                    stage.one_by_one(&ctx, who).await
+                }
+            });
         }
     }
 
-    /// The work of a stage of one task, which may take many items at once since it keeps them from nobody.
-    async fn alone(&self, ctx: &Context) -> Result<(), Error> {
-        let Counts { input, output, .. } = &*self.counts;
+    /// The work of a task that may take many items at once: one that has no others beside it, from whom to keep them,
+    /// or one of several that compute, which takes half of its share of what is there. (Guided self-scheduling,
+    /// Polychronopoulos and Kuck, 1987: batches shrink as the items become fewer, so the tasks end together.)
+    async fn in_batches(&self, ctx: &Context, who: usize) -> Result<(), Error> {
+        let Counts { input, output, width, .. } = &*self.counts;
         let (mut hands, most, mut worked) = (Hands::new(), input.half(), 0_u32);
-        while poll_fn(|cx| input.poll_take(0, cx, most, &mut hands.credit, &mut hands.batch))
+        let share = |there: usize| if *width == 1 { most } else { there.div_ceil(2 * width) };
+        while poll_fn(|cx| input.poll_take(who, cx, share, &mut hands.credit, &mut hands.batch))
             .await
             .is_some()
         {
@@ -105,7 +113,7 @@ where
                     }
                 }
                 if hands.reserved == 0 && !hands.done.is_empty() {
-                    hands.reserved = poll_fn(|cx| output.poll_reserve(0, cx, 1)).await;
+                    hands.reserved = poll_fn(|cx| output.poll_reserve(who, cx, 1)).await;
                 }
                 output.put(hands.reserved, &mut hands.done);
             }
@@ -114,12 +122,12 @@ where
         Ok(())
     }
 
-    /// The work of one of several tasks of a stage.
-    async fn among(&self, ctx: &Context, who: usize) -> Result<(), Error> {
+    /// The work of one of several tasks of a stage, of which one may wait while the others go on.
+    async fn one_by_one(&self, ctx: &Context, who: usize) -> Result<(), Error> {
         let Counts { input, output, .. } = &*self.counts;
         let (mut taken, mut credit) = (VecDeque::new(), 0);
         while let Some(number) =
-            poll_fn(|cx| input.poll_take(who, cx, 1, &mut credit, &mut taken)).await
+            poll_fn(|cx| input.poll_take(who, cx, |_| 1, &mut credit, &mut taken)).await
         {
             let item = taken.pop_front().expect("what was just taken");
             let kept = self.failures.keep(&item);

@@ -19,11 +19,16 @@ pub(super) struct Chunk {
     /// Flipped by the owner, when a task enters.
     came: AtomicU64,
     /// Flipped when a task leaves; [`FREE`] beside.
-    went: AtomicU64,
+    went: Apart,
     /// The table has it no more, and maybe another by its number.
     removed: AtomicBool,
     rows: [Row; ROWS as usize],
 }
+
+/// On cache lines of its own (two, since processors fetch them in pairs): the owner seldom looks, and need not wait for
+/// those who leave on other processors.
+#[repr(align(128))]
+struct Apart(AtomicU64);
 
 struct Row {
     /// Unique in the process, zero while the row is written.
@@ -57,19 +62,24 @@ impl Chunk {
             shard,
             number,
             came: AtomicU64::new(0),
-            went: AtomicU64::new(0),
+            went: Apart(AtomicU64::new(0)),
             removed: AtomicBool::new(false),
             rows: std::array::from_fn(|_| Row::new()),
         }
     }
 
     /// For the owner: a task enters. `None` if there is no row.
-    pub(super) fn enter(&self, entry: Entry) -> Option<u32> {
+    ///
+    /// `room` has the rows that the owner found to be free and has not handed out since; none at first.
+    pub(super) fn enter(&self, room: &mut u64, entry: Entry) -> Option<u32> {
         let came = self.came.load(Ordering::Relaxed);
-        // Acquire: what left its row did so before the next one is written there.
-        let taken = (came ^ self.went.load(Ordering::Acquire)) & FULL;
-        let row = taken.trailing_ones();
+        if *room == 0 {
+            // Acquire: what left its row did so before the next one is written there.
+            *room = !(came ^ self.went.0.load(Ordering::Acquire)) & FULL;
+        }
+        let row = room.trailing_zeros();
         self.rows.get(row as usize)?.write(entry);
+        *room &= *room - 1;
         self.came.store(came ^ (1 << row), Ordering::Release);
         Some(row)
     }
@@ -77,7 +87,7 @@ impl Chunk {
     /// A task leaves. Whether somebody must see to the chunk.
     pub(super) fn leave(&self, row: u32) -> bool {
         let bit = 1 << row;
-        let went = self.went.fetch_xor(bit, Ordering::AcqRel);
+        let went = self.went.0.fetch_xor(bit, Ordering::AcqRel);
         // With the freedom of the chunk this has seen the last that its owner wrote.
         let before = (self.came.load(Ordering::Relaxed) ^ went) & FULL;
         went & FREE != 0 && (before == FULL || before == bit)
@@ -88,25 +98,25 @@ impl Chunk {
         let came = self.came.load(Ordering::Relaxed);
         if planted(Fault::RegistryLooksBeforeItGivesFree) {
             let taken = self.taken();
-            self.went.fetch_or(FREE, Ordering::AcqRel);
+            self.went.0.fetch_or(FREE, Ordering::AcqRel);
             return taken;
         }
-        (came ^ self.went.fetch_or(FREE, Ordering::AcqRel)) & FULL
+        (came ^ self.went.0.fetch_or(FREE, Ordering::AcqRel)) & FULL
     }
 
     /// Makes the caller, who holds the lock of the table, the owner.
     pub(super) fn own(&self) {
-        self.went.fetch_and(!FREE, Ordering::AcqRel);
+        self.went.0.fetch_and(!FREE, Ordering::AcqRel);
     }
 
     pub(super) fn is_free(&self) -> bool {
-        self.went.load(Ordering::Acquire) & FREE != 0
+        self.went.0.load(Ordering::Acquire) & FREE != 0
     }
 
     /// The rows that are taken. One of a task that lives all the while is among them, and none of a task that is known
     /// to have left.
     pub(super) fn taken(&self) -> u64 {
-        let went = self.went.load(Ordering::Acquire);
+        let went = self.went.0.load(Ordering::Acquire);
         (self.came.load(Ordering::Acquire) ^ went) & FULL
     }
 

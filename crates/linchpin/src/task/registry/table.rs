@@ -23,6 +23,8 @@ pub(crate) struct Hand {
     shard: u32,
     /// The chunk whose rows it hands out.
     own: Option<Arc<Chunk>>,
+    /// Rows of it that are free for certain.
+    room: u64,
     /// Another in which a task ended here.
     last: Option<Arc<Chunk>>,
     known: Known,
@@ -88,7 +90,7 @@ impl Registry {
         };
         loop {
             if let Some(chunk) = &hand.own
-                && let Some(row) = chunk.enter(entry)
+                && let Some(row) = chunk.enter(&mut hand.room, entry)
             {
                 return Key::new(chunk, row);
             }
@@ -159,6 +161,7 @@ impl Registry {
         if let Some(full) = hand.own.take() {
             table.set_free(&full);
         }
+        hand.room = 0;
         hand.own = Some(table.take_roomy().unwrap_or_else(|| table.add(hand.shard)));
     }
 
@@ -252,7 +255,7 @@ impl Table {
 
 impl Hand {
     pub(crate) const fn new(shard: u32) -> Self {
-        Self { shard, own: None, last: None, known: Known::new(), ids: 0..0 }
+        Self { shard, own: None, room: 0, last: None, known: Known::new(), ids: 0..0 }
     }
 
     /// The chunk of the key, if it is at hand.
