@@ -47,6 +47,7 @@ chapters! {
     u1_context_keys "U1-context-keys";
     u2_large_configurations "U2-large-configurations";
     u3_iterators "U3-iterators";
+    u4_publish_and_subscribe "U4-publish-and-subscribe";
     u5_once_and_single_flight "U5-once-and-single-flight";
     u6_cooperative_cancellation "U6-cooperative-cancellation";
     x3_pitfalls "X3-pitfalls";

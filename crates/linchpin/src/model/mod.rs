@@ -6,6 +6,7 @@
 mod batch;
 mod belt;
 mod biased;
+mod bus;
 mod context;
 mod counter;
 mod event;

@@ -6,6 +6,7 @@
 //! | never to wait for a slow receiver | [`channel::lossy`], [`channel::latest`] |
 //! | to wait for the first of several | [`select`] |
 //! | to guard a value for a moment, deadlocks found in debug builds | [`Mutex`], [`RwLock`] |
+//! | that all who care are told, each at its own pace | [`bus`] |
 //! | to wait until something has happened, or nothing is under way | [`event`] |
 //! | a value that many look at, the latest | [`watched`] |
 //! | to do for many at once what callers ask for one by one | [`batch`] |
@@ -25,6 +26,7 @@
 
 pub mod batch;
 pub(crate) mod biased;
+pub mod bus;
 pub mod channel;
 pub mod counter;
 pub mod event;

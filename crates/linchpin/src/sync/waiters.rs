@@ -42,7 +42,7 @@ pub(crate) enum Turn {
 #[must_use = "dropping it under the lock wakes under the lock"]
 pub(crate) struct Calls {
     first: Option<Waker>,
-    rest: Slab<Waker>,
+    rest: Vec<Waker>,
 }
 
 const FIRST: u32 = 0;
@@ -105,15 +105,14 @@ impl Waiters {
     /// Calls all who wait.
     pub(crate) fn call(&mut self) -> Calls {
         self.round = self.round.wrapping_add(1);
-        let rest = if self.rest.len() == 0 { Slab::new() } else { std::mem::take(&mut self.rest) };
-        Calls { first: self.first.take(), rest }
+        Calls { first: self.first.take(), rest: self.rest.drain() }
     }
 }
 
 impl Drop for Calls {
     fn drop(&mut self) {
         let first = self.first.take().into_iter();
-        for waker in first.chain(std::mem::take(&mut self.rest).into_values()) {
+        for waker in first.chain(std::mem::take(&mut self.rest)) {
             // One that panics must not keep the others from being called.
             contained("waiters", "a waker of one who waits panicked", || waker.wake());
         }
@@ -153,6 +152,11 @@ pub(crate) enum Over {
 impl<P: Place> Wait<P> {
     pub(crate) fn at(place: P) -> Self {
         Self { place, ticket: None }
+    }
+
+    /// It is known to be called, or to be about to be: there is nothing to leave any more.
+    pub(crate) fn is_over(&mut self) {
+        self.ticket = None;
     }
 
     pub(crate) fn poll_over(&mut self, waker: &Waker) -> Poll<Over> {

@@ -99,6 +99,21 @@ impl<T> Slab<T> {
         self.chunks.iter_mut().flat_map(|chunk| &mut chunk.places).flatten()
     }
 
+    /// Takes all rows out, and keeps the memory of one chunk.
+    pub(crate) fn drain(&mut self) -> Vec<T> {
+        let mut rows = Vec::with_capacity(self.len);
+        for chunk in &mut self.chunks {
+            chunk.taken = 0;
+            rows.extend(chunk.places.iter_mut().filter_map(Option::take));
+        }
+        self.chunks.truncate(1);
+        self.roomy.clear();
+        self.roomy.extend((0..self.chunks.len()).map(|index| index as u32));
+        self.spare = self.roomy.first().copied();
+        self.len = 0;
+        rows
+    }
+
     pub(crate) fn into_values(self) -> impl Iterator<Item = T> {
         self.chunks.into_iter().flat_map(|chunk| chunk.places).flatten()
     }
@@ -180,6 +195,20 @@ mod tests {
             slab.remove(number);
         }
         assert_eq!((slab.len(), slab.chunks.len()), (0, 1));
+    }
+
+    #[test]
+    fn rows_that_are_taken_out_leave_the_memory_of_one_chunk() {
+        let mut slab = Slab::new();
+        for many in [1, 64, 65, 1000, 3] {
+            let numbers: Vec<u32> = (0..many).map(|row| slab.insert(row)).collect();
+            assert_eq!(slab.remove(numbers[0]), Some(0));
+            let mut rows = slab.drain();
+            rows.sort_unstable();
+            assert_eq!((rows, slab.len()), ((1..many).collect(), 0));
+            assert!(slab.chunks.len() == 1 && capacity(&slab) <= 64);
+            assert_eq!((slab.iter().count(), slab.drain().len()), (0, 0));
+        }
     }
 
     #[test]

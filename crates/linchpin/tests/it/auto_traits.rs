@@ -8,6 +8,7 @@ use linchpin::error::{Error, Kind, Panicked, catch_async};
 use linchpin::resilience::bulkhead::{self, Bulkhead, Permit};
 use linchpin::resilience::retry::{Jitter, Schedule};
 use linchpin::resilience::{BadOptions, Failed, FailedKind, Refusal};
+use linchpin::sync::bus::{self, Batch, Bus, Listed, Message, Subscriber, Topic};
 use linchpin::sync::channel;
 use linchpin::sync::counter::{Counter, Gauge};
 use linchpin::sync::event::{Barrier, Event, Latch, Passed, UnderWay, WaitGroup};
@@ -44,6 +45,8 @@ const _: () = {
     shared::<(Set<u8, std::future::Ready<u8>>, Pusher<u8>, Paced<u8>)>();
     shared::<(semaphore::Options, Semaphore, At<'_>)>();
     shared::<(semaphore::Permit, semaphore::Permit<&Semaphore>)>();
+    shared::<(bus::Options, Bus<u8>, Topic<u8>, Subscriber<u8>, Message<'_, u8>, Batch<'_, u8>)>();
+    shared::<(bus::Subscription, bus::RecvError, bus::Numbers, Listed)>();
     shared::<(Event, Latch, WaitGroup, UnderWay, Barrier, Passed)>();
     shared::<(Watched<u8>, Viewer<u8>)>();
     shared::<(Supervisor, Monitor, Health, GaveUp)>();
@@ -74,6 +77,9 @@ fn every_wait_may_move_between_threads() {
     let semaphore = Semaphore::new(1, semaphore::Options::default()).unwrap();
     sent(semaphore.acquire(&ctx, 1));
     sent(semaphore.acquire_owned(&ctx, 1));
+    let bus = Bus::<u8>::new();
+    sent(bus.topic("a").unwrap().publish(&ctx, 1));
+    sent(bus.subscribe("a", bus::Subscription::default()).unwrap().recv(&ctx));
     let once = Once::<u8>::new();
     sent(once.get_or_load(&ctx, || async { Ok::<_, Error>(1) }));
     let flights: singleflight::Group<u8, u8> =

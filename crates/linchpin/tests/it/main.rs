@@ -3,6 +3,7 @@
 mod auto_traits;
 mod batch;
 mod bulkhead;
+mod bus;
 mod carrier;
 mod catalogue;
 mod channel;

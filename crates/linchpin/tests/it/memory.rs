@@ -4,6 +4,7 @@ use std::process::Command;
 use std::{env, fs, thread};
 
 use linchpin::sync::Mutex;
+use linchpin::sync::bus::{Bus, Policy, Subscription};
 use linchpin::sync::event::Event;
 use linchpin::sync::select::Set;
 use linchpin::sync::semaphore::{self, Semaphore};
@@ -152,6 +153,37 @@ fn a_million_waiters_leave_an_event_and_a_value_nothing() {
         }
     });
     assert!(grown < MARGIN, "{grown} bytes");
+}
+
+#[test]
+fn a_million_subscribers_and_topics_leave_a_bus_nothing() {
+    if has_run_alone() {
+        return;
+    }
+    let bus = Bus::new();
+    // Both are there all the time, and one is always full.
+    let topic = bus.topic("stays").unwrap();
+    let _full = bus.subscribe("*", Subscription::default().policy(Policy::DropNewest)).unwrap();
+    let policies = [Policy::Wait, Policy::DropOldest, Policy::DropNewest, Policy::Disconnect];
+    let (grown, ()) = growth(|| {
+        for round in 0..MILLION / CROWD {
+            let subscribers: Vec<_> = (0..CROWD)
+                .map(|n| {
+                    let name = ["stays", "comes", "**"][n % 3];
+                    let subscription = Subscription::default().policy(policies[n % 4]);
+                    bus.subscribe(name, subscription).unwrap()
+                })
+                .collect();
+            let one_of_many = bus.topic(&format!("topic.{round}")).unwrap();
+            for message in 0..30_u64 {
+                topic.try_publish(message).unwrap();
+                one_of_many.try_publish(message).unwrap();
+            }
+            drop(subscribers);
+        }
+    });
+    assert!(grown < MARGIN, "{grown} bytes");
+    assert_eq!(bus.topics().len(), 2);
 }
 
 #[test]

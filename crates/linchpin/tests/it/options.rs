@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use linchpin::resilience::bulkhead::{self, Bulkhead};
 use linchpin::sync::batch::{self, Batcher};
+use linchpin::sync::bus::{self, Bus};
 use linchpin::sync::object_pool::{self, BufferOptions, BufferPool, ObjectPool};
 use linchpin::sync::semaphore::{self, Semaphore};
 use linchpin::sync::singleflight;
@@ -21,6 +22,9 @@ type Build = fn() -> Result<(), linchpin::Error>;
 const DEFAULTS: &[(&str, Build)] = &[
     ("resilience::bulkhead::Options", || {
         Ok(Bulkhead::new("test", 1, bulkhead::Options::default()).map(drop)?)
+    }),
+    ("sync::bus::options::Options", || {
+        Ok(Bus::<u8>::with(bus::Options::default()).topic("test").map(drop)?)
     }),
     ("sync::batch::options::Options", || {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
