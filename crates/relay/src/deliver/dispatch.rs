@@ -176,7 +176,7 @@ impl Shared {
         let accepting = self.life.accepting();
         loop {
             // Places first: what is claimed must have somewhere to go.
-            let mut places = vec![accepting.run(self.queue.place()).await?];
+            let mut places = vec![self.queue.place(accepting).await?];
             places.extend(std::iter::from_fn(|| self.queue.try_place()).take(CLAIM - 1));
             let limit = places.len();
             let claimed = self
@@ -186,7 +186,7 @@ impl Shared {
             self.meters.dropped.increment(claimed.dropped as u64);
             for (ready, place) in claimed.ready.into_iter().zip(places) {
                 // This wait ends early only with the service; what is still leased then is void at the next start.
-                let room = accepting.run(self.queue.weigh(place, ready.payload.len())).await?;
+                let room = self.queue.weigh(accepting, place, ready.payload.len()).await?;
                 self.queue.hand_over(ready, room);
             }
             let Some(next) = claimed.next else { return Ok(()) };

@@ -5,13 +5,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use linchpin::Context;
+use linchpin::resilience::Failed;
 use linchpin::sync::Mutex;
 use linchpin::sync::channel::{self, Receiver, Sender};
 use linchpin::sync::lock::MutexGuard;
+use linchpin::sync::semaphore::{Options, Permit, Semaphore};
 use linchpin::time::Timestamp;
 use linchpin_data::sqlite::{Sql as _, Tx};
 use linchpin_security::webhook::Signer;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::wake::Wake;
 use crate::ids::{AppId, EndpointId, MessageId, OrgId};
@@ -53,8 +55,8 @@ pub struct Queue {
 
 struct Shared {
     ready: Sender<Held>,
-    places: Arc<Semaphore>,
-    kibibytes: Arc<Semaphore>,
+    places: Semaphore,
+    kibibytes: Semaphore,
     wake: Wake,
     /// The due time and row of every delivery in memory, for the age of the oldest.
     due: Mutex<BTreeSet<(i64, i64)>>,
@@ -71,12 +73,12 @@ pub(super) struct Held {
 #[derive(Debug)]
 pub(super) struct Room {
     _place: Place,
-    _bytes: OwnedSemaphorePermit,
+    _bytes: Permit,
 }
 
 /// A place in memory for one delivery, whatever its size.
 #[derive(Debug)]
-pub(super) struct Place(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+pub(super) struct Place(#[expect(dead_code, reason = "held for its drop")] Permit);
 
 const INSERT: &str = "INSERT INTO delivery (org, app, message, endpoint, attempt, due, leased)
                       VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6)";
@@ -86,14 +88,14 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// If there are no places.
+    /// If there are no places, or none for a byte.
     pub(super) fn new(places: usize, kibibytes: usize) -> linchpin::Result<(Self, Receiver<Held>)> {
         // As many seats as places: whoever has a place has a seat, so handing over never waits.
         let (ready, receiver) = channel::bounded(places)?;
         let shared = Shared {
             ready,
-            places: Arc::new(Semaphore::new(places)),
-            kibibytes: Arc::new(Semaphore::new(kibibytes)),
+            places: Semaphore::new(places, Options::default().name("deliveries in memory"))?,
+            kibibytes: Semaphore::new(kibibytes, Options::default().name("payloads in memory"))?,
             wake: Wake::new(),
             due: Mutex::default(),
         };
@@ -143,29 +145,38 @@ impl Queue {
 
     /// How many places are free now.
     pub(super) fn free(&self) -> usize {
-        self.shared.places.available_permits()
+        self.shared.places.available()
     }
 
     /// Waits for a place; its payload is [weighed](Self::weigh) when it is known.
-    pub(super) async fn place(&self) -> Place {
-        Place(self.shared.places.clone().acquire_owned().await.expect("never closed"))
+    pub(super) async fn place(&self, ctx: &Context) -> Result<Place, Failed> {
+        self.shared.places.acquire_owned(ctx, 1).await.map(Place)
     }
 
     pub(super) fn try_place(&self) -> Option<Place> {
-        self.shared.places.clone().try_acquire_owned().ok().map(Place)
+        self.shared.places.try_acquire_owned(1).ok().map(Place)
     }
 
     /// Waits until a payload of so many bytes fits, too. Those in memory make room as they are delivered.
-    pub(super) async fn weigh(&self, place: Place, bytes: usize) -> Room {
-        let kibibytes = self.shared.kibibytes.clone();
-        let bytes = kibibytes.acquire_many_owned(weight(bytes)).await.expect("never closed");
-        Room { _place: place, _bytes: bytes }
+    pub(super) async fn weigh(
+        &self,
+        ctx: &Context,
+        place: Place,
+        bytes: usize,
+    ) -> Result<Room, Failed> {
+        let bytes = self.shared.kibibytes.acquire_owned(ctx, self.weight(bytes)).await?;
+        Ok(Room { _place: place, _bytes: bytes })
     }
 
     fn try_room(&self, bytes: usize) -> Option<Room> {
         let place = self.try_place()?;
-        let bytes = self.shared.kibibytes.clone().try_acquire_many_owned(weight(bytes)).ok()?;
+        let bytes = self.shared.kibibytes.try_acquire_owned(self.weight(bytes)).ok()?;
         Some(Room { _place: place, _bytes: bytes })
+    }
+
+    /// A payload larger than all of the memory has it for itself.
+    fn weight(&self, bytes: usize) -> usize {
+        bytes.div_ceil(1024).min(self.shared.kibibytes.limit())
     }
 
     pub(super) fn hand_over(&self, ready: Ready, room: Room) {
@@ -208,10 +219,6 @@ impl fmt::Debug for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Held").field(&self.ready).finish()
     }
-}
-
-fn weight(bytes: usize) -> u32 {
-    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
 }
 
 impl fmt::Debug for Queue {
