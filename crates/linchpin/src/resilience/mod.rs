@@ -19,9 +19,11 @@ use crate::context::Ended;
 use crate::error::{Error, Kind};
 
 /// Why a call through a policy has no result. `E` is the callee's own error; a mere admission has none.
+///
+/// One pointer wide, so that a call which succeeds carries no room for why another did not.
 #[derive(Debug)]
 pub struct Failed<E = Infallible> {
-    kind: FailedKind<E>,
+    kind: Box<FailedKind<E>>,
 }
 
 /// The ways to fail.
@@ -77,31 +79,31 @@ impl<E> Failed<E> {
     /// What happened, by value.
     #[must_use]
     pub fn into_kind(self) -> FailedKind<E> {
-        self.kind
+        *self.kind
     }
 }
 
 impl<E> From<FailedKind<E>> for Failed<E> {
     fn from(kind: FailedKind<E>) -> Self {
-        Self { kind }
+        Self { kind: Box::new(kind) }
     }
 }
 
 impl<E> From<Ended> for Failed<E> {
     fn from(ended: Ended) -> Self {
-        Self { kind: FailedKind::Ended(ended) }
+        FailedKind::Ended(ended).into()
     }
 }
 
 impl<E> From<Refusal> for Failed<E> {
     fn from(refusal: Refusal) -> Self {
-        Self { kind: FailedKind::Refused(refusal) }
+        FailedKind::Refused(refusal).into()
     }
 }
 
 impl<E: fmt::Display> fmt::Display for Failed<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
+        match &*self.kind {
             FailedKind::Callee(error) => error.fmt(f),
             FailedKind::Ended(ended) => ended.fmt(f),
             FailedKind::Panicked(error) => error.fmt(f),
@@ -115,7 +117,7 @@ impl<E: std::error::Error + 'static> std::error::Error for Failed<E> {
     /// What happened, as the type it is, so that it is found in a chain. It has the same text, which
     /// [`Error::report`] does not print twice.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.kind {
+        match &*self.kind {
             FailedKind::Callee(error) => Some(error),
             FailedKind::Ended(ended) => Some(ended),
             FailedKind::Panicked(error) => Some(error),
@@ -127,7 +129,7 @@ impl<E: std::error::Error + 'static> std::error::Error for Failed<E> {
 
 impl From<Failed> for Error {
     fn from(failed: Failed) -> Self {
-        match failed.kind {
+        match *failed.kind {
             FailedKind::Callee(never) => match never {},
             FailedKind::Ended(ended) => ended.into(),
             FailedKind::Panicked(error) => error,

@@ -6,9 +6,9 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
-#[cfg(not(linchpin_loom))]
-use crate::shim::atomic::Ordering::SeqCst;
-use crate::shim::{Fault, PlainMutex, atomic::AtomicUsize, lock_plain, planted};
+use crate::shim::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use crate::shim::atomic::{AtomicU64, AtomicUsize};
+use crate::shim::{Fault, planted};
 
 /// How many seats there are. A thread that asks when all are taken has none as long as it lives.
 pub(crate) const SEATS: usize = WORDS * 64;
@@ -108,37 +108,47 @@ impl Drop for Held {
 
 /// Which seats are taken, a bit each.
 pub(crate) struct Hall {
-    taken: PlainMutex<[u64; WORDS]>,
+    taken: [AtomicU64; WORDS],
     used: AtomicUsize,
 }
 
 impl Hall {
     #[cfg(not(linchpin_loom))]
     const fn new() -> Self {
-        Self { taken: PlainMutex::new([0; WORDS]), used: AtomicUsize::new(0) }
+        Self { taken: [const { AtomicU64::new(0) }; WORDS], used: AtomicUsize::new(0) }
     }
 
     #[cfg(all(test, linchpin_loom))]
     pub(crate) fn new() -> Self {
-        Self { taken: PlainMutex::new([0; WORDS]), used: AtomicUsize::new(0) }
+        Self { taken: std::array::from_fn(|_| AtomicU64::new(0)), used: AtomicUsize::new(0) }
     }
 
-    /// What the last holder of a seat has written happens before its next holder gets it: both hold the lock.
+    /// The lowest that is free, as far as one look tells.
+    ///
+    /// What the last holder of a seat has written happens before its next holder gets it: this acquires what
+    /// [`give`](Self::give) releases.
     pub(crate) fn take(&self) -> Option<usize> {
-        let mut taken = lock_plain(&self.taken);
-        let word = taken.iter().position(|word| *word != u64::MAX)?;
-        let bit = taken[word].trailing_ones() as usize;
-        if !planted(Fault::SeatIsGivenTwice) {
-            taken[word] |= 1 << bit;
+        for (index, word) in self.taken.iter().enumerate() {
+            let mut taken = word.load(Relaxed);
+            while taken != u64::MAX {
+                let bit = taken.trailing_ones() as usize;
+                let mine = if planted(Fault::SeatIsGivenTwice) { 0 } else { 1 << bit };
+                match word.compare_exchange_weak(taken, taken | mine, Acquire, Relaxed) {
+                    Ok(_) => {
+                        let seat = index * 64 + bit;
+                        self.used.fetch_max(seat + 1, SeqCst);
+                        return Some(seat);
+                    }
+                    Err(now) => taken = now,
+                }
+            }
         }
-        let seat = word * 64 + bit;
-        self.used.fetch_max(seat + 1, crate::shim::atomic::Ordering::SeqCst);
-        Some(seat)
+        None
     }
 
     pub(crate) fn give(&self, seat: usize) {
-        if seat < SEATS {
-            lock_plain(&self.taken)[seat / 64] &= !(1 << (seat % 64));
+        if let Some(word) = self.taken.get(seat / 64) {
+            word.fetch_and(!(1 << (seat % 64)), Release);
         }
     }
 }
