@@ -95,7 +95,9 @@ impl Semaphore {
     ///
     /// Dropping the future leaves the line. What was granted meanwhile goes to the next.
     pub async fn acquire(&self, ctx: &Context, permits: usize) -> Result<Permit<&Self>, Failed> {
-        self.0.take(ctx, permits, Priority::Normal).await?;
+        if !self.0.take_now(ctx, permits)? {
+            self.0.take_late(ctx, permits, Priority::Normal).await?;
+        }
         Ok(Permit::new(self, permits))
     }
 
@@ -109,7 +111,9 @@ impl Semaphore {
     ///
     /// As for [`acquire`](Self::acquire).
     pub async fn acquire_owned(&self, ctx: &Context, permits: usize) -> Result<Permit, Failed> {
-        self.0.take(ctx, permits, Priority::Normal).await?;
+        if !self.0.take_now(ctx, permits)? {
+            self.0.take_late(ctx, permits, Priority::Normal).await?;
+        }
         Ok(Permit::new(self.clone(), permits))
     }
 
@@ -246,7 +250,9 @@ impl<'a> At<'a> {
         ctx: &Context,
         permits: usize,
     ) -> Result<Permit<&'a Semaphore>, Failed> {
-        self.semaphore.0.take(ctx, permits, self.priority).await?;
+        if !self.semaphore.0.take_now(ctx, permits)? {
+            self.semaphore.0.take_late(ctx, permits, self.priority).await?;
+        }
         Ok(Permit::new(self.semaphore, permits))
     }
 
@@ -260,7 +266,9 @@ impl<'a> At<'a> {
     ///
     /// As there.
     pub async fn acquire_owned(self, ctx: &Context, permits: usize) -> Result<Permit, Failed> {
-        self.semaphore.0.take(ctx, permits, self.priority).await?;
+        if !self.semaphore.0.take_now(ctx, permits)? {
+            self.semaphore.0.take_late(ctx, permits, self.priority).await?;
+        }
         Ok(Permit::new(self.semaphore.clone(), permits))
     }
 }

@@ -19,17 +19,21 @@ struct Wait<'a> {
 }
 
 impl Core {
-    /// Takes permits, waiting for them if need be.
-    pub(super) async fn take(
+    /// Takes permits if they are free and it is one's turn; whether it did. Apart from the wait, so that who need not wait
+    /// makes no room for it.
+    #[inline]
+    pub(super) fn take_now(&self, ctx: &Context, permits: usize) -> Result<bool, Failed> {
+        ctx.check()?;
+        Ok(self.try_take(permits))
+    }
+
+    /// Takes permits when it is one's turn.
+    pub(super) async fn take_late(
         &self,
         ctx: &Context,
         permits: usize,
         priority: Priority,
     ) -> Result<(), Failed> {
-        ctx.check()?;
-        if self.try_take(permits) {
-            return Ok(());
-        }
         if !self.lets_wait() {
             return Err(self.refusal(self.why_not(permits), permits).into());
         }
