@@ -84,7 +84,7 @@ impl Cells {
     pub(crate) fn add(&self, seat: usize, count: u64) {
         let seat = if planted(Fault::CounterAddsInAnothersCell) { 0 } else { seat };
         if let Some(cell) = self.own.get(seat) {
-            // Nobody else writes here, so nothing is lost in between. Who had the seat before gave it back under a lock.
+            // Nobody else writes here, so nothing is lost in between. Who had the seat before released it to who took it.
             cell.store(cell.load(Relaxed).wrapping_add(count), Release);
         } else {
             self.shared.fetch_add(count, Release);
