@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Failure;
+use super::drive::Failure;
 
 /// The oracle, which ends with us: it reads until its input does.
 #[derive(Debug)]

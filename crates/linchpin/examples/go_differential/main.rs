@@ -13,41 +13,27 @@
 
 #![forbid(unsafe_code)]
 
+mod drive;
 mod go;
 mod ours;
 mod random;
 mod script;
 mod view;
 
-use std::fmt;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use tokio::runtime::Runtime;
 
+use self::drive::{Course, Failure, drive};
 use self::go::Go;
 use self::script::Script;
 use self::view::{View, without_late_causes};
 
-/// Anything that keeps the differential from running, in words.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
 /// Plays random scripts on Go's context and on ours and compares.
 #[derive(Debug, Parser)]
 struct Args {
-    /// The test binary built from crates/linchpin/tests/differential.
-    #[arg(long)]
-    oracle: PathBuf,
-    /// How many scripts to play.
-    #[arg(long, default_value_t = 10_000)]
-    scripts: u32,
-    /// Repeats the scripts of an earlier run.
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Makes our side wrong, to see that it is found out.
-    #[arg(long)]
-    planted: Option<Planted>,
+    #[command(flatten)]
+    course: Course<Planted>,
 }
 
 /// What our side can be made to get wrong.
@@ -64,82 +50,41 @@ enum Planted {
 }
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(failure) => {
-            eprintln!("go-differential: {failure}");
-            ExitCode::from(2)
-        }
-    }
+    drive(&Args::parse().course, random::script)
 }
 
-/// Whether both sides agree.
-fn run(args: &Args) -> Result<bool, Failure> {
-    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
-    let mut sides = Sides { runtime, go: Go::start(&args.oracle)?, planted: args.planted };
+impl drive::Script for Script {
+    type Planted = Planted;
+    type View = View;
 
-    let mut rng = fastrand::Rng::with_seed(seed);
-    for number in 1..=args.scripts {
-        let script = random::script(&mut rng);
-        if sides.compare(&script)?.is_some() {
-            sides.show(script)?;
-            println!("go-differential: a difference in script {number}, seed {seed}");
-            return Ok(false);
-        }
-    }
-    println!("go-differential: {} scripts, 0 differences, seed {seed}", args.scripts);
-    Ok(true)
-}
-
-struct Sides {
-    runtime: Runtime,
-    go: Go,
-    planted: Option<Planted>,
-}
-
-/// The first step after which the two sides differ, and what they were like then.
-struct Difference {
-    step: usize,
-    go: View,
-    ours: View,
-}
-
-// ===== impl Sides =====
-
-impl Sides {
-    fn compare(&mut self, script: &Script) -> Result<Option<Difference>, Failure> {
-        let theirs: Vec<View> = self.go.play(&script.steps)?;
-        let ours = self.runtime.block_on(ours::play(script, self.planted));
-        if theirs.len() != ours.len() {
-            return Err(format!("{} views of Go and {} of ours", theirs.len(), ours.len()).into());
-        }
-        let pairs = theirs.into_iter().map(without_late_causes).zip(ours).enumerate();
-        let mut different = pairs.filter(|(_, (go, ours))| go != ours);
-        Ok(different.next().map(|(step, (go, ours))| Difference { step, go, ours }))
+    fn steps(&self) -> usize {
+        self.steps.len()
     }
 
-    fn show(&mut self, script: Script) -> Result<(), Failure> {
-        let script = script.shrunk(|shorter| Ok::<_, Failure>(self.compare(shorter)?.is_some()))?;
-        let difference = self.compare(&script)?.ok_or("the difference comes and goes")?;
-        println!("the script ({:?}):\n{script}", script.kind);
-        println!("after step {}:\n{difference}", difference.step + 1);
-        Ok(())
+    fn without(&self, step: usize) -> Self {
+        self.without(step)
     }
-}
 
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let nodes = self.go.nodes.iter().zip(&self.ours.nodes).enumerate();
-        for (at, (go, ours)) in nodes.filter(|(_, (go, ours))| go != ours) {
-            write!(f, "n{at}\n  Go:   {go}\n  ours: {ours}\n")?;
+    fn by_go(&self, go: &mut Go) -> Result<Vec<View>, Failure> {
+        Ok(go.play(&self.steps)?.into_iter().map(without_late_causes).collect())
+    }
+
+    async fn by_us(&self, planted: Option<Planted>) -> Vec<View> {
+        ours::play(self, planted).await
+    }
+
+    fn show(&self, step: usize, go: &View, ours: &View) {
+        println!("the script ({:?}):\n{self}", self.kind);
+        println!("after step {step}:");
+        for (at, (go, ours)) in go.nodes.iter().zip(&ours.nodes).enumerate() {
+            if go != ours {
+                println!("n{at}\n  Go:   {go}\n  ours: {ours}");
+            }
         }
-        let callbacks = self.go.callbacks.iter().zip(&self.ours.callbacks).enumerate();
-        for (at, (go, ours)) in callbacks.filter(|(_, (go, ours))| go != ours) {
-            write!(f, "callback {at}\n  Go:   {go}\n  ours: {ours}\n")?;
+        for (at, (go, ours)) in go.callbacks.iter().zip(&ours.callbacks).enumerate() {
+            if go != ours {
+                println!("callback {at}\n  Go:   {go}\n  ours: {ours}");
+            }
         }
-        Ok(())
     }
 }

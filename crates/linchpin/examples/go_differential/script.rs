@@ -94,26 +94,8 @@ pub(crate) enum Step {
 // ===== impl Script =====
 
 impl Script {
-    /// A script from which no step can be taken without `differs` becoming false; the shortest way there, not the
-    /// shortest script.
-    pub(crate) fn shrunk<E>(
-        mut self,
-        mut differs: impl FnMut(&Self) -> Result<bool, E>,
-    ) -> Result<Self, E> {
-        let mut at = self.steps.len();
-        while at > 0 {
-            at -= 1;
-            let shorter = self.without(at);
-            if differs(&shorter)? {
-                self = shorter;
-                at = self.steps.len();
-            }
-        }
-        Ok(self)
-    }
-
     /// This script without one step and without all that depends on what that step makes.
-    fn without(&self, at: usize) -> Self {
+    pub(crate) fn without(&self, at: usize) -> Self {
         let (mut nodes, mut callbacks) = (vec![Some(0)], Vec::new());
         let (mut kept_nodes, mut kept_callbacks) = (1, 0);
         let mut steps = Vec::new();

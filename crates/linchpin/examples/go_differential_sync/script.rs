@@ -133,26 +133,6 @@ fn flights(id: usize, rng: &mut Rng) -> Step {
     }
 }
 
-impl Script {
-    /// A script from which no step can be taken without `differs` becoming false.
-    pub(crate) fn shrunk<E>(
-        mut self,
-        mut differs: impl FnMut(&Self) -> Result<bool, E>,
-    ) -> Result<Self, E> {
-        let mut at = self.steps.len();
-        while at > 0 {
-            at -= 1;
-            let mut shorter = self.clone();
-            shorter.steps.remove(at);
-            if differs(&shorter)? {
-                self = shorter;
-                at = self.steps.len();
-            }
-        }
-        Ok(self)
-    }
-}
-
 impl fmt::Display for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.what == What::Semaphore {
