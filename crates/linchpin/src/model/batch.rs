@@ -1,25 +1,15 @@
 //! Batcher: no item is forgotten by the worker, and one that is taken back is in no batch.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Wake, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
 use loom::thread;
 
-use super::{catches, holds};
+use super::{Woken, catches, holds};
 use crate::shim::Fault;
 use crate::sync::batch::{Limits, Look, Queue};
 use crate::time::Instant;
-
-#[derive(Default)]
-struct Woken(AtomicUsize);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 type Items = Queue<u32, ()>;
 
@@ -53,7 +43,7 @@ fn no_item_is_forgotten() {
         submitter.join().unwrap();
     }
     if waits {
-        assert!(woken.0.load(Ordering::Relaxed) > 0, "a wake-up was lost");
+        assert!(woken.times() > 0, "a wake-up was lost");
     }
     while queue.len() > 0 {
         seen += look(&queue, &waker).0;

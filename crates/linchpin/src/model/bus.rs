@@ -2,24 +2,14 @@
 //! it is told, and a close forgets nobody.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Wake, Waker};
+use std::task::Waker;
 
 use loom::thread;
 
-use super::{catches, holds};
+use super::{Woken, catches, holds};
 use crate::shim::Fault;
 use crate::sync::bus::{Bus, Policy, Subscriber, Subscription, TryRecvError};
 use crate::sync::waiters::{Over, Place, Wait};
-
-#[derive(Default)]
-struct Woken(AtomicUsize);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 /// A wait that was polled once.
 fn begin<P: Place>(place: P) -> (Wait<P>, Arc<Woken>, Option<Over>) {
@@ -48,7 +38,7 @@ fn what_comes_while_one_parks_wakes_it() {
     if seen.is_empty() {
         let (wait, woken, first) = begin(subscriber.parking());
         publisher.join().unwrap();
-        assert!(first.is_some() || woken.0.load(Ordering::Relaxed) == 1, "a wake-up was lost");
+        assert!(first.is_some() || woken.times() == 1, "a wake-up was lost");
         drop(wait);
         assert_eq!(all(&mut subscriber), [7]);
     } else {
@@ -69,7 +59,7 @@ fn room_that_is_made_is_told() {
     if topic.try_publish(2).is_err() {
         let (wait, woken, first) = begin(topic.room());
         let subscriber = reader.join().unwrap();
-        assert!(first.is_some() || woken.0.load(Ordering::Relaxed) == 1, "a wake-up was lost");
+        assert!(first.is_some() || woken.times() == 1, "a wake-up was lost");
         drop(wait);
         topic.try_publish(2).unwrap();
         drop(subscriber);

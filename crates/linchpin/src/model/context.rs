@@ -7,7 +7,7 @@ use std::task::{Context as Poller, Wake, Waker};
 
 use loom::thread;
 
-use super::{catches, holds};
+use super::{Woken, catches, holds};
 use crate::Context;
 use crate::shim::Fault;
 
@@ -16,8 +16,7 @@ use crate::shim::Fault;
 /// By hand and not with a parked thread: a wake-up that was lost is then a failed assertion, where loom cannot unwind
 /// from a deadlock.
 fn wait_while(waiting: &Context, end: impl FnOnce() + Send + 'static) {
-    let woken = Arc::new(Woken(AtomicUsize::new(0)));
-    let waker = Waker::from(woken.clone());
+    let (woken, waker) = Woken::pair();
     let mut cx = Poller::from_waker(&waker);
     let ender = thread::spawn(end);
     let mut wait = pin!(waiting.cancelled());
@@ -25,16 +24,8 @@ fn wait_while(waiting: &Context, end: impl FnOnce() + Send + 'static) {
     ender.join().unwrap();
     assert!(waiting.is_cancelled());
     if first.is_pending() {
-        assert_eq!(woken.0.load(Ordering::Relaxed), 1, "a wake-up was lost, or came twice");
+        assert_eq!(woken.times(), 1, "a wake-up was lost, or came twice");
         assert!(wait.as_mut().poll(&mut cx).is_ready(), "woken before the end could be seen");
-    }
-}
-
-struct Woken(AtomicUsize);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -119,8 +110,7 @@ fn a_child_goes_while_its_parent_ends() {
     let parent = Context::root().child();
     let child = parent.child();
     let waiting = child.child().disarm();
-    let woken = Arc::new(Woken(AtomicUsize::new(0)));
-    let waker = Waker::from(woken.clone());
+    let (woken, waker) = Woken::pair();
     let mut cx = Poller::from_waker(&waker);
     let ender = thread::spawn(move || parent.cancel("over"));
     let mut wait = pin!(waiting.cancelled());
@@ -128,7 +118,7 @@ fn a_child_goes_while_its_parent_ends() {
     drop(child);
     assert!(waiting.is_cancelled());
     ender.join().unwrap();
-    assert!(first.is_ready() || woken.0.load(Ordering::Relaxed) > 0, "nobody told");
+    assert!(first.is_ready() || woken.times() > 0, "nobody told");
     assert!(wait.as_mut().poll(&mut cx).is_ready(), "woken before the end could be seen");
 }
 

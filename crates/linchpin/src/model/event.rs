@@ -1,26 +1,17 @@
 //! Event, latch, wait group, barrier, watched value: nobody who waits is forgotten, and nobody is let through early.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize as StdAtomicUsize, Ordering};
-use std::task::{Poll, Wake, Waker};
+use std::sync::atomic::Ordering;
+use std::task::{Poll, Waker};
 
 use loom::sync::atomic::AtomicUsize;
 use loom::thread;
 
-use super::{catches, holds};
+use super::{Woken, catches, holds};
 use crate::shim::Fault;
 use crate::sync::event::{Arrivals, Countdown};
 use crate::sync::waiters::{Over, Place, Wait};
 use crate::sync::watched::{Newer, Shared};
-
-#[derive(Default)]
-struct Woken(StdAtomicUsize);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 /// One who waits, and is looked at when all others are done.
 struct Waiter<P: Place> {
@@ -43,11 +34,7 @@ impl<P: Place> Waiter<P> {
             return true;
         }
         let over = self.wait.poll_over(Waker::noop()).is_ready();
-        assert_eq!(
-            self.woken.0.load(Ordering::Relaxed),
-            usize::from(over),
-            "woken in vain, or not"
-        );
+        assert_eq!(self.woken.times(), usize::from(over), "woken in vain, or not");
         over
     }
 }

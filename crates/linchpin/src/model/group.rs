@@ -1,23 +1,14 @@
 //! A group's ledger: the joiner is woken by the last to go, and the first failure is the one that counts.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context as Poller, Wake, Waker};
+use std::task::Context as Poller;
 
 use loom::thread;
 
-use super::{catches, holds};
+use super::{Woken, catches, holds};
 use crate::shim::Fault;
 use crate::task::{Outcome, ResultPlace, Shared, Ticket};
 use crate::{Context, Error, Kind};
-
-struct Woken(AtomicUsize);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 fn enter(shared: &Arc<Shared<u8>>, others: u8) -> Ticket<u8> {
     Ticket::new(shared, Some(ResultPlace::after(usize::from(others))))
@@ -30,14 +21,13 @@ fn the_last_to_go_wakes_the_joiner() {
         let ticket = enter(&shared, value - 1);
         thread::spawn(move || ticket.settle(Outcome::Returned(Ok(value))))
     });
-    let woken = Arc::new(Woken(AtomicUsize::new(0)));
-    let waker = Waker::from(woken.clone());
+    let (woken, waker) = Woken::pair();
     let first = shared.poll_gone(2, &mut Poller::from_waker(&waker));
     for task in tasks {
         task.join().unwrap();
     }
     if first.is_pending() {
-        assert_eq!(woken.0.load(Ordering::Relaxed), 1, "a wake-up was lost, or came twice");
+        assert_eq!(woken.times(), 1, "a wake-up was lost, or came twice");
     }
     assert_eq!(shared.verdict().join().unwrap(), [1, 2]);
 }
@@ -63,8 +53,7 @@ fn a_failure_is_never_hidden_by_its_echo() {
 fn an_abort_reaches_who_waits() {
     let shared = Shared::<u8>::new(Context::root().child());
     let mut ticket = enter(&shared, 0);
-    let woken = Arc::new(Woken(AtomicUsize::new(0)));
-    let waker = Waker::from(woken.clone());
+    let (woken, waker) = Woken::pair();
     let task = thread::spawn(move || {
         let waits = ticket.wait(&waker).is_ok();
         (ticket, waits)
@@ -72,7 +61,7 @@ fn an_abort_reaches_who_waits() {
     shared.abort();
     let (ticket, waits) = task.join().unwrap();
     assert!(ticket.is_aborted());
-    assert_eq!(woken.0.load(Ordering::Relaxed), usize::from(waits), "an abort was lost");
+    assert_eq!(woken.times(), usize::from(waits), "an abort was lost");
     ticket.settle(Outcome::Dropped);
     assert_eq!(shared.gone(), 1);
 }

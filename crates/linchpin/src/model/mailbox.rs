@@ -1,22 +1,12 @@
 //! The mailbox: what is put in while the receiver looks is found or wakes it, the last sender's leaving too.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Poll, Wake, Waker};
+use std::task::{Poll, Waker};
 
 use loom::thread;
 
-use super::{catches, holds};
+use super::{Woken, catches, holds};
 use crate::shim::Fault;
 use crate::sync::mailbox::{Found, Machine, Next, Rx, mailbox};
-
-struct Woken(AtomicUsize);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 #[derive(Default)]
 struct Pile(Vec<u8>);
@@ -43,14 +33,13 @@ fn the_waiter_is_woken_by_the_last_news() {
     let (tx, rx) = mailbox(Pile::default());
     let other = tx.clone();
     let senders = [tx, other].map(|tx| thread::spawn(move || tx.push(1, put).unwrap()));
-    let woken = Arc::new(Woken(AtomicUsize::new(0)));
-    let waker = Waker::from(woken.clone());
+    let (woken, waker) = Woken::pair();
     let first = look(&rx, &waker);
     for sender in senders {
         sender.join().unwrap();
     }
     if first.is_pending() {
-        assert!(woken.0.load(Ordering::Relaxed) >= 1, "a wake-up was lost");
+        assert!(woken.times() >= 1, "a wake-up was lost");
     }
     let mut left = usize::from(matches!(first, Poll::Ready(Found::Item(_))));
     while let Poll::Ready(Found::Item(_)) = look(&rx, &waker) {

@@ -85,6 +85,28 @@ fn bound() -> usize {
     std::env::var("LINCHPIN_MODEL_BOUND").ok().and_then(|bound| bound.parse().ok()).unwrap_or(2)
 }
 
+/// Counts how often it was called. Std's words: it is no part of what is checked.
+#[derive(Default)]
+pub(crate) struct Woken(AtomicUsize);
+
+impl Woken {
+    /// One, and the waker that calls it.
+    pub(crate) fn pair() -> (Arc<Self>, Waker) {
+        let woken = Arc::new(Self::default());
+        (woken.clone(), Waker::from(woken))
+    }
+
+    pub(crate) fn times(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 struct Unpark(thread::Thread);
 
 impl Wake for Unpark {

@@ -1,24 +1,15 @@
 //! The value that is made once: by one at a time; whoever gives up, leaves or is done, nobody waits for ever.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Poll, Wake, Waker};
+use std::sync::atomic::Ordering;
+use std::task::{Poll, Waker};
 
 use loom::sync::atomic::AtomicUsize as LoomAtomicUsize;
 use loom::thread;
 
-use super::{catches, holds};
+use super::{Woken, catches, holds};
 use crate::shim::Fault;
 use crate::sync::once::{Found, Turns};
-
-#[derive(Default)]
-struct Woken(AtomicUsize);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 /// One that comes for the turn and, if it must wait, for what it is woken for.
 struct Comer {
@@ -42,7 +33,7 @@ impl Comer {
 
     /// What it finds when all others are done: it must have been woken for it.
     fn found(&mut self, turns: &Turns) -> Found {
-        assert!(self.woken.0.load(Ordering::Relaxed) > 0, "a wake-up was lost");
+        assert!(self.woken.times() > 0, "a wake-up was lost");
         self.poll(turns).expect("woken for nothing")
     }
 }

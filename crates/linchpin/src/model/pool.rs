@@ -1,34 +1,13 @@
 //! A pool's queue: no job is left lying while a worker sleeps, and no place is lost with a submitter who goes away.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Poll, Wake, Waker};
+use std::task::{Poll, Waker};
 
 use loom::thread;
 
-use super::{catches, holds};
+use super::{Woken, catches, holds};
 use crate::shim::Fault;
 use crate::task::pool::{After, Bounds, End, Next, Offer, Priority, Queue, TOP};
-
-struct Woken(AtomicUsize);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-impl Woken {
-    fn new() -> (Arc<Self>, Waker) {
-        let woken = Arc::new(Self(AtomicUsize::new(0)));
-        let waker = Waker::from(woken.clone());
-        (woken, waker)
-    }
-
-    fn times(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 fn queue(limit: usize, room: usize) -> Arc<Queue<u8>> {
     Arc::new(Queue::new(Bounds { limit, room }, false))
@@ -65,7 +44,7 @@ fn work(queue: &Queue<u8>, worker: usize, waker: &Waker, done: &mut Vec<u8>) -> 
 fn a_job_that_comes_wakes_a_worker_that_goes_idle() {
     let queue = queue(1, 4);
     let hired = queue.enlist().unwrap();
-    let (woken, waker) = Woken::new();
+    let (woken, waker) = Woken::pair();
     let submitter = thread::spawn({
         let queue = queue.clone();
         move || assert!(submit(&queue, 1) && submit(&queue, 2))
@@ -86,7 +65,7 @@ fn a_burst_leaves_no_job_behind() {
     let mut workers = Vec::new();
     for _ in 0..2 {
         let worker = queue.enlist().unwrap().worker;
-        let (woken, waker) = Woken::new();
+        let (woken, waker) = Woken::pair();
         work(&queue, worker, &waker, &mut Vec::new());
         workers.push((worker, woken, waker));
     }
@@ -118,7 +97,7 @@ fn a_place_is_not_lost_with_a_submitter() {
     follow(after);
     let (first, after) = queue.line_up(TOP, Priority::Normal, &waker);
     follow(after);
-    let (woken, next) = Woken::new();
+    let (woken, next) = Woken::pair();
     let (second, after) = queue.line_up(TOP, Priority::Normal, &next);
     follow(after);
     let leaver = thread::spawn({
@@ -144,7 +123,7 @@ fn work_on(queue: &Queue<u8>, worker: usize, waker: &Waker) {
 fn closing_leaves_nothing_taken_in_undone() {
     let queue = queue(1, 4);
     let worker = queue.enlist().unwrap().worker;
-    let (woken, waker) = Woken::new();
+    let (woken, waker) = Woken::pair();
     let submitter = thread::spawn({
         let queue = queue.clone();
         move || usize::from(submit(&queue, 1))

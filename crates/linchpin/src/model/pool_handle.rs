@@ -5,8 +5,8 @@
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context as Poller, Poll, Wake, Waker};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context as Poller, Poll, Waker};
 
 use loom::thread;
 use metrics::Counter;
@@ -17,7 +17,7 @@ use super::meters::Profile;
 use super::options::Options;
 use super::stats::End;
 use super::work::{Blocks, Outcome};
-use crate::model::{block_on, catches_variant, holds};
+use crate::model::{Woken, block_on, catches_variant, holds};
 use crate::task::span::SpawnSpan;
 use crate::{Context, Error};
 
@@ -40,14 +40,6 @@ impl<T> Fetch<T> for Hasty<T> {
 
     /// Only a model that has failed drops it unfetched, and that has no locks any more.
     fn forget(&self) {}
-}
-
-struct Woken(AtomicUsize);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 fn profile() -> Arc<Profile> {
@@ -93,7 +85,7 @@ fn the_last_to_ask_is_woken() {
     let (job, cell) = submitted(&profile(), |_| Ok(7));
     let worker = thread::spawn(move || run(job));
     let asks = [(); 2].map(|()| {
-        let woken = Arc::new(Woken(AtomicUsize::new(0)));
+        let woken = Arc::new(Woken::default());
         let polled = cell.poll_fetch(&Poller::from_waker(&Waker::from(woken.clone())));
         (woken, polled)
     });
@@ -107,7 +99,7 @@ fn the_last_to_ask_is_woken() {
         }
         (Poll::Pending, Poll::Ready(outcome)) => assert_eq!(outcome.end(), End::Done),
         (Poll::Pending, Poll::Pending) => {
-            assert_eq!(woken.0.load(Ordering::Relaxed), 1, "a wake-up was lost");
+            assert_eq!(woken.times(), 1, "a wake-up was lost");
             assert!(cell.is_over());
         }
     }

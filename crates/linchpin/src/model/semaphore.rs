@@ -2,25 +2,16 @@
 //! while permits were held is seen by the next to hold them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize as StdAtomicUsize, Ordering};
-use std::task::{Poll, Wake, Waker};
+use std::sync::atomic::Ordering;
+use std::task::{Poll, Waker};
 
 use loom::sync::atomic::AtomicUsize;
 use loom::thread;
 
-use super::{catches, holds};
+use super::{Woken, catches, holds};
 use crate::shim::Fault;
 use crate::sync::semaphore::{Entered, Options, Protocol, Why};
 use crate::task::pool::Priority;
-
-#[derive(Default)]
-struct Woken(StdAtomicUsize);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 /// One that comes for permits and, if it must wait, for its turn.
 struct Comer {
@@ -50,7 +41,7 @@ impl Comer {
     /// Comes for its turn when all others are done: it must have been woken.
     fn turn(&self, semaphore: &Protocol) -> Result<(), Why> {
         let key = self.key.expect("it waits");
-        assert_eq!(self.woken.0.load(Ordering::Relaxed), 1, "a wake-up was lost");
+        assert_eq!(self.woken.times(), 1, "a wake-up was lost");
         let Poll::Ready(turn) = semaphore.look(key, &self.waker) else {
             panic!("woken for nothing")
         };

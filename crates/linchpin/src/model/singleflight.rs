@@ -2,24 +2,15 @@
 //! to who comes after it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Poll, Wake, Waker};
+use std::sync::atomic::Ordering;
+use std::task::{Poll, Waker};
 
 use loom::sync::atomic::AtomicUsize as LoomAtomicUsize;
 use loom::thread;
 
-use super::{catches, holds};
+use super::{Woken, catches, holds};
 use crate::shim::Fault;
 use crate::sync::singleflight::{Flights, Found, Joined, Record, TableEntered, Waiter};
-
-#[derive(Default)]
-struct Woken(AtomicUsize);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 /// Somebody comes to wait as the flight lands: it finds the outcome, or is woken for it.
 fn who_waits_is_woken() {
@@ -34,7 +25,7 @@ fn who_waits_is_woken() {
     let found = record.poll(&mut waiter, &waker);
     lander.join().unwrap();
     if found.is_pending() {
-        assert_eq!(woken.0.load(Ordering::Relaxed), 1, "a wake-up was lost");
+        assert_eq!(woken.times(), 1, "a wake-up was lost");
         assert_eq!(record.poll(&mut waiter, &waker), Poll::Ready(Found::Landed));
     }
     assert_eq!(record.outcome(), Some(&1));
@@ -53,7 +44,7 @@ fn who_shares_is_told_that_it_is_stale() {
     let found = record.poll(&mut waiter, &waker);
     teller.join().unwrap();
     if found.is_pending() {
-        assert_eq!(woken.0.load(Ordering::Relaxed), 1, "a wake-up was lost");
+        assert_eq!(woken.times(), 1, "a wake-up was lost");
         assert_eq!(record.poll(&mut waiter, &waker), Poll::Ready(Found::Stale));
     }
     assert_eq!(record.poll(&mut Waiter::Leader, &waker), Poll::Pending);

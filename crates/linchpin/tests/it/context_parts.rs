@@ -3,13 +3,15 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
-use std::task::{Context as Poller, Wake, Waker};
+use std::task::Context as Poller;
 use std::time::Duration;
 
 use linchpin::Context;
 use linchpin::context::Cause;
 use linchpin::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+use crate::bell::Bell;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -72,15 +74,9 @@ fn a_callback_that_panics_harms_nobody() {
 
 #[test]
 fn a_waker_that_panics_harms_nobody() {
-    struct Bomb;
-    impl Wake for Bomb {
-        fn wake(self: Arc<Self>) {
-            panic!("boom");
-        }
-    }
     let owner = Context::root().child();
     let mut first = Box::pin(owner.cancelled());
-    let waker = Waker::from(Arc::new(Bomb));
+    let waker = Bell::new(true).waker();
     assert!(first.as_mut().poll(&mut Poller::from_waker(&waker)).is_pending());
     let (count, work) = counted();
     let second = owner.after(work);

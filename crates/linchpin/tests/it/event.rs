@@ -5,8 +5,8 @@ mod parity;
 mod random;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Poll, Wake, Waker};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -16,6 +16,8 @@ use linchpin::sync::event::{Event, Latch, UnderWay, WaitGroup};
 use linchpin::task;
 use linchpin::time::Instant;
 use linchpin_testing::steps::{self, Poller, poll_by_hand};
+
+use crate::bell::Bell;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -173,30 +175,17 @@ fn what_comes_with_the_end_has_come() {
     assert!(matches!(waiter.poll(), Poll::Ready(Ok(()))));
 }
 
-/// A waker that panics, or notes that it was called.
-struct Bell {
-    panics: bool,
-    rung: AtomicBool,
-}
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.rung.store(true, Ordering::SeqCst);
-        assert!(!self.panics, "planted");
-    }
-}
-
 #[test]
 fn a_waker_of_an_event_that_panics_keeps_nobody_from_being_woken() {
     let (ctx, event) = (Context::root(), Event::new());
-    let bells = [true, true, false].map(|panics| Arc::new(Bell { panics, rung: false.into() }));
+    let bells = [true, true, false].map(Bell::new);
     let mut waits = bells.clone().map(|_| Box::pin(event.wait(&ctx)));
     for (wait, bell) in waits.iter_mut().zip(&bells) {
-        let waker = Waker::from(bell.clone());
+        let waker = bell.waker();
         assert!(wait.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
     }
     event.set();
-    assert!(bells.iter().all(|bell| bell.rung.load(Ordering::SeqCst)));
+    assert!(bells.iter().all(|bell| bell.has_rung()));
     for wait in &mut waits {
         assert!(wait.as_mut().poll(&mut std::task::Context::from_waker(Waker::noop())).is_ready());
     }

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::task::{Context as Poller, Wake, Waker};
+use std::task::Context as Poller;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -14,6 +14,7 @@ use linchpin::{Context, Error, Kind};
 use linchpin_testing::steps;
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::bell::Bell;
 use crate::panic::Bomb;
 use crate::steps::{Probe, holds};
 
@@ -292,18 +293,13 @@ async fn nothing_that_a_task_captured_is_left_when_the_group_is_joined() {
 
 #[tokio::test]
 async fn a_joiners_waker_that_panics_is_no_fault_of_the_task_that_ended() {
-    struct Faulty;
-    impl Wake for Faulty {
-        fn wake(self: Arc<Self>) {
-            panic!("a waker");
-        }
-    }
     let mut group = Group::new(&Context::root());
     group.spawn("task", |_| async { Ok(7) });
     let mut joined = Box::pin(group.join());
-    let waker = Waker::from(Arc::new(Faulty));
-    assert!(joined.as_mut().poll(&mut Poller::from_waker(&waker)).is_pending());
+    let bell = Bell::new(true);
+    assert!(joined.as_mut().poll(&mut Poller::from_waker(&bell.waker())).is_pending());
     steps::settle().await;
+    assert!(bell.has_rung());
     assert_eq!(joined.await.unwrap(), [7]);
 }
 

@@ -2,6 +2,7 @@
 
 mod auto_traits;
 mod batch;
+mod bell;
 mod bulkhead;
 mod bus;
 mod carrier;

@@ -216,7 +216,7 @@ fn a_guard_is_worth_what_it_guards() {
 
 /// A million come and go, and a burst of buffers is ten times what may be kept.
 #[test]
-fn a_burst_leaves_a_pool_of_buffers_what_it_may_keep() {
+fn a_burst_leaves_a_pool_of_buffers_the_memory_it_may_keep() {
     const MOST: usize = 8 << 20;
     // So large that the allocator gives each back as it is freed.
     const PIECE: usize = 256 << 10;

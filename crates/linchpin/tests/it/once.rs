@@ -8,9 +8,9 @@ mod renew;
 use std::convert::Infallible;
 use std::future::{pending, ready};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
-use std::task::{Poll, Wake, Waker};
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ use linchpin::sync::once::{Lazy, Once, Renewable};
 use linchpin::task::{self, Task};
 use linchpin::{Context, error};
 use linchpin_testing::steps::{self, Poller, poll_by_hand};
+
+use crate::bell::Bell;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
@@ -226,19 +228,6 @@ fn it_is_shown() {
     assert_eq!(format!("{:?}", Once::from(1)), "Once(1)");
 }
 
-/// A waker that panics, or notes that it was called.
-struct Bell {
-    panics: bool,
-    rung: AtomicBool,
-}
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.rung.store(true, Ordering::SeqCst);
-        assert!(!self.panics, "planted");
-    }
-}
-
 #[test]
 fn a_waker_of_a_once_that_panics_keeps_nobody_from_being_woken() {
     let (once, ctx) = (Arc::new(Once::new()), Context::root());
@@ -250,15 +239,15 @@ fn a_waker_of_a_once_that_panics_keeps_nobody_from_being_woken() {
         once.get_or_load(&ctx, work).await.copied()
     });
     assert!(holder.poll().is_pending());
-    let bells = [true, false].map(|panics| Arc::new(Bell { panics, rung: false.into() }));
+    let bells = [true, false].map(Bell::new);
     let mut waits =
         [(); 2].map(|()| Box::pin(once.get_or_load(&ctx, async || Ok::<_, Infallible>(2))));
     for (wait, bell) in waits.iter_mut().zip(&bells) {
-        let waker = Waker::from(bell.clone());
+        let waker = bell.waker();
         assert!(wait.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
     }
     assert!(holder.poll().is_ready());
-    assert!(bells.iter().all(|bell| bell.rung.load(Ordering::SeqCst)));
+    assert!(bells.iter().all(|bell| bell.has_rung()));
 }
 
 async fn make(fails: bool) -> Result<u32, &'static str> {

@@ -6,8 +6,8 @@ mod random;
 mod size;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Poll, Wake, Waker};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -18,6 +18,8 @@ use linchpin::sync::semaphore::{Options, Permit, Semaphore};
 use linchpin::task::pool::Priority;
 use linchpin::time::Instant;
 use linchpin_testing::steps::{self, Poller, poll_by_hand};
+
+use crate::bell::Bell;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
@@ -196,32 +198,19 @@ fn the_numbers_are_shown() {
     assert_eq!(format!("{held:?}"), "Permit { permits: 2, .. }");
 }
 
-/// A waker that panics, or notes that it was called.
-struct Bell {
-    panics: bool,
-    rung: AtomicBool,
-}
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.rung.store(true, Ordering::SeqCst);
-        assert!(!self.panics, "planted");
-    }
-}
-
 #[test]
 fn a_waker_of_a_semaphore_that_panics_keeps_nobody_from_being_woken() {
     let semaphore = semaphore(2);
     let held = semaphore.try_acquire(2).unwrap();
     let ctx = Context::root();
-    let bells = [true, false].map(|panics| Arc::new(Bell { panics, rung: false.into() }));
+    let bells = [true, false].map(Bell::new);
     let mut waits = [(); 2].map(|()| Box::pin(semaphore.acquire(&ctx, 1)));
     for (wait, bell) in waits.iter_mut().zip(&bells) {
-        let waker = Waker::from(bell.clone());
+        let waker = bell.waker();
         assert!(wait.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
     }
     drop(held);
-    assert!(bells.iter().all(|bell| bell.rung.load(Ordering::SeqCst)));
+    assert!(bells.iter().all(|bell| bell.has_rung()));
     drop(waits);
     assert_eq!(semaphore.available(), 2);
 }

@@ -1,8 +1,8 @@
 //! Ends and other edges: closing, contexts, names, what user code may do.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Poll, Wake, Waker};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 
 use futures_util::FutureExt as _;
 use linchpin::Context;
@@ -11,6 +11,7 @@ use linchpin::sync::channel::{SendError, TrySendError};
 use linchpin::task;
 use linchpin_testing::steps::{self, poll_by_hand};
 
+use crate::bell::Bell;
 use crate::panic::Bomb;
 
 use super::{SECOND, drain, subscribe, topic};
@@ -150,32 +151,20 @@ fn what_is_dropped_with_a_message_may_come_back_to_the_bus() {
     assert!(topic.published() > 1_000);
 }
 
-struct Bell {
-    panics: bool,
-    rung: AtomicBool,
-}
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.rung.store(true, Ordering::SeqCst);
-        assert!(!self.panics, "planted");
-    }
-}
-
 #[test]
 fn a_waker_of_a_subscriber_that_panics_keeps_nobody_from_being_woken() {
     let (ctx, bus) = (Context::root(), Bus::new());
     let topic = topic(&bus);
     let mut subscribers = [(); 3].map(|()| subscribe(&bus, 4, Policy::DropOldest));
-    let bells = [true, true, false].map(|panics| Arc::new(Bell { panics, rung: false.into() }));
+    let bells = [true, true, false].map(Bell::new);
     let mut waits: Vec<_> =
         subscribers.iter_mut().map(|subscriber| Box::pin(subscriber.recv(&ctx))).collect();
     for (wait, bell) in waits.iter_mut().zip(&bells) {
-        let waker = Waker::from(bell.clone());
+        let waker = bell.waker();
         assert!(wait.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
     }
     topic.try_publish(1).unwrap();
-    assert!(bells.iter().all(|bell| bell.rung.load(Ordering::SeqCst)));
+    assert!(bells.iter().all(|bell| bell.has_rung()));
 }
 
 #[tokio::test(start_paused = true)]

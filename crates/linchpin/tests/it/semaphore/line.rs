@@ -10,6 +10,7 @@ use linchpin::task::pool::Priority;
 use linchpin_testing::steps::{Poller, poll_by_hand};
 
 use super::{granted, refused, semaphore, waiter};
+use crate::bell::Bell;
 
 fn urgent(
     semaphore: &Semaphore,
@@ -173,14 +174,14 @@ fn a_wait_that_moves_to_another_task_is_woken_there() {
     let held = semaphore.try_acquire(1).unwrap();
     let ctx = Context::root();
     let mut wait = Box::pin(semaphore.acquire(&ctx, 1));
-    let mut polls = [(); 2].map(|()| {
-        let woken = std::sync::Arc::new(super::Bell { panics: false, rung: false.into() });
-        let waker = std::task::Waker::from(woken.clone());
+    let polls = [(); 2].map(|()| {
+        let woken = Bell::new(false);
+        let waker = woken.waker();
         let polled = wait.as_mut().poll(&mut std::task::Context::from_waker(&waker));
         assert!(matches!(polled, Poll::Pending));
         woken
     });
     drop(held);
-    let rung = polls.each_mut().map(|bell| bell.rung.load(std::sync::atomic::Ordering::SeqCst));
+    let rung = polls.each_ref().map(|bell| bell.has_rung());
     assert_eq!(rung, [false, true]);
 }

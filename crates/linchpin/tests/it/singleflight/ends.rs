@@ -1,9 +1,8 @@
 //! Leaders and others that go away, flights that take too long, and the context of a flight.
 
 use std::hash::{BuildHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Poll, Wake, Waker};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use linchpin::Context;
@@ -15,6 +14,7 @@ use linchpin_testing::steps;
 use tokio::runtime::Builder;
 
 use super::{Calls, Flights, MS, caller, flying, group, why};
+use crate::bell::Bell;
 use crate::panic::Bomb;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -173,30 +173,17 @@ async fn work_that_panics_when_it_is_dropped_is_an_error_like_any_other() {
     assert_eq!((group.numbers().running, flying()), (0, 0));
 }
 
-/// A waker that panics, or notes that it was called.
-struct Bell {
-    panics: bool,
-    rung: AtomicBool,
-}
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.rung.store(true, Ordering::SeqCst);
-        assert!(!self.panics, "planted");
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_waker_of_a_flight_that_panics_keeps_nobody_from_being_woken() {
     let (group, calls, ctx) = (group(), Calls::default(), Context::root());
-    let bells = [true, false].map(|panics| Arc::new(Bell { panics, rung: false.into() }));
+    let bells = [true, false].map(Bell::new);
     let mut waits = [(); 2].map(|()| Box::pin(group.run(&ctx, "key", |_| calls.work(1))));
     for (wait, bell) in waits.iter_mut().zip(&bells) {
-        let waker = Waker::from(bell.clone());
+        let waker = bell.waker();
         assert!(wait.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
     }
     tokio::time::sleep(5 * MS).await;
-    assert!(bells.iter().all(|bell| bell.rung.load(Ordering::SeqCst)));
+    assert!(bells.iter().all(|bell| bell.has_rung()));
     for wait in waits {
         assert_eq!(wait.await.unwrap(), 1);
     }
