@@ -52,9 +52,8 @@ use crate::error::Error;
 pub struct Group<T> {
     shared: Arc<Shared<T>>,
     limit: Option<usize>,
-    /// Tasks that came, and how many of them have a place among the results.
+    /// Tasks that came.
     entered: usize,
-    results: usize,
 }
 
 /// Why a group did not take a task.
@@ -76,7 +75,7 @@ impl<T: Send + 'static> Group<T> {
     /// An empty group whose tasks run under a child of `ctx`.
     pub fn new(ctx: &Context) -> Self {
         let shared = Shared::new(ctx.child());
-        Self { shared, limit: None, entered: 0, results: 0 }
+        Self { shared, limit: None, entered: 0 }
     }
 
     /// At most `running` tasks at once, those after them in the order of spawning. Default: no limit.
@@ -261,11 +260,8 @@ impl<T: Send + 'static> Group<T> {
 
     /// A task comes whose result has the next place.
     fn enter(&mut self) -> Ticket<T> {
-        let place = Place::after(self.results);
         self.entered += 1;
-        self.results += 1;
-        self.shared.expect(self.results);
-        Ticket::new(&self.shared, Some(place))
+        Ticket::new(&self.shared, Some(self.shared.next_place()))
     }
 
     async fn emptied(&self) {

@@ -15,7 +15,7 @@ use crate::task::slab::Slab;
 /// The shared state. The group counts who came, which takes no lock, and the ledger who went, under one.
 pub(crate) struct Shared<T> {
     context: Child,
-    /// How many results are to come; a hint for those who make room for them.
+    /// How many results are to come. The group alone writes it; the tasks make room by it.
     results: AtomicUsize,
     /// Whether each task is to stop at its next await. Written under the lock of the ledger.
     aborted: AtomicBool,
@@ -127,9 +127,11 @@ impl<T> Shared<T> {
         self.drop_queue();
     }
 
-    /// So many results are to come.
-    pub(super) fn expect(&self, results: usize) {
-        self.results.store(results, Ordering::Relaxed);
+    /// One more result is to come, in this place. The group alone calls it.
+    pub(super) fn next_place(&self) -> Place {
+        let others = self.results.load(Ordering::Relaxed);
+        self.results.store(others + 1, Ordering::Relaxed);
+        Place::after(others)
     }
 
     /// Has every task stop at its next await, and drops what has not begun.

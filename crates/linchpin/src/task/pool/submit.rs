@@ -54,15 +54,12 @@ impl Pool {
         // A loop that submits lets the workers run, too.
         consume_budget().await;
         let cell = self.cell(awaits(ctx, job));
-        let reason = match self.enter(ctx, cell.clone()) {
-            Ok(()) => return Ok(Handle::new(cell)),
-            Err(NotNow::Never(reason)) => reason,
-            Err(NotNow::Full(job)) => match self.owner.enter_late(ctx, self.priority, job).await {
-                Ok(()) => return Ok(Handle::new(cell)),
-                Err(reason) => reason,
-            },
+        let entered = match self.owner.enter_now(ctx, self.priority, cell.clone()) {
+            Ok(()) => Ok(()),
+            Err(NotNow::Never(reason)) => Err(reason),
+            Err(NotNow::Full(job)) => self.owner.enter_late(ctx, self.priority, job).await,
         };
-        Err(NotSubmitted::new(&cell, reason, |work| work.job))
+        submitted(cell, entered, |work| work.job)
     }
 
     /// Submits a job if it can be queued now.
@@ -81,12 +78,8 @@ impl Pool {
         T: Send + 'static,
     {
         let cell = self.cell(awaits(ctx, job));
-        let reason = match self.enter(ctx, cell.clone()) {
-            Ok(()) => return Ok(Handle::new(cell)),
-            Err(NotNow::Never(reason)) => reason,
-            Err(NotNow::Full(_)) => self.owner.full(),
-        };
-        Err(NotSubmitted::new(&cell, reason, |work| work.job))
+        let entered = self.try_enter(ctx, cell.clone());
+        submitted(cell, entered, |work| work.job)
     }
 }
 
@@ -109,15 +102,12 @@ impl Pool<Threads> {
     {
         consume_budget().await;
         let cell = self.cell(self.blocks(ctx, job));
-        let reason = match self.enter(ctx, cell.clone()) {
-            Ok(()) => return Ok(Handle::new(cell)),
-            Err(NotNow::Never(reason)) => reason,
-            Err(NotNow::Full(job)) => match self.owner.enter_late(ctx, self.priority, job).await {
-                Ok(()) => return Ok(Handle::new(cell)),
-                Err(reason) => reason,
-            },
+        let entered = match self.owner.enter_now(ctx, self.priority, cell.clone()) {
+            Ok(()) => Ok(()),
+            Err(NotNow::Never(reason)) => Err(reason),
+            Err(NotNow::Full(job)) => self.owner.enter_late(ctx, self.priority, job).await,
         };
-        Err(NotSubmitted::new(&cell, reason, |work| work.job))
+        submitted(cell, entered, |work| work.job)
     }
 
     /// Submits a job that may block, if it can be queued now. Needs no runtime.
@@ -131,12 +121,8 @@ impl Pool<Threads> {
         T: Send + 'static,
     {
         let cell = self.cell(self.blocks(ctx, job));
-        let reason = match self.enter(ctx, cell.clone()) {
-            Ok(()) => return Ok(Handle::new(cell)),
-            Err(NotNow::Never(reason)) => reason,
-            Err(NotNow::Full(_)) => self.owner.full(),
-        };
-        Err(NotSubmitted::new(&cell, reason, |work| work.job))
+        let entered = self.try_enter(ctx, cell.clone());
+        submitted(cell, entered, |work| work.job)
     }
 
     fn blocks<F>(&self, ctx: &Context, job: F) -> Blocks<F> {
@@ -146,8 +132,11 @@ impl Pool<Threads> {
 }
 
 impl<K> Pool<K> {
-    fn enter(&self, ctx: &Context, job: Arc<dyn Job>) -> Result<(), NotNow> {
-        self.owner.enter_now(ctx, self.priority, job)
+    fn try_enter(&self, ctx: &Context, job: Arc<dyn Job>) -> Result<(), Failed> {
+        self.owner.enter_now(ctx, self.priority, job).map_err(|not_now| match not_now {
+            NotNow::Never(reason) => reason,
+            NotNow::Full(_) => self.owner.full(),
+        })
     }
 
     fn cell<W: Work<T>, T: Send + 'static>(&self, work: W) -> Arc<Cell<W, T>> {
@@ -159,18 +148,24 @@ fn awaits<F>(ctx: &Context, job: F) -> Awaits<F> {
     Awaits { job, context: ctx.clone(), span: SpawnSpan::here() }
 }
 
+/// What the submitter gets: the handle of a job that was taken in, or one that was not, as it was.
+fn submitted<W: Work<T>, T: Send + 'static, F>(
+    cell: Arc<Cell<W, T>>,
+    entered: Result<(), Failed>,
+    job: impl FnOnce(W) -> F,
+) -> Result<Handle<T>, NotSubmitted<F>> {
+    match entered {
+        Ok(()) => Ok(Handle::new(cell)),
+        Err(reason) => {
+            let work = cell.reclaim().expect("a job that was not taken in is as it was");
+            Err(NotSubmitted { job: job(work), reason })
+        }
+    }
+}
+
 // ===== impl NotSubmitted =====
 
 impl<F> NotSubmitted<F> {
-    fn new<W: Work<T>, T: Send + 'static>(
-        cell: &Cell<W, T>,
-        reason: Failed,
-        job: impl FnOnce(W) -> F,
-    ) -> Self {
-        let work = cell.reclaim().expect("a job that was not taken in is as it was");
-        Self { job: job(work), reason }
-    }
-
     /// Why: the context ended, or the pool refused.
     #[must_use]
     pub fn reason(&self) -> &FailedKind {

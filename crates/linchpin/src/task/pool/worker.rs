@@ -3,8 +3,8 @@
 use std::future::poll_fn;
 use std::panic::Location;
 use std::sync::Arc;
-use std::task::{Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Poll, Waker};
+use std::thread;
 
 use tokio::runtime::Handle;
 use tokio::task::coop::{consume_budget, has_budget_remaining};
@@ -12,6 +12,7 @@ use tokio::task::coop::{consume_budget, has_budget_remaining};
 use super::job::{Held, Job, Seat};
 use super::queue::{After, Hired, Next, Queue};
 use super::stats::End;
+use crate::context::Unpark;
 use crate::error::catch;
 use crate::shim::atomic::{AtomicBool, Ordering};
 use crate::task::{Listed, raw, thread_at};
@@ -29,8 +30,6 @@ pub(super) struct Worker {
     number: usize,
     stop: Arc<AtomicBool>,
 }
-
-struct Unpark(Thread);
 
 impl Core {
     /// Does what the queue could not do under its lock.
@@ -136,11 +135,5 @@ impl Drop for Worker {
         for job in orphans {
             Held::new(job).give_up("the runtime of the pool ended before the job began");
         }
-    }
-}
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
     }
 }

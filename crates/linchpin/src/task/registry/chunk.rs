@@ -129,8 +129,7 @@ impl Chunk {
     }
 
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
-        let taken = self.taken();
-        (0..ROWS).filter(move |row| taken & (1 << row) != 0).filter_map(|row| self.read(row))
+        (0..ROWS).filter_map(|row| self.read(row))
     }
 
     pub(super) fn remove(&self) {
