@@ -64,7 +64,6 @@ fn one_by_one(name: &'static str, n: usize, burst: usize) -> Operation {
     macro_rules! batch {
         ($made:expr, |$tx:ident, $message:ident| $publish:expr, |$rx:ident| $recv:expr) => {
             move |deliveries: u64| async move {
-                #[allow(unused_mut, reason = "some receive by reference, some by exclusive one")]
                 let ($tx, mut receivers) = $made;
                 for round in 0..rounds(deliveries, n, burst) {
                     for $message in 0..burst as u64 {

@@ -64,7 +64,8 @@ async fn awaited(operations: u64) {
     run(pipeline).await;
 }
 
-async fn run<S: futures_util::Stream>(pipeline: Pipeline<S, u64>) {
+/// Adds up what comes out.
+pub(crate) async fn run<S: futures_util::Stream>(pipeline: Pipeline<S, u64>) {
     let mut sum = 0;
     let sink = |n| {
         sum += n;

@@ -8,11 +8,11 @@ use std::hint::black_box;
 
 use crossfire::mpmc;
 use futures_util::stream;
-use linchpin::Context;
 use linchpin::task::pipeline::{Options, Pipeline};
 
 use crate::harness::{Operation, tokio_spawn};
 use crate::row::Role::{Ours, Peer};
+use crate::tasks_pipeline::run;
 
 const CAPACITY: usize = 1_024;
 const WORKERS: usize = 2;
@@ -39,13 +39,7 @@ fn job(n: u64) -> u64 {
 async fn ours(operations: u64) {
     let options = Options::default().width(WORKERS).buffer(CAPACITY);
     let pipeline = Pipeline::from(stream::iter(0..operations)).map("job", options, |n| Ok(job(n)));
-    let mut sum = 0;
-    let sink = |n| {
-        sum += n;
-        std::future::ready(Ok(()))
-    };
-    pipeline.for_each(&Context::root(), sink).await.expect("nothing fails");
-    black_box(sum);
+    run(pipeline).await;
 }
 
 async fn crossfire(operations: u64) {
