@@ -3,6 +3,7 @@
 mod auto_traits;
 mod batch;
 mod bell;
+mod breaker;
 mod bulkhead;
 mod bus;
 mod carrier;
@@ -33,6 +34,7 @@ mod panic;
 mod panic_policy;
 mod pipeline;
 mod pitfalls;
+mod policy_rules;
 mod pool;
 mod recorder;
 mod registry;
