@@ -1,21 +1,17 @@
-//! The machine under its lock: transitions, and what belongs to the states that are seldom.
+//! What the lock of the machine guards.
 
-use std::time::Duration;
-
-use super::machine::{Core, No, Place, Ticket};
+use super::machine::{No, Place, Ticket};
 use super::options::Options;
 use super::pending::Pending;
-use super::probes::{Probes, Shown};
+use super::probes::Probes;
 use super::state::{Cause, Change, Numbers, State};
-use super::tally::{Call, NEVER, Rule, Shape, Tally, floor, without_rules};
+use super::tally::{NEVER, Shape, Tally, floor, without_rules};
 use super::window::Window;
-use super::word::{self, Phase, Word};
+use super::word::{self, Phase, Stamp, Word};
 use crate::resilience::news::News;
-use crate::shim::atomic::Ordering::{AcqRel, Acquire, Relaxed};
-use crate::shim::{Fault, planted};
 use crate::time::Instant;
 
-/// What the lock guards.
+/// All that is not in the word.
 #[derive(Debug)]
 pub(super) struct Locked {
     pub(super) options: Options,
@@ -24,12 +20,14 @@ pub(super) struct Locked {
     pub(super) generation: u64,
     pub(super) pending: Pending,
     pub(super) news: News<Change>,
-    window: Window,
+    /// What the options say of a frame.
+    rules: word::Numbers,
+    pub(super) window: Window,
     /// Where buckets of time begin.
-    origin: Instant,
-    since: Instant,
-    epoch: u64,
-    opens: u32,
+    pub(super) origin: Instant,
+    pub(super) since: Instant,
+    pub(super) epoch: u64,
+    pub(super) opens: u32,
     ids: u64,
 }
 
@@ -56,6 +54,7 @@ impl Locked {
     pub(super) fn new(options: Options, now: Instant) -> Self {
         Self {
             window: Window::new(&options, now, now),
+            rules: rules(&options),
             options,
             standing: Standing::Closed,
             generation: 0,
@@ -100,7 +99,7 @@ impl Locked {
             Standing::Open { .. } => Some(until - now),
             _ => None,
         };
-        No { cause, used, limit, retry_after }
+        No { cause, compared: compared(used, limit), retry_after }
     }
 
     /// Why, by which numbers, and until when.
@@ -148,6 +147,13 @@ impl Locked {
         }
     }
 
+    /// Other options, for a window that is theirs already.
+    pub(super) fn take_options(&mut self, options: Options) {
+        self.rules = rules(&options);
+        self.options = options;
+        self.pending.reconsider();
+    }
+
     // ----- for those without the lock
 
     /// The word that says so, with that count.
@@ -169,29 +175,26 @@ impl Locked {
     pub(super) fn frame(&self) -> word::Numbers {
         if !self.counts() {
             let (_, used, limit, until) = self.refusing();
-            let part = |number: u64| number.min(u32::MAX.into());
             return word::Numbers {
-                generation: self.generation,
+                stamp: Stamp::new(self.generation, false, false).0,
                 until: until.to_bits(),
-                compared: (part(used) << 32) | part(limit),
+                compared: compared(used, limit),
                 ..word::Numbers::default()
             };
         }
-        let options = &self.options;
-        let least =
-            |ratio: Option<f64>| ratio.map_or(NEVER, |ratio| floor(ratio, options.min_calls));
-        let slow = options.slow.map(|slow| slow.ratio);
-        let threshold = options.slow.map_or(NEVER, |slow| slow.threshold.as_nanos() as u64);
+        let slow = self.options.slow;
+        let pending = slow.is_some_and(|slow| slow.pending);
+        let numbers = self.window.add_to(self.rules);
+        let trouble = numbers.failures
+            | numbers.slow
+            | numbers.tail_failures
+            | numbers.tail_slow
+            | numbers.run;
+        let is_quiet = trouble == 0 && !pending;
         let numbers = word::Numbers {
-            generation: self.generation,
-            min_calls: options.min_calls.into(),
-            failure_floor: least(options.failures),
-            failure_ratio: options.failures.unwrap_or(1.0).to_bits(),
-            slow_floor: least(slow),
-            slow_ratio: slow.unwrap_or(1.0).to_bits(),
-            slow_threshold: threshold,
-            consecutive: options.consecutive.map_or(NEVER, u64::from),
-            ..self.window.numbers()
+            stamp: Stamp::new(self.generation, slow.is_some(), pending).0,
+            quiet_room: if is_quiet { Shape(numbers.shape).room() } else { 0 },
+            ..numbers
         };
         match self.standing {
             Standing::MetricsOnly { told: true } => without_rules(numbers),
@@ -200,232 +203,24 @@ impl Locked {
     }
 }
 
-/// All of these are called with the lock held.
-impl Core {
-    /// Makes the transitions that are due, each at the time it was due.
-    pub(super) fn advance(&self, state: &mut Locked, now: Instant) {
-        loop {
-            match &state.standing {
-                Standing::Open { until, .. } if now >= *until => {
-                    let at = *until;
-                    let probes = Probes::new(state.options.probes, state.options.probe_ratio());
-                    let to = Standing::HalfOpen(probes);
-                    self.transit(state, to, at, Cause::Waited, &Tally::default());
-                }
-                Standing::HalfOpen(probes) => {
-                    let tally = probed(probes);
-                    match probes.lease_ends(state.options.max_probe) {
-                        Some(end) if now >= end => {
-                            self.open(state, end, Cause::ProbeHung, &tally, None);
-                        }
-                        _ => return,
-                    }
-                }
-                _ => return,
-            }
-        }
-    }
-
-    /// A rule says that it is too much.
-    pub(super) fn reached(
-        &self,
-        state: &mut Locked,
-        rule: Rule,
-        tally: &Tally,
-        hint: Option<Duration>,
-        now: Instant,
-    ) {
-        let cause = match rule {
-            Rule::Consecutive => Cause::Consecutive,
-            Rule::Failures => Cause::Failures,
-            Rule::Slow => Cause::Slow,
-        };
-        match &mut state.standing {
-            Standing::MetricsOnly { told } if !*told => {
-                *told = true;
-                let (from, to) = (State::MetricsOnly, State::MetricsOnly);
-                state.news.push(change(from, to, cause, now, tally, None));
-                let word = self.hold_off();
-                self.publish(state, word.count());
-            }
-            Standing::Closed => self.open(state, now, cause, tally, hint),
-            _ => {}
-        }
-    }
-
-    /// Whether what is under way for too long is too much already.
-    pub(super) fn judge_pending(&self, state: &mut Locked, now: Instant) {
-        let overdue = state.overdue(now);
-        let mut tally = self.tally(state, now);
-        let frame = &self.frames[Word(self.word.load(Acquire)).frame()];
-        let Some(rule) = tally.judge(frame, overdue) else { return };
-        if rule == Rule::Slow {
-            tally.calls += overdue;
-            tally.slow += overdue;
-        }
-        self.reached(state, rule, &tally, None, now);
-    }
-
-    /// A probe has ended, or gives its permit back.
-    pub(super) fn probed(
-        &self,
-        state: &mut Locked,
-        id: u64,
-        call: Option<Call>,
-        hint: Option<Duration>,
-        now: Instant,
-    ) {
-        let Standing::HalfOpen(probes) = &mut state.standing else { return };
-        let shown = probes.end(id, call);
-        let tally = probed(probes);
-        match shown {
-            Shown::Nothing => self.publish(state, 0),
-            Shown::Sick => self.open(state, now, Cause::ProbesFailed, &tally, hint),
-            Shown::Well => {
-                self.transit(state, Standing::Closed, now, Cause::ProbesSucceeded, &tally);
-            }
-        }
-    }
-
-    /// An operator's word.
-    pub(super) fn force(&self, state: &mut Locked, to: Standing, now: Instant) {
-        self.advance(state, now);
-        let tally = self.tally(state, now);
-        self.transit(state, to, now, Cause::Operator, &tally);
-    }
-
-    /// Other options from now on; what was counted stays.
-    pub(super) fn reconfigure(&self, state: &mut Locked, options: Options, now: Instant) {
-        self.advance(state, now);
-        let mut count = 0;
-        if state.counts() {
-            let word = self.hold_off();
-            let mut window = Window::new(&options, state.origin, now);
-            count = window.inherit(&state.window, word.count());
-            state.window = window;
-        }
-        state.options = options;
-        state.pending.reconsider();
-        self.publish(state, count);
-    }
-
-    /// What is in the window; old buckets are gone.
-    pub(super) fn tally(&self, state: &mut Locked, now: Instant) -> Tally {
-        if !state.counts() {
-            return match &state.standing {
-                Standing::HalfOpen(probes) => probed(probes),
-                _ => Tally::default(),
-            };
-        }
-        self.turn(state, Some(now));
-        let word = Word(self.word.load(Acquire));
-        let frame = &self.frames[word.frame()];
-        Shape(frame.shape()).tally(word.count(), frame)
-    }
-
-    /// Carries the count over into another frame if the word is full, or its bucket of time is over.
-    pub(super) fn turn(&self, state: &mut Locked, now: Option<Instant>) {
-        let word = Word(self.word.load(Acquire));
-        if !state.counts() {
-            return;
-        }
-        let frame = &self.frames[word.frame()];
-        let shape = Shape(frame.shape());
-        let is_over = shape.is_by_time() && now.is_some_and(|now| now.to_bits() >= frame.until());
-        let call = Call { failed: false, slow: false };
-        if is_over || shape.add(word.count(), call).is_none() {
-            let word = self.hold_off();
-            state.window.turn(word.count(), now);
-            self.publish(state, 0);
-        }
-    }
-
-    /// From here to the next [`publish`](Self::publish) nobody counts; what was counted.
-    fn hold_off(&self) -> Word {
-        if planted(Fault::BreakerTurnsUnseen) {
-            return Word(self.word.load(Acquire));
-        }
-        Word(self.word.fetch_or(Word::turning(), AcqRel))
-    }
-
-    fn open(
-        &self,
-        state: &mut Locked,
-        at: Instant,
-        cause: Cause,
-        tally: &Tally,
-        hint: Option<Duration>,
-    ) {
-        // First, since it may panic.
-        let u = (state.options.random)();
-        state.opens = state.opens.saturating_add(1);
-        let open_for = state.options.open_time(state.opens, hint, u);
-        let used = match cause {
-            Cause::Slow => tally.slow,
-            Cause::Consecutive => tally.run,
-            _ => tally.failures,
-        };
-        let limit = match cause {
-            Cause::Consecutive => state.options.consecutive.map_or(used, u64::from),
-            _ => tally.calls,
-        };
-        let to = Standing::Open { until: at + open_for, cause, used, limit };
-        self.transit(state, to, at, cause, tally);
-    }
-
-    /// The one place where it becomes another.
-    fn transit(&self, state: &mut Locked, to: Standing, at: Instant, cause: Cause, tally: &Tally) {
-        let from = state.state();
-        state.standing = to;
-        state.generation += 1;
-        state.since = at;
-        state.pending.clear();
-        if matches!(state.standing, Standing::Closed) {
-            state.opens = 0;
-        }
-        if state.counts() {
-            state.window = Window::new(&state.options, state.origin, at);
-        }
-        let open_for = match state.standing {
-            Standing::Open { until, .. } => Some(until - at),
-            _ => None,
-        };
-        let to = state.state();
-        state.news.push(change(from, to, cause, at, tally, open_for));
-        self.publish(state, 0);
-    }
-
-    /// Writes a frame, and the word that names it. What was counted meanwhile and not carried over is gone.
-    pub(super) fn publish(&self, state: &mut Locked, count: u64) {
-        state.epoch += 1;
-        let word = state.word(count);
-        self.frames[word.frame()].write(&state.frame());
-        if planted(Fault::BreakerPublishesUnseen) {
-            self.word.store(word.0, Relaxed);
-            return;
-        }
-        // An exchange, not a store: it has its place in the order of those that count.
-        self.word.swap(word.0, AcqRel);
-    }
+/// Two numbers in one.
+fn compared(used: u64, limit: u64) -> u64 {
+    let part = |number: u64| number.min(u32::MAX.into());
+    (part(used) << 32) | part(limit)
 }
 
-fn change(
-    from: State,
-    to: State,
-    cause: Cause,
-    at: Instant,
-    tally: &Tally,
-    open_for: Option<Duration>,
-) -> Change {
-    let Tally { calls, failures, slow, .. } = *tally;
-    Change { from, to, cause, at, calls, failures, slow, open_for }
-}
-
-fn probed(probes: &Probes) -> Tally {
-    Tally {
-        calls: probes.ended(),
-        failures: probes.failed.into(),
-        slow: probes.slow.into(),
-        run: 0,
+/// What the options say of a frame.
+fn rules(options: &Options) -> word::Numbers {
+    let least = |ratio: Option<f64>| ratio.map_or(NEVER, |ratio| floor(ratio, options.min_calls));
+    let slow = options.slow.map(|slow| slow.ratio);
+    word::Numbers {
+        min_calls: options.min_calls.into(),
+        failure_floor: least(options.failures),
+        failure_ratio: options.failures.unwrap_or(1.0).to_bits(),
+        slow_floor: least(slow),
+        slow_ratio: slow.unwrap_or(1.0).to_bits(),
+        slow_threshold: options.slow.map_or(NEVER, |slow| slow.threshold.as_nanos() as u64),
+        consecutive: options.consecutive.map_or(NEVER, u64::from),
+        ..word::Numbers::default()
     }
 }

@@ -1,23 +1,21 @@
-//! The machine, as those see it who come without the lock: one load admits, one exchange counts.
+//! The machine that all handles of a breaker share.
 //!
-//! It does no I/O: what time it is comes with each call, and is asked for only where it matters.
+//! It does no I/O: what time it is comes with each call, and is asked for only where it matters. Those who come without
+//! the lock are in `admission` and `counting`, what changes its state is in `transit`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 
-use super::locked::{Locked, Standing};
+use super::locked::Locked;
 use super::meters::Meters;
 use super::options::Options;
 use super::state::{Cause, Numbers};
-use super::tally::{Call, Rule, Shape, Tally};
-use super::word::{Frame, Phase, Word};
-use crate::resilience::Outcome;
+use super::word::{Frame, Stamp};
 use crate::resilience::news::News;
 use crate::shim::atomic::AtomicU64;
-use crate::shim::atomic::Ordering::{AcqRel, Acquire};
-use crate::shim::{Fault, Mutex, lock, planted};
+use crate::shim::{Mutex, lock};
 use crate::time::Instant;
 
 /// What all handles of a breaker share.
@@ -43,7 +41,7 @@ pub(super) struct Clock;
 /// What was let through.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Ticket {
-    pub(super) generation: u64,
+    pub(super) stamp: Stamp,
     /// Where it matters how long the call takes.
     pub(super) started: Option<Instant>,
     pub(super) place: Place,
@@ -66,8 +64,8 @@ pub(super) enum Place {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct No {
     pub(super) cause: Cause,
-    pub(super) used: u64,
-    pub(super) limit: u64,
+    /// By which numbers: the one compared in the upper half, its bound in the lower.
+    pub(super) compared: u64,
     pub(super) retry_after: Option<Duration>,
 }
 
@@ -115,239 +113,6 @@ impl Core {
         }
     }
 
-    // ----- coming
-
-    /// Lets a call through, or not.
-    #[inline]
-    pub(super) fn admit(&self, clock: impl Now) -> Result<Ticket, No> {
-        let word = Word(self.word.load(Acquire));
-        let frame = &self.frames[word.frame()];
-        if word.counts() {
-            let shape = Shape(frame.shape());
-            if !shape.counts_pending() {
-                let started = if shape.times_calls() { Some(clock.now()) } else { None };
-                let generation = frame.generation();
-                return Ok(Ticket { generation, started, place: Place::Counted });
-            }
-        }
-        self.admit_otherwise(word, clock.now())
-    }
-
-    fn admit_otherwise(&self, word: Word, now: Instant) -> Result<Ticket, No> {
-        if let Some(no) = self.refuse(word, now) {
-            return Err(no);
-        }
-        let admitted = {
-            let mut state = lock(&self.state);
-            self.advance(&mut state, now);
-            self.admit_locked(&mut state, now)
-        };
-        self.tell();
-        admitted
-    }
-
-    /// Refuses without the lock, if nothing is due.
-    fn refuse(&self, mut word: Word, now: Instant) -> Option<No> {
-        loop {
-            let limited = match word.phase() {
-                Phase::Open => true,
-                Phase::Full | Phase::ForcedOpen => false,
-                _ => return None,
-            };
-            let frame = &self.frames[word.frame()];
-            let (until, compared) = (frame.until(), frame.compared());
-            // The frame belongs to the word only if the word is still the same.
-            let again = Word(self.word.load(Acquire));
-            if again != word && !planted(Fault::BreakerTrustsAFrame) {
-                word = again;
-                continue;
-            }
-            let until = Instant::from_bits(until);
-            if now >= until {
-                return None;
-            }
-            let retry_after = if limited { Some(until - now) } else { None };
-            let cause = Cause::of_code(word.count());
-            let (used, limit) = (compared >> 32, compared & u64::from(u32::MAX));
-            return Some(No { cause, used, limit, retry_after });
-        }
-    }
-
-    pub(super) fn admit_locked(&self, state: &mut Locked, now: Instant) -> Result<Ticket, No> {
-        if state.counts() && state.options.slow.is_some_and(|slow| slow.pending) {
-            self.judge_pending(state, now);
-        }
-        let generation = state.generation;
-        let ticket = |place| Ticket { generation, started: Some(now), place };
-        let id = state.next_id();
-        match &mut state.standing {
-            Standing::Closed | Standing::MetricsOnly { .. } => {
-                let Some(slow) = state.options.slow else {
-                    return Ok(Ticket { started: None, ..ticket(Place::Counted) });
-                };
-                if !slow.pending {
-                    return Ok(ticket(Place::Counted));
-                }
-                state.pending.begin(now, id);
-                Ok(ticket(Place::Pending(id)))
-            }
-            Standing::ForcedClosed => Ok(ticket(Place::Free)),
-            Standing::HalfOpen(probes) => {
-                if !probes.begin(id, now) {
-                    return Err(state.no(now));
-                }
-                self.publish(state, 0);
-                Ok(ticket(Place::Probe(id)))
-            }
-            Standing::Open { .. } | Standing::ForcedOpen => Err(state.no(now)),
-        }
-    }
-
-    // ----- going
-
-    /// Counts how a call has ended. `hint` is how long the callee asks to be left alone.
-    #[inline]
-    pub(super) fn record(
-        &self,
-        ticket: &Ticket,
-        outcome: Outcome,
-        hint: Option<Duration>,
-        clock: impl Now,
-    ) -> Recorded {
-        match (ticket.place, outcome) {
-            (Place::Counted, Outcome::Ignored) | (Place::Free, _) => Recorded::Nothing,
-            (Place::Counted, _) => {
-                let now = ticket.started.map(|_| clock.now());
-                self.count(ticket, outcome == Outcome::Failure, hint, now, None, clock)
-            }
-            _ => self.record_locked(ticket, outcome, hint, clock.now()),
-        }
-    }
-
-    /// The way of nearly all calls.
-    #[inline]
-    fn count(
-        &self,
-        ticket: &Ticket,
-        failed: bool,
-        hint: Option<Duration>,
-        mut now: Option<Instant>,
-        mut overdue: Option<u64>,
-        clock: impl Now,
-    ) -> Recorded {
-        let mut word = Word(self.word.load(Acquire));
-        loop {
-            let frame = &self.frames[word.frame()];
-            let is_of_now = word.counts() && frame.generation() == ticket.generation;
-            if !is_of_now && !planted(Fault::BreakerCountsWhatIsStale) {
-                return self.stale(now.unwrap_or_else(|| clock.now()));
-            }
-            let shape = Shape(frame.shape());
-            let mut due = word.is_turning();
-            if shape.is_by_time() {
-                let now = *now.get_or_insert_with(|| clock.now());
-                due |= now.to_bits() >= frame.until();
-            }
-            if shape.counts_pending() && overdue.is_none() {
-                let now = *now.get_or_insert_with(|| clock.now());
-                overdue = Some(lock(&self.state).overdue(now));
-            }
-            let slow = shape.times_calls() && took(ticket, now) > frame.slow_threshold();
-            let counted = if due { None } else { shape.add(word.count(), Call { failed, slow }) };
-            let Some(count) = counted else {
-                word = self.turn_if_due(now);
-                continue;
-            };
-            let tally = shape.tally(count, frame);
-            let rule = tally.judge(frame, overdue.unwrap_or(0));
-            match self.exchange(word, word.with_count(count)) {
-                Ok(()) => {
-                    if let Some(rule) = rule {
-                        let now = now.unwrap_or_else(|| clock.now());
-                        self.trip(ticket.generation, rule, &tally, hint, now);
-                    }
-                    return Recorded::Counted;
-                }
-                Err(other) => word = other,
-            }
-        }
-    }
-
-    #[inline]
-    fn exchange(&self, from: Word, to: Word) -> Result<(), Word> {
-        match self.word.compare_exchange(from.0, to.0, AcqRel, Acquire) {
-            Ok(_) => Ok(()),
-            Err(other) => Err(Word(other)),
-        }
-    }
-
-    #[cold]
-    fn trip(
-        &self,
-        generation: u64,
-        rule: Rule,
-        tally: &Tally,
-        hint: Option<Duration>,
-        now: Instant,
-    ) {
-        {
-            let mut state = lock(&self.state);
-            // Another may have been first.
-            if state.generation == generation || planted(Fault::BreakerOpensTwice) {
-                self.reached(&mut state, rule, tally, hint, now);
-            }
-        }
-        self.tell();
-    }
-
-    #[cold]
-    fn stale(&self, now: Instant) -> Recorded {
-        self.advance(&mut lock(&self.state), now);
-        self.tell();
-        Recorded::Stale
-    }
-
-    /// Makes room in the word, if nobody else has; the word since.
-    #[cold]
-    fn turn_if_due(&self, now: Option<Instant>) -> Word {
-        let mut state = lock(&self.state);
-        self.turn(&mut state, now);
-        Word(self.word.load(Acquire))
-    }
-
-    /// What was known under the lock when it was let through.
-    fn record_locked(
-        &self,
-        ticket: &Ticket,
-        outcome: Outcome,
-        hint: Option<Duration>,
-        now: Instant,
-    ) -> Recorded {
-        let mut state = lock(&self.state);
-        self.advance(&mut state, now);
-        let recorded = if state.generation != ticket.generation {
-            Recorded::Stale
-        } else if let Place::Probe(id) = ticket.place {
-            let slow = state.options.is_slow(Duration::from_nanos(took(ticket, Some(now))));
-            let call = (outcome != Outcome::Ignored)
-                .then_some(Call { failed: outcome == Outcome::Failure, slow });
-            self.probed(&mut state, id, call, hint, now);
-            Recorded::Probe
-        } else {
-            state.no_more_pending(ticket);
-            drop(state);
-            if outcome == Outcome::Ignored {
-                return Recorded::Nothing;
-            }
-            return self.count(ticket, outcome == Outcome::Failure, hint, Some(now), None, now);
-        };
-        drop(state);
-        self.tell();
-        recorded
-    }
-
-    // ----- looking
-
     /// The numbers now.
     pub(super) fn numbers(&self, now: Instant) -> Numbers {
         let numbers = {
@@ -384,13 +149,5 @@ impl Core {
 impl Drop for Core {
     fn drop(&mut self) {
         self.meters.gone(lock(&self.state).state());
-    }
-}
-
-/// How long it took, in nanoseconds.
-fn took(ticket: &Ticket, now: Option<Instant>) -> u64 {
-    match (ticket.started, now) {
-        (Some(started), Some(now)) => now.nanos_since(started),
-        _ => 0,
     }
 }

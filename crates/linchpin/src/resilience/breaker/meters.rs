@@ -54,6 +54,13 @@ impl Meters {
     }
 
     #[inline]
+    pub(super) fn succeeded(&self, took: Option<Duration>) {
+        self.successes.increment(1);
+        if let Some(took) = took {
+            self.seconds.record(took);
+        }
+    }
+
     pub(super) fn ended(
         &self,
         name: &'static str,

@@ -18,6 +18,8 @@
 //! No timer and no task belong to it: each admission, outcome and look first makes the transitions that are due, dated
 //! when they were due.
 
+mod admission;
+mod counting;
 mod layer;
 mod locked;
 mod machine;
@@ -32,6 +34,7 @@ mod probes;
 mod registry;
 mod state;
 mod tally;
+mod transit;
 mod window;
 mod word;
 
@@ -305,7 +308,9 @@ impl<C> Breaker<C> {
             key: self.core.key.clone(),
             retry_after: no.retry_after,
             kind: Kind::Unavailable,
-            ..Refusal::new(POLICY, self.core.name, no.cause.reason()).compared(no.used, no.limit)
+            used: no.compared >> 32,
+            limit: no.compared & u64::from(u32::MAX),
+            ..Refusal::new(POLICY, self.core.name, no.cause.reason())
         }
     }
 }

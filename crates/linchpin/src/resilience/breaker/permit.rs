@@ -53,7 +53,7 @@ impl<'a> Permit<'a> {
     pub fn begin(&mut self, now: Instant) {
         if let Some(started) = self.ticket.started {
             if let Place::Pending(id) = self.ticket.place {
-                self.core.get().begin_pending(self.ticket.generation, id, started, now);
+                self.core.get().begin_pending(self.ticket.stamp.generation(), id, started, now);
             }
             self.ticket.started = Some(now);
         }
@@ -69,16 +69,8 @@ impl<'a> Permit<'a> {
     pub(super) fn end(&mut self, outcome: Outcome, hint: Option<Duration>, clock: impl Now) {
         self.recorded = true;
         let core = self.core.get();
-        match self.ticket.started {
-            None => {
-                let recorded = core.record(&self.ticket, outcome, hint, clock);
-                core.meters.ended(core.name, outcome, recorded, None);
-            }
-            Some(started) => {
-                let now = clock.now();
-                let recorded = core.record(&self.ticket, outcome, hint, now);
-                core.meters.ended(core.name, outcome, recorded, Some(now - started));
-            }
+        if outcome != Outcome::Success || !core.count_quietly(&self.ticket, clock) {
+            core.end(&self.ticket, outcome, hint, clock);
         }
     }
 }

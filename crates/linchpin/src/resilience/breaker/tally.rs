@@ -12,8 +12,7 @@ const PART_MOST: u64 = (1 << PART) - 1;
 
 const BY_TIME: Field = Field::first(1);
 const SLOW: Field = BY_TIME.then(1);
-const PENDING: Field = SLOW.then(1);
-const LENGTH: Field = PENDING.then(6);
+const LENGTH: Field = SLOW.then(6);
 const TAIL: Field = LENGTH.then(7);
 const MOST: Field = TAIL.then(32);
 
@@ -54,16 +53,25 @@ pub(super) enum Rule {
 impl Shape {
     /// Of the last `most` calls. Some whole chunks of them are in the window whatever the word holds, and of the `tail`
     /// before those as many as the word does not hold.
-    pub(super) fn by_count(most: u32, slow: bool, pending: bool) -> Self {
+    pub(super) fn by_count(most: u32, slow: bool) -> Self {
         let length = if slow && CHUNK > 2 { CHUNK / 2 } else { CHUNK };
         let between = between(most, length);
-        let flags = SLOW.of(slow.into()) | PENDING.of(pending.into());
         let tail = most - between * length;
-        Self(flags | LENGTH.of(length.into()) | TAIL.of(tail.into()) | MOST.of(most.into()))
+        Self(
+            SLOW.of(slow.into())
+                | LENGTH.of(length.into())
+                | TAIL.of(tail.into())
+                | MOST.of(most.into()),
+        )
     }
 
-    pub(super) fn by_time(slow: bool, pending: bool) -> Self {
-        Self(BY_TIME.of(1) | SLOW.of(slow.into()) | PENDING.of(pending.into()))
+    pub(super) fn by_time(slow: bool) -> Self {
+        Self(BY_TIME.of(1) | SLOW.of(slow.into()))
+    }
+
+    /// The least count that has no room, of those that hold calls alone.
+    pub(super) fn room(self) -> u64 {
+        if self.is_by_time() { PART_MOST } else { self.length().into() }
     }
 
     #[inline]
@@ -75,11 +83,6 @@ impl Shape {
     #[inline]
     pub(super) fn times_calls(self) -> bool {
         SLOW.get(self.0) != 0
-    }
-
-    #[inline]
-    pub(super) fn counts_pending(self) -> bool {
-        PENDING.get(self.0) != 0
     }
 
     /// How many calls are in a chunk.

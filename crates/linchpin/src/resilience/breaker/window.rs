@@ -58,14 +58,13 @@ impl Window {
     /// An empty one, whose buckets of time begin at `origin`.
     pub(super) fn new(options: &Options, origin: Instant, now: Instant) -> Self {
         let slow = options.slow.is_some();
-        let pending = options.slow.is_some_and(|slow| slow.pending);
         match options.window {
             options::Window::Count(most) => {
-                Self::Count(Count::new(most, Shape::by_count(most, slow, pending)))
+                Self::Count(Count::new(most, Shape::by_count(most, slow)))
             }
             options::Window::Time(length) => {
                 let bucket = (length.as_nanos() / u128::from(BUCKETS)) as u64;
-                Self::Time(Time::new(origin, bucket, now, Shape::by_time(slow, pending)))
+                Self::Time(Time::new(origin, bucket, now, Shape::by_time(slow)))
             }
         }
     }
@@ -91,20 +90,21 @@ impl Window {
         }
     }
 
-    /// Its part of a frame.
-    pub(super) fn numbers(&self) -> Numbers {
+    /// A frame with these rules.
+    pub(super) fn add_to(&self, rules: Numbers) -> Numbers {
         match self {
             Self::Count(window) => Numbers {
                 shape: window.shape.0,
+                until: u64::MAX,
                 calls: window.calls,
                 failures: window.failures,
                 slow: window.slow,
                 tail_failures: window.tail_failures,
                 tail_slow: window.tail_slow,
                 run: window.run,
-                ..Numbers::default()
+                ..rules
             },
-            Self::Time(window) => window.numbers(),
+            Self::Time(window) => window.add_to(rules),
         }
     }
 }
@@ -234,7 +234,7 @@ impl Time {
         self.run = parts.run + if parts.run == parts.calls { other.run } else { 0 };
     }
 
-    fn numbers(&self) -> Numbers {
+    fn add_to(&self, rules: Numbers) -> Numbers {
         let sum = |part: fn(&Bucket) -> u64| self.buckets.iter().map(part).sum();
         let end = (self.index + 1).saturating_mul(self.bucket);
         Numbers {
@@ -244,7 +244,7 @@ impl Time {
             failures: sum(|bucket| bucket.failures),
             slow: sum(|bucket| bucket.slow),
             run: self.run,
-            ..Numbers::default()
+            ..rules
         }
     }
 }

@@ -66,6 +66,18 @@ impl Word {
         PHASE.get(self.0) <= Phase::MetricsOnly as u64
     }
 
+    /// Whether calls are counted, and nobody has to wait.
+    #[inline]
+    pub(super) fn counts_now(self) -> bool {
+        self.0 & (TURNING.of(1) | PHASE.most()) <= Phase::MetricsOnly as u64
+    }
+
+    /// The same word with one call more, of a count whose lowest part are the calls.
+    #[inline]
+    pub(super) fn with_one_more(self) -> Self {
+        Self(self.0 + (1 << COUNT_SHIFT))
+    }
+
     #[inline]
     pub(super) fn is_turning(self) -> bool {
         TURNING.get(self.0) != 0
@@ -91,6 +103,33 @@ impl Word {
     #[inline]
     pub(super) fn with_count(self, count: u64) -> Self {
         Self((self.0 & !COUNT_MASK) | (count << COUNT_SHIFT))
+    }
+}
+
+/// A generation, with what an admission needs to know.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Stamp(pub(super) u64);
+
+impl Stamp {
+    pub(super) fn new(generation: u64, times_calls: bool, counts_pending: bool) -> Self {
+        Self((generation << 2) | (u64::from(counts_pending) << 1) | u64::from(times_calls))
+    }
+
+    #[inline]
+    pub(super) fn generation(self) -> u64 {
+        self.0 >> 2
+    }
+
+    /// Whether it matters how long a call takes.
+    #[inline]
+    pub(super) fn times_calls(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    /// Whether calls under way count when they are overdue.
+    #[inline]
+    pub(super) fn counts_pending(self) -> bool {
+        self.0 & 2 != 0
     }
 }
 
@@ -128,11 +167,14 @@ macro_rules! frame {
 }
 
 frame! {
-    /// Counts the transitions.
-    generation,
+    /// Counts the transitions, and says what an admission needs to know: a `Stamp`.
+    stamp,
+    /// While nothing in the window has failed or was slow: the least count that has no room for one more such call.
+    /// Otherwise zero.
+    quiet_room,
     /// How the count is laid out: a `Shape`.
     shape,
-    /// Open: when it ends. Full: when a probe has taken too long. Counting by time: when the bucket ends.
+    /// Open: when it ends. Full: when a probe has taken too long. Counting by time: when the bucket ends; by count: never.
     until,
     /// Refusing: the numbers that led to it, compared (upper half) and bound.
     compared,
