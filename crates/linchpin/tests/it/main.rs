@@ -23,6 +23,7 @@ mod fan;
 mod group;
 mod group_life;
 mod guide;
+mod limiter;
 mod lock;
 mod memory;
 mod object_pool;
