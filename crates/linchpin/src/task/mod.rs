@@ -250,6 +250,22 @@ pub(crate) fn contained(owner: &'static str, what: &'static str, work: impl FnOn
     }
 }
 
+/// The same for each of `items`: those that come after one that panicked have their turn all the same.
+pub(crate) fn each_contained<T>(
+    owner: &'static str,
+    what: &'static str,
+    mut items: impl Iterator<Item = T>,
+    mut work: impl FnMut(T),
+) {
+    let mut is_over = false;
+    while !is_over {
+        contained(owner, what, || {
+            items.by_ref().for_each(&mut work);
+            is_over = true;
+        });
+    }
+}
+
 /// `work` as a listed task in the caller's span.
 #[track_caller]
 fn listed<F: Future>(name: &'static str, work: F) -> Listed<F> {
