@@ -101,6 +101,16 @@ pub(crate) enum Fault {
     BiasedLeavesInSilence,
     /// A reader that finds a writer keeps its seat while it queues for the mutex.
     BiasedSitsWhileItQueues,
+    /// A breaker counts an outcome though it has changed since the call began.
+    BreakerCountsWhatIsStale,
+    /// A breaker opens by an outcome though another has just opened it.
+    BreakerOpensTwice,
+    /// A breaker writes its word in a way that has no order with those who count.
+    BreakerPublishesUnseen,
+    /// A breaker takes the numbers of a frame for those of a word that is no more.
+    BreakerTrustsAFrame,
+    /// A breaker carries its count over while others count.
+    BreakerTurnsUnseen,
     /// A subscriber looks whether a publisher waits for room before it has made some, and not in the same step.
     BusAdvancesUnseen,
     /// A message is counted, and what was written in its place is not handed on.
@@ -125,10 +135,16 @@ pub(crate) enum Fault {
     CountdownForgetsWhatWasDone,
     /// One who waits for zero looks before it says that it waits, and not after.
     CountdownLooksBeforeItWaits,
+    /// A worker of a group looks for work and goes under two holds of the lock, not one.
+    GroupLooksBeforeItGoes,
     /// A joiner looks whether anybody is left and leaves its waker under two holds of the lock, not one.
     GroupLooksBeforeItRegisters,
     /// A task looks whether its group is aborted before it leaves its waker, and not after.
     GroupLooksBeforeItWaits,
+    /// A job is said to be over before what it came to is written.
+    PoolIsOverBeforeItIsWritten,
+    /// The handle of a job does not look again whether it is over once it has left its waker.
+    PoolHandleLooksBeforeItWaits,
     /// A submitter who leaves the line keeps the place that was granted to it.
     PoolForgetsTheNextInLine,
     /// A pool looks whether it may keep one more and counts it in two steps.

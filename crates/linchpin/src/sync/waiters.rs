@@ -7,8 +7,8 @@ use std::pin::Pin;
 use std::task::{Context as Poller, Poll, Waker};
 
 use crate::context::{Cancelled, Context, Ended};
-use crate::task::each_contained;
 use crate::task::slab::Slab;
+use crate::task::wake;
 
 /// The list.
 #[derive(Debug, Default)]
@@ -129,15 +129,9 @@ impl Drop for Calls {
     fn drop(&mut self) {
         let (first, rest) = (self.first.take(), std::mem::take(&mut self.rest));
         if first.is_some() || !rest.is_empty() {
-            call(first, rest);
+            wake("waiters", first.into_iter().chain(rest));
         }
     }
-}
-
-fn call(first: Option<Waker>, rest: Vec<Waker>) {
-    // One that panics must not keep the others from being called.
-    let all = first.into_iter().chain(rest);
-    each_contained("waiters", "a waker of one who waits panicked", all, Waker::wake);
 }
 
 // ===== impl Wait =====

@@ -10,7 +10,7 @@ use std::task::{Poll, Waker};
 use std::thread::{self, ThreadId};
 
 use crate::shim::{Fault, Mutex, lock, planted};
-use crate::task::contained;
+use crate::task::wake;
 
 /// What all who come for a value share.
 pub(crate) struct Turns(Mutex<State>);
@@ -97,13 +97,13 @@ impl Turns {
         };
         drop(state);
         drop(left);
-        next.into_iter().for_each(call);
+        wake("once", next);
     }
 
     /// Gives the turn up without a value: the first in line has it.
     pub(crate) fn give_up(&self) {
         let next = lock(&self.0).hand_on();
-        next.into_iter().for_each(call);
+        wake("once", next);
     }
 
     /// The value is there, for all who wait.
@@ -113,7 +113,7 @@ impl Turns {
         state.thread = None;
         let line = mem::take(&mut state.line);
         drop(state);
-        line.into_values().for_each(call);
+        wake("once", line.into_values());
     }
 
     /// The value is gone again. Nobody waits.
@@ -177,9 +177,4 @@ impl State {
         self.turn = turn;
         next
     }
-}
-
-/// One that panics must not keep the others from being called.
-fn call(waker: Waker) {
-    contained("once", "a waker of a value that is made once panicked", || waker.wake());
 }
