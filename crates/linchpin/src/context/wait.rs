@@ -179,6 +179,10 @@ impl<'a> Cancelled<'a> {
     /// Waits without taking the cause along.
     pub(super) fn poll_ended(&mut self, cx: &mut Poller<'_>) -> Poll<&'a Ended> {
         let context = self.context;
+        if context.0.is_none() {
+            // The root never ends.
+            return Poll::Pending;
+        }
         let looked = || context.noticed().map_or(Poll::Pending, Poll::Ready);
         if planted(Fault::ContextLooksBeforeItEnters) {
             let looked = looked();
