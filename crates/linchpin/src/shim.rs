@@ -173,10 +173,16 @@ pub(crate) enum Fault {
     CountdownForgetsWhatWasDone,
     /// One who waits for zero looks before it says that it waits, and not after.
     CountdownLooksBeforeItWaits,
+    /// A worker of a group looks for work and goes under two holds of the lock, not one.
+    GroupLooksBeforeItGoes,
     /// A joiner looks whether anybody is left and leaves its waker under two holds of the lock, not one.
     GroupLooksBeforeItRegisters,
     /// A task looks whether its group is aborted before it leaves its waker, and not after.
     GroupLooksBeforeItWaits,
+    /// A job is said to be over before what it came to is written.
+    PoolIsOverBeforeItIsWritten,
+    /// The handle of a job does not look again whether it is over once it has left its waker.
+    PoolHandleLooksBeforeItWaits,
     /// A submitter who leaves the line keeps the place that was granted to it.
     PoolForgetsTheNextInLine,
     /// A pool looks whether it may keep one more and counts it in two steps.

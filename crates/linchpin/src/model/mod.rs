@@ -51,7 +51,7 @@ pub(crate) fn holds(name: &str, model: impl Fn() + Send + Sync + 'static) {
 }
 
 /// Proves that the model can fail: with `fault` in the code it must.
-fn catches(fault: Fault, model: impl Fn() + Send + Sync + 'static) {
+pub(crate) fn catches(fault: Fault, model: impl Fn() + Send + Sync + 'static) {
     PLANTED.set(Some(fault));
     let caught = fails(model);
     PLANTED.set(None);

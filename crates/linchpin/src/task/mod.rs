@@ -58,7 +58,7 @@ use tokio::task::JoinError;
 pub(crate) use self::belt::{Belt, Load};
 pub use self::group::{Group, NotSpawned};
 #[cfg(all(test, linchpin_loom))]
-pub(crate) use self::group::{Outcome, Place as ResultPlace, Shared, Ticket};
+pub(crate) use self::group::{Job as GroupJob, Outcome, Place as ResultPlace, Shared, Ticket};
 #[cfg(feature = "testing")]
 pub use self::home::Home;
 use self::listed::Listed;

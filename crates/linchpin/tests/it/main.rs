@@ -20,6 +20,7 @@ mod error_support;
 mod event;
 mod fan;
 mod group;
+mod group_crew;
 mod group_life;
 mod guide;
 mod lock;
