@@ -6,8 +6,8 @@
 use std::pin::Pin;
 use std::task::{Context as Poller, Poll, Waker};
 
-use crate::task::contained;
 use crate::task::slab::Slab;
+use crate::task::wake;
 
 /// The list.
 #[derive(Debug, Default)]
@@ -112,10 +112,7 @@ impl Waiters {
 impl Drop for Calls {
     fn drop(&mut self) {
         let first = self.first.take().into_iter();
-        for waker in first.chain(std::mem::take(&mut self.rest)) {
-            // One that panics must not keep the others from being called.
-            contained("waiters", "a waker of one who waits panicked", || waker.wake());
-        }
+        wake("waiters", first.chain(std::mem::take(&mut self.rest)));
     }
 }
 

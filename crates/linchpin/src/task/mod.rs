@@ -50,6 +50,7 @@ pub mod watch;
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::task::Waker;
 use std::thread::JoinHandle;
 
 use tokio::task::JoinError;
@@ -240,13 +241,21 @@ pub fn panic_text(payload: &(dyn Any + Send)) -> &str {
 pub(crate) fn tell_panic(owner: &'static str, what: &'static str, payload: &(dyn Any + Send)) {
     metrics::counter!("linchpin_task_panics_total", "owner" => owner).increment(1);
     let panic = panic_text(payload);
-    tracing::error!(panic, "{what}");
+    tracing::error!(owner, panic, "{what}");
 }
 
 /// Runs `work`, whose panic must not reach whoever runs it, nor those whose turn comes after it.
 pub(crate) fn contained(owner: &'static str, what: &'static str, work: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(work)) {
         tell_panic(owner, what, payload.as_ref());
+    }
+}
+
+/// Wakes each. A waker is the business of whoever is polled with it: its panic must not reach whoever wakes, nor those who
+/// are woken after it.
+pub(crate) fn wake(owner: &'static str, wakers: impl IntoIterator<Item = Waker>) {
+    for waker in wakers {
+        contained(owner, "a waker panicked", || waker.wake());
     }
 }
 

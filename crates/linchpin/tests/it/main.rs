@@ -32,6 +32,7 @@ mod pace;
 mod packed;
 mod panic;
 mod panic_policy;
+mod panic_wakers;
 mod pipeline;
 mod pitfalls;
 mod pool;

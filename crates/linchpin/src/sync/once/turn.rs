@@ -16,7 +16,7 @@ use std::task::{Poll, Waker};
 use crate::shim::atomic::AtomicUsize;
 use crate::shim::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::shim::{Fault, Mutex, MutexGuard, lock, planted};
-use crate::task::contained;
+use crate::task::wake;
 
 /// What all who come for a value share.
 pub(crate) struct Turns {
@@ -134,7 +134,7 @@ impl Turns {
         };
         drop(line);
         drop(left);
-        next.into_iter().for_each(call);
+        wake("once", next);
     }
 
     /// Gives the turn up without a value: the first in line has it.
@@ -146,7 +146,7 @@ impl Turns {
             return;
         }
         let next = self.hand_on(&mut lock(&self.line));
-        next.into_iter().for_each(call);
+        wake("once", next);
     }
 
     /// The value is there, for all who wait.
@@ -155,7 +155,7 @@ impl Turns {
             return;
         }
         let wakers = mem::take(&mut lock(&self.line).wakers);
-        wakers.into_values().for_each(call);
+        wake("once", wakers.into_values());
     }
 
     /// The value is gone again. Nobody waits.
@@ -224,9 +224,4 @@ impl Line {
     const fn new() -> Self {
         Self { given: None, next: 0, wakers: BTreeMap::new() }
     }
-}
-
-/// One that panics must not keep the others from being called.
-fn call(waker: Waker) {
-    contained("once", "a waker of a value that is made once panicked", || waker.wake());
 }

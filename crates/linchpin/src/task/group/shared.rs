@@ -10,8 +10,9 @@ use super::worker::Job;
 use crate::context::{Child, Context};
 use crate::shim::atomic::{AtomicBool, Ordering};
 use crate::shim::{Fault, Mutex, MutexGuard, lock, planted};
+use crate::task;
 use crate::task::caught::Caught;
-use crate::task::contained;
+
 use crate::task::slab::Slab;
 
 /// The shared state. The group counts who came, which takes no lock, and the ledger who went, under one.
@@ -118,7 +119,7 @@ impl<T> Shared<T> {
         self.aborted.store(true, Ordering::Release);
         let waiting = std::mem::take(&mut ledger.waiting);
         drop(ledger);
-        waiting.into_values().for_each(wake);
+        task::wake("group", waiting.into_values());
         self.drop_queue();
     }
 
@@ -174,7 +175,7 @@ impl<T> Shared<T> {
         // Looking for work and going are one step under the lock: what comes later sees that a worker is missing.
         let (next, joiner) = (ledger.crew.next(), ledger.leave());
         drop(ledger);
-        joiner.into_iter().for_each(wake);
+        task::wake("group", joiner);
         next
     }
 
@@ -212,7 +213,7 @@ impl<T> Shared<T> {
     fn leave_ledger(&self, mut ledger: MutexGuard<'_, Ledger<T>>, waits: Option<u32>) {
         let (joiner, _left) = (ledger.leave(), self.take_waker(&mut ledger, waits));
         drop(ledger);
-        joiner.into_iter().for_each(wake);
+        task::wake("group", joiner);
     }
 
     /// Leaves a task's waker for an abort, which may have come before.
@@ -251,11 +252,6 @@ impl<T> Ledger<T> {
         self.gone += 1;
         self.joiner.take_if(|joiner| joiner.all == self.gone).map(|joiner| joiner.waker)
     }
-}
-
-/// The waker is whatever joins the group has, or is polled within, and none of the tasks' business.
-fn wake(waker: Waker) {
-    contained("group", "a waker panicked when a task of a group ended", || waker.wake());
 }
 
 impl<T> Ticket<T> {

@@ -22,6 +22,7 @@ use crate::error::{Error, Kind, catch};
 use crate::shim::atomic::AtomicUsize;
 use crate::shim::atomic::Ordering::{AcqRel, Acquire};
 use crate::shim::{Fault, Mutex, UnsafeCell, lock, planted};
+use crate::task::wake;
 
 /// Where a worker keeps the future of the job that it runs. It is allocated anew only where the next one is of another
 /// size.
@@ -231,7 +232,7 @@ impl<W: Work<T>, T: Send + 'static> Cell<W, T> {
             }
         } else if before & WAITS != 0 {
             let waker = lock(&self.waker).take();
-            waker.into_iter().for_each(Waker::wake);
+            wake("pool", waker);
         }
         end
     }
