@@ -151,6 +151,16 @@ pub(crate) enum Fault {
     BiasedLeavesInSilence,
     /// A reader that finds a writer keeps its seat while it queues for the mutex.
     BiasedSitsWhileItQueues,
+    /// A breaker counts an outcome though it has changed since the call began.
+    BreakerCountsWhatIsStale,
+    /// A breaker opens by an outcome though another has just opened it.
+    BreakerOpensTwice,
+    /// A breaker writes its word in a way that has no order with those who count.
+    BreakerPublishesUnseen,
+    /// A breaker takes the numbers of a frame for those of a word that is no more.
+    BreakerTrustsAFrame,
+    /// A breaker carries its count over while others count.
+    BreakerTurnsUnseen,
     /// A subscriber looks whether a publisher waits for room before it has made some, and not in the same step.
     BusAdvancesUnseen,
     /// A subscriber looks for a message before it parks, and not under one hold of the lock.

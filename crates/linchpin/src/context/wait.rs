@@ -129,6 +129,14 @@ impl Context {
     }
 }
 
+impl Context {
+    /// [`run`](Self::run) for who has just looked whether the context has ended: `work` is polled in any case, so an end
+    /// came while it ran.
+    pub(crate) fn run_on<F: Future>(&self, work: F) -> Run<'_, F> {
+        Run { begun: true, ..Run::new(self, work) }
+    }
+}
+
 impl<'a, F> Run<'a, F> {
     pub(super) fn new(context: &'a Context, work: F) -> Self {
         Self { ended: Cancelled::new(context), until: None, begun: false, work: Some(work) }

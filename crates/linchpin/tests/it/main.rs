@@ -3,6 +3,7 @@
 mod auto_traits;
 mod batch;
 mod bell;
+mod breaker;
 mod bulkhead;
 mod bus;
 mod carrier;
@@ -35,6 +36,7 @@ mod panic_policy;
 mod panic_wakers;
 mod pipeline;
 mod pitfalls;
+mod policy_rules;
 mod pool;
 mod recorder;
 mod registry;

@@ -162,14 +162,7 @@ impl Core {
     }
 
     fn refuse(&self, reason: &'static str, used: usize, limit: usize) -> Refusal {
-        Refusal {
-            policy: self.policy,
-            instance: self.options.name,
-            reason,
-            used: used as u64,
-            limit: limit as u64,
-            retry_after: None,
-        }
+        Refusal::new(self.policy, self.options.name, reason).compared(used as u64, limit as u64)
     }
 
     // ----- with the lock

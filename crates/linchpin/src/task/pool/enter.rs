@@ -124,14 +124,7 @@ impl Owner {
 
     fn refusal(&self, reason: &'static str) -> Refusal {
         let (used, limit) = self.core.queue.places(self.lane);
-        Refusal {
-            policy: "pool",
-            instance: self.profile.name,
-            reason,
-            used: used as u64,
-            limit: limit as u64,
-            retry_after: None,
-        }
+        Refusal::new("pool", self.profile.name, reason).compared(used as u64, limit as u64)
     }
 
     fn not_taken(&self, job: Due, reason: Failed) -> NotTaken {
