@@ -193,6 +193,10 @@ impl<'a> Cancelled<'a> {
 
     fn poll_below_the_root(&mut self, cx: &mut Poller<'_>) -> Poll<&'a Ended> {
         let context = self.context;
+        if context.0.is_none() {
+            // The root never ends.
+            return Poll::Pending;
+        }
         let looked = || context.noticed().map_or(Poll::Pending, Poll::Ready);
         if planted(Fault::ContextLooksBeforeItEnters) {
             let looked = looked();
