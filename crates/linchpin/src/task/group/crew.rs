@@ -5,6 +5,7 @@
 //! waits: it keeps the worker that began it, and another comes for the rest. While work is queued and the limit lets it
 //! run, as many workers are on their way as the runtime has threads. That is not one too many: a thread keeps the task
 //! that it spawned last to itself, so that of fewer each might be kept by a thread that is busy, while another is idle.
+//! Where there is one thread, another comes only when the first waits.
 
 use std::collections::VecDeque;
 
@@ -23,6 +24,9 @@ pub(super) struct Crew<J> {
 #[derive(Clone, Copy)]
 #[must_use = "it is counted already"]
 pub(crate) struct Sent(pub(crate) bool);
+
+/// Room for so many from the beginning: what a request fans out to.
+pub(super) const FEW: usize = 8;
 
 impl<J> Crew<J> {
     pub(super) const fn new() -> Self {
@@ -45,6 +49,9 @@ impl<J> Crew<J> {
     }
 
     pub(super) fn push(&mut self, work: J) -> Sent {
+        if self.queue.capacity() == 0 {
+            self.queue.reserve(FEW);
+        }
         self.queue.push_back(work);
         self.send()
     }
@@ -54,7 +61,17 @@ impl<J> Crew<J> {
         self.coming -= 1;
         let first = self.queue.pop_front();
         self.running += usize::from(first.is_some());
-        (first, self.send())
+        (first, if self.is_alone() { Sent(false) } else { self.send() })
+    }
+
+    /// The work of a worker waits, for the first time.
+    pub(super) fn wait(&mut self) -> Sent {
+        self.send()
+    }
+
+    /// Whether there is one thread, so that a worker has to say when its work waits.
+    pub(super) fn is_alone(&self) -> bool {
+        self.threads == 1
     }
 
     /// A worker is done with one, and has the next, or goes.
@@ -114,6 +131,18 @@ mod tests {
         assert_eq!((nothing, send.0), (None, false));
         assert!([crew.next(), crew.next()].iter().all(Option::is_none));
         assert!(crew.push(4).0, "the next burst has its own");
+    }
+
+    #[test]
+    fn on_one_thread_another_is_sent_when_the_first_waits() {
+        let mut crew = Crew::new();
+        let sent: Vec<bool> = (0..3).map(|work| crew.push(work).0).collect();
+        assert_eq!(sent, [true, false, false]);
+        let (first, send) = crew.arrive();
+        assert_eq!((first, send.0), (Some(0), false));
+        assert_eq!(crew.next(), Some(1));
+        assert!(crew.wait().0);
+        assert!(!crew.wait().0, "one is coming");
     }
 
     #[test]

@@ -95,9 +95,16 @@ impl<T> Shared<T> {
         lock(&self.ledger).crew.push(job)
     }
 
-    /// A worker is there.
-    pub(crate) fn arrive(&self) -> (Option<Job<T>>, Sent) {
-        lock(&self.ledger).crew.arrive()
+    /// A worker is there, and is to say when its work waits if that is so.
+    pub(crate) fn arrive(&self) -> (Option<Job<T>>, Sent, bool) {
+        let mut ledger = lock(&self.ledger);
+        let (first, sent) = ledger.crew.arrive();
+        (first, sent, ledger.crew.is_alone())
+    }
+
+    /// The work of a worker waits.
+    pub(super) fn work_waits(&self) -> Sent {
+        lock(&self.ledger).crew.wait()
     }
 
     /// A worker was dropped in the middle of its work, and has dropped that.

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use super::crew::FEW;
 use crate::context::{Cause, Child, Context, Ended};
 use crate::error::{Error, Kind};
 use crate::task::caught::Payload;
@@ -140,6 +141,9 @@ impl<T> Verdict<T> {
 
     fn put(&mut self, place: Place, result: Result<T, Error>) {
         let index = place.0.get() - 1;
+        if self.results.capacity() == 0 {
+            self.results.reserve(FEW);
+        }
         if index >= self.results.len() {
             self.results.resize_with(index + 1, || None);
         }

@@ -25,13 +25,15 @@ pub(crate) struct Job<T> {
 struct Worker<T> {
     shared: Arc<Shared<T>>,
     stage: Stage<T>,
+    /// Whether others wait for the thread, and come when this one's work waits.
+    alone: bool,
     /// Where it has left its waker for an abort, for good: a task has but one.
     waits: Option<u32>,
 }
 
 enum Stage<T> {
     Coming,
-    Running(Place, Caught<Work<T>>),
+    Running { place: Place, work: Caught<Work<T>>, waited: bool },
     Gone,
 }
 
@@ -42,7 +44,8 @@ enum Stage<T> {
 /// Outside a tokio runtime.
 pub(super) fn send<T: Send + 'static>(shared: &Arc<Shared<T>>, sent: Sent) {
     if sent.0 {
-        let worker = Worker { shared: shared.clone(), stage: Stage::Coming, waits: None };
+        let worker =
+            Worker { shared: shared.clone(), stage: Stage::Coming, alone: false, waits: None };
         drop(raw(run(worker)));
     }
 }
@@ -58,27 +61,35 @@ async fn run<T: Send + 'static>(mut worker: Worker<T>) {
 
 impl<T: Send + 'static> Worker<T> {
     fn arrive(&mut self) {
-        let (first, sent) = self.shared.arrive();
+        let (first, sent, alone) = self.shared.arrive();
+        self.alone = alone;
         self.begin(first);
         send(&self.shared, sent);
     }
 
     fn begin(&mut self, job: Option<Job<T>>) {
         self.stage = match job {
-            Some(Job { place, work }) => Stage::Running(place, Caught::new(work)),
+            Some(Job { place, work }) => {
+                Stage::Running { place, work: Caught::new(work), waited: false }
+            }
             None => Stage::Gone,
         };
     }
 
     /// How the work ended, of which nothing is left then; `None` if there is none.
     fn poll(&mut self, cx: &mut Poller<'_>) -> Poll<Option<Outcome<T>>> {
-        let Stage::Running(_, work) = &mut self.stage else { return Poll::Ready(None) };
+        let Stage::Running { work, waited, .. } = &mut self.stage else {
+            return Poll::Ready(None);
+        };
         let mut work = Pin::new(work);
         if !self.shared.is_aborted() {
             match work.as_mut().poll(cx) {
                 Poll::Ready(Ok(result)) => return Poll::Ready(Some(Outcome::Returned(result))),
                 Poll::Ready(Err(payload)) => return Poll::Ready(Some(Outcome::Panicked(payload))),
                 Poll::Pending => {}
+            }
+            if self.alone && !std::mem::replace(waited, true) {
+                send(&self.shared, self.shared.work_waits());
             }
             if self.waits.is_none() {
                 self.waits = self.shared.wait(cx.waker()).ok();
@@ -91,7 +102,7 @@ impl<T: Send + 'static> Worker<T> {
     }
 
     fn next(&mut self, outcome: Outcome<T>) {
-        let Stage::Running(place, _) = std::mem::replace(&mut self.stage, Stage::Gone) else {
+        let Stage::Running { place, .. } = std::mem::replace(&mut self.stage, Stage::Gone) else {
             unreachable!("it had work");
         };
         let next = self.shared.settle_and_next(place, outcome);
@@ -104,7 +115,7 @@ impl<T> Drop for Worker<T> {
     fn drop(&mut self) {
         match std::mem::replace(&mut self.stage, Stage::Gone) {
             Stage::Coming => self.shared.worker_missed(),
-            Stage::Running(place, work) => {
+            Stage::Running { place, work, .. } => {
                 let outcome = Outcome::of_discarded(pin!(work).discard());
                 self.shared.worker_lost(place, outcome);
             }
