@@ -1,7 +1,7 @@
 //! One limiter behind its handles.
 
 use super::counting::{Counting, Counts};
-use super::decision::{No, Slot, Ticket};
+use super::decision::{Decision, No, Slot, Ticket};
 use super::machine::Machine;
 use super::meters::Meters;
 use super::options::{Options, Plan};
@@ -20,7 +20,7 @@ pub(super) struct Core {
     pub(super) meters: Meters,
     /// How long calls wait at most.
     max_wait: AtomicU64,
-    rate: Mutex<Rate>,
+    settings: Mutex<(Rate, Options)>,
     engine: Engine,
 }
 
@@ -41,7 +41,7 @@ impl Core {
     pub(super) fn new(
         name: &'static str,
         rate: Rate,
-        options: &Options,
+        options: Options,
     ) -> Result<Self, BadOptions> {
         let engine = match options.plan(rate, Instant::now().to_bits())? {
             Plan::Counted(plan) => {
@@ -53,7 +53,7 @@ impl Core {
             name,
             meters: Meters::new(name),
             max_wait: AtomicU64::new(options.longest_wait()),
-            rate: Mutex::new(rate),
+            settings: Mutex::new((rate, options)),
             engine,
         })
     }
@@ -71,6 +71,20 @@ impl Core {
         }
     }
 
+    /// What there is.
+    pub(super) fn look(&self, now: Instant) -> Decision {
+        match &self.engine {
+            Engine::Paced(paced) => {
+                let (_, pace, word) = paced.read();
+                pace.look(&word, now.to_bits())
+            }
+            Engine::Counted(counted) => {
+                let counted = lock(counted);
+                counted.plan.look(&counted.state, now.to_bits())
+            }
+        }
+    }
+
     pub(super) fn penalize(&self, until: Instant) {
         match &self.engine {
             Engine::Paced(paced) => paced.penalize(until.to_bits()),
@@ -82,10 +96,10 @@ impl Core {
         }
     }
 
-    pub(super) fn reconfigure(&self, rate: Rate, options: &Options) -> Result<(), BadOptions> {
+    pub(super) fn reconfigure(&self, rate: Rate, options: Options) -> Result<(), BadOptions> {
         let now = Instant::now().to_bits();
         // One at a time.
-        let mut shown = lock(&self.rate);
+        let mut settings = lock(&self.settings);
         match (&self.engine, options.plan(rate, now)?) {
             (Engine::Paced(paced), Plan::Paced(pace)) if paced.read().1.smooth == pace.smooth => {
                 paced.reconfigure(pace, now);
@@ -103,7 +117,7 @@ impl Core {
             _ => return Err(another()),
         }
         self.max_wait.store(options.longest_wait(), Relaxed);
-        *shown = rate;
+        *settings = (rate, options);
         Ok(())
     }
 
@@ -111,8 +125,8 @@ impl Core {
         self.max_wait.load(Relaxed)
     }
 
-    pub(super) fn rate(&self) -> Rate {
-        *lock(&self.rate)
+    pub(super) fn settings(&self) -> (Rate, Options) {
+        lock(&self.settings).clone()
     }
 }
 

@@ -57,8 +57,8 @@ struct Inner<K: Eq + Hash> {
     name: &'static str,
     meters: Meters,
     key_meters: KeyMeters,
-    max_keys: usize,
-    rate: Mutex<Rate>,
+    limits: KeyedOptions,
+    settings: Mutex<(Rate, Options)>,
     keys: Table<K>,
 }
 
@@ -113,8 +113,8 @@ impl<K: Eq + Hash> Keyed<K> {
             name,
             meters: Meters::new(name),
             key_meters: KeyMeters::new(name),
-            max_keys,
-            rate: Mutex::new(rate),
+            limits,
+            settings: Mutex::new((rate, options)),
             keys,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -149,7 +149,7 @@ impl<K: Eq + Hash> Keyed<K> {
     pub fn reconfigure(&self, rate: Rate, options: Options) -> Result<(), BadOptions> {
         let now = Instant::now().to_bits();
         // One at a time.
-        let mut shown = lock(&self.inner.rate);
+        let mut settings = lock(&self.inner.settings);
         match (&self.inner.keys, options.plan(rate, now)?) {
             (Table::Paced(keys), Plan::Paced(plan)) if keys.plan().smooth == plan.smooth => {
                 keys.reconfigure(plan, now);
@@ -159,7 +159,7 @@ impl<K: Eq + Hash> Keyed<K> {
             }
             _ => return Err(another()),
         }
-        *shown = rate;
+        *settings = (rate, options);
         Ok(())
     }
 
@@ -168,15 +168,15 @@ impl<K: Eq + Hash> Keyed<K> {
     pub fn snapshot(&self) -> Snapshot {
         let (keys, now) = (self.len(), Instant::now().to_bits());
         let shared = table!(self.inner, |keys| keys.shared(now));
-        let rate = *lock(&self.inner.rate);
+        let (rate, _) = *lock(&self.inner.settings);
         let numbers = vec![
             ("keys", keys as f64),
-            ("max_keys", self.inner.max_keys as f64),
+            ("max_keys", self.inner.limits.max_keys as f64),
             ("limit", f64::from(shared.limit())),
             ("per_second", f64::from(rate.count()) / rate.period().as_secs_f64()),
             ("shared_remaining", f64::from(shared.remaining())),
         ];
-        let state = if keys < self.inner.max_keys { "room" } else { "full" };
+        let state = if keys < self.inner.limits.max_keys { "room" } else { "full" };
         Snapshot { policy: POLICY, instance: self.inner.name, key: None, state, numbers }
     }
 
@@ -238,7 +238,7 @@ impl<K: Eq + Hash> Keyed<K> {
                     inner.meters.granted(inner.name, slot.decision.wait);
                 }
                 if place == Place::Overflow {
-                    inner.key_meters.overflowed(inner.name, inner.max_keys);
+                    inner.key_meters.overflowed(inner.name, inner.limits.max_keys);
                 }
                 Ok((slot, place))
             }
@@ -306,7 +306,7 @@ impl<K: Eq + Hash> fmt::Debug for Keyed<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Keyed")
             .field("name", &self.inner.name)
-            .field("rate", &*lock(&self.inner.rate))
+            .field("rate", &lock(&self.inner.settings).0)
             .field("keys", &self.len())
             .finish_non_exhaustive()
     }

@@ -17,14 +17,17 @@ use crate::sync::striped::stripes::{place, usual};
 
 /// What all shards share.
 pub(super) struct Keys<K, M: Machine> {
-    shards: Box<[CachePadded<Mutex<Shard<K, M>>>]>,
+    shards: Box<[Locked<K, M>]>,
     hasher: DefaultHashBuilder,
     /// How many keys there are in all shards.
     count: AtomicUsize,
-    max_keys: usize,
+    most: usize,
     /// What keys share for which there was no room.
     overflow: Mutex<Overflow<M>>,
 }
+
+/// A line of the processor's cache for each.
+type Locked<K, M> = CachePadded<Mutex<Shard<K, M>>>;
 
 struct Shard<K, M: Machine> {
     plan: M,
@@ -57,19 +60,19 @@ const LOOKS: usize = 8;
 const SMALL: usize = 64;
 
 impl<K: Hash + Eq, M: Machine> Keys<K, M> {
-    pub(super) fn new(plan: M, max_keys: usize, shards: usize) -> Self {
+    pub(super) fn new(plan: M, most: usize, shards: usize) -> Self {
         let shard = || Shard { plan, version: 0, table: HashTable::new(), hand: 0 };
         Self {
             shards: (0..shards).map(|_| CachePadded::new(Mutex::new(shard()))).collect(),
             hasher: DefaultHashBuilder::default(),
             count: AtomicUsize::new(0),
-            max_keys,
+            most,
             overflow: Mutex::new(Overflow { plan, version: 0, state: plan.fresh() }),
         }
     }
 
-    pub(super) fn usual(plan: M, max_keys: usize) -> Self {
-        Self::new(plan, max_keys, usual())
+    pub(super) fn usual(plan: M, most: usize) -> Self {
+        Self::new(plan, most, usual())
     }
 
     pub(super) fn len(&self) -> usize {
@@ -149,7 +152,7 @@ impl<K: Hash + Eq, M: Machine> Keys<K, M> {
 
     /// Counts one more, if there is room.
     fn enter(&self) -> bool {
-        let more = |count: usize| if count < self.max_keys { Some(count + 1) } else { None };
+        let more = |count: usize| if count < self.most { Some(count + 1) } else { None };
         if planted(Fault::LimiterLooksBeforeItCounts) {
             let is_room = more(self.count.load(Relaxed)).is_some();
             self.count.fetch_add(usize::from(is_room), Relaxed);

@@ -89,7 +89,7 @@ impl Limiter {
     /// If rate and options do not fit together, or the rate cannot be kept to a percent: an interval is a whole number of
     /// nanoseconds, rounded up.
     pub fn new(name: &'static str, rate: Rate, options: Options) -> Result<Self, BadOptions> {
-        Ok(Self { core: Arc::new(Core::new(name, rate, &options)?) })
+        Ok(Self { core: Arc::new(Core::new(name, rate, options)?) })
     }
 
     /// Its name.
@@ -101,7 +101,7 @@ impl Limiter {
     /// Its rate.
     #[must_use]
     pub fn rate(&self) -> Rate {
-        self.core.rate()
+        self.core.settings().0
     }
 
     /// Takes `cost`, now. A cost of zero always passes, takes nothing and tells what there is.
@@ -226,7 +226,7 @@ impl Limiter {
     ///
     /// If they do not fit together, or are for another algorithm; nothing has changed then.
     pub fn reconfigure(&self, rate: Rate, options: Options) -> Result<(), BadOptions> {
-        self.core.reconfigure(rate, &options)?;
+        self.core.reconfigure(rate, options)?;
         tracing::info!(limiter = self.core.name, %rate, "the limiter has another rate");
         Ok(())
     }
@@ -236,10 +236,8 @@ impl Limiter {
     /// It as people look at it.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let now = Instant::now();
-        let seen = self.core.take(now, 0, 0).map(|slot| slot.decision);
-        let seen = seen.expect("a cost of nothing always passes");
-        let rate = self.core.rate();
+        let seen = self.core.look(Instant::now());
+        let rate = self.rate();
         let numbers = vec![
             ("limit", f64::from(seen.limit())),
             ("remaining", f64::from(seen.remaining())),
@@ -281,9 +279,11 @@ fn left(ctx: &Context, now: Instant) -> u64 {
 
 impl fmt::Debug for Limiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (rate, options) = self.core.settings();
         f.debug_struct("Limiter")
             .field("name", &self.core.name)
-            .field("rate", &self.core.rate())
+            .field("rate", &rate)
+            .field("options", &options)
             .finish_non_exhaustive()
     }
 }

