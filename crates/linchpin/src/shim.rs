@@ -62,56 +62,6 @@ pub(crate) fn announce(word: &AtomicUsize, value: usize) {
     atomic::fence(atomic::Ordering::SeqCst);
 }
 
-/// A place that is written once and read without a lock: std's.
-#[cfg(not(linchpin_loom))]
-#[derive(Debug)]
-pub(crate) struct Slot<T>(std::sync::OnceLock<T>);
-
-/// The same, whose order of writing and reading loom sees.
-#[cfg(linchpin_loom)]
-#[derive(Debug)]
-pub(crate) struct Slot<T>(std::sync::OnceLock<T>, atomic::AtomicBool);
-
-#[cfg(not(linchpin_loom))]
-impl<T> Slot<T> {
-    pub(crate) const fn new() -> Self {
-        Self(std::sync::OnceLock::new())
-    }
-
-    /// Writes it; what was written before stays.
-    pub(crate) fn set(&self, value: T) {
-        drop(self.0.set(value));
-    }
-
-    pub(crate) fn get(&self) -> Option<&T> {
-        self.0.get()
-    }
-
-    pub(crate) fn take(&mut self) -> Option<T> {
-        self.0.take()
-    }
-}
-
-#[cfg(linchpin_loom)]
-impl<T> Slot<T> {
-    pub(crate) fn new() -> Self {
-        Self(std::sync::OnceLock::new(), atomic::AtomicBool::new(false))
-    }
-
-    pub(crate) fn set(&self, value: T) {
-        drop(self.0.set(value));
-        self.1.store(true, atomic::Ordering::Release);
-    }
-
-    pub(crate) fn get(&self) -> Option<&T> {
-        if self.1.load(atomic::Ordering::Acquire) { self.0.get() } else { None }
-    }
-
-    pub(crate) fn take(&mut self) -> Option<T> {
-        self.0.take()
-    }
-}
-
 /// Std's cell, in the shape through which loom sees who comes to it.
 #[cfg(not(linchpin_loom))]
 #[derive(Debug)]
@@ -163,6 +113,8 @@ pub(crate) enum Fault {
     BreakerTurnsUnseen,
     /// A subscriber looks whether a publisher waits for room before it has made some, and not in the same step.
     BusAdvancesUnseen,
+    /// A message is counted, and what was written in its place is not handed on.
+    BusHandsNothingOn,
     /// A subscriber looks for a message before it parks, and not under one hold of the lock.
     BusLooksBeforeItParks,
     /// The last consumer wakes who waits for room and goes under two holds of the lock, not one.

@@ -185,7 +185,13 @@ impl<'a> Cancelled<'a> {
     }
 
     /// Waits without taking the cause along.
+    #[inline]
     pub(super) fn poll_ended(&mut self, cx: &mut Poller<'_>) -> Poll<&'a Ended> {
+        // The root never ends.
+        if self.context.0.is_none() { Poll::Pending } else { self.poll_below_the_root(cx) }
+    }
+
+    fn poll_below_the_root(&mut self, cx: &mut Poller<'_>) -> Poll<&'a Ended> {
         let context = self.context;
         if context.0.is_none() {
             // The root never ends.

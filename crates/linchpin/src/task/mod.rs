@@ -251,12 +251,26 @@ pub(crate) fn contained(owner: &'static str, what: &'static str, work: impl FnOn
     }
 }
 
+/// The same for each of `items`: those that come after one that panicked have their turn all the same.
+pub(crate) fn each_contained<T>(
+    owner: &'static str,
+    what: &'static str,
+    mut items: impl Iterator<Item = T>,
+    mut work: impl FnMut(T),
+) {
+    let mut is_over = false;
+    while !is_over {
+        contained(owner, what, || {
+            items.by_ref().for_each(&mut work);
+            is_over = true;
+        });
+    }
+}
+
 /// Wakes each. A waker is the business of whoever is polled with it: its panic must not reach whoever wakes, nor those who
 /// are woken after it.
 pub(crate) fn wake(owner: &'static str, wakers: impl IntoIterator<Item = Waker>) {
-    for waker in wakers {
-        contained(owner, "a waker panicked", || waker.wake());
-    }
+    each_contained(owner, "a waker panicked", wakers.into_iter(), Waker::wake);
 }
 
 /// `work` as a listed task in the caller's span.
