@@ -179,8 +179,12 @@ pub(crate) enum Fault {
     GroupLooksBeforeItWaits,
     /// A submitter who leaves the line keeps the place that was granted to it.
     PoolForgetsTheNextInLine,
+    /// A pool drops what lies on its shelves before it says that all is cleared, and not after.
+    PoolClearsBeforeItSays,
     /// A pool looks whether it may keep one more and counts it in two steps.
     PoolLooksBeforeItKeeps,
+    /// A thread takes one from the shelf of a pool and puts the rest back under two holds of the lock, not one.
+    PoolPutsTheShelfBackLater,
     /// A worker looks for a job and becomes idle under two holds of the lock, not one.
     PoolLooksBeforeItIdles,
     /// The receiver of a mailbox looks and leaves its waker under two holds of the lock, not one.
