@@ -141,6 +141,12 @@ impl<T> UnsafeCell<T> {
 pub(crate) enum Fault {
     /// The worker of a batcher looks and leaves its waker under two holds of the lock, not one.
     BatchLooksBeforeItWaits,
+    /// A submitter looks for its answer and leaves its waker under two holds of the lock, not one.
+    BatchLooksBeforeItRegisters,
+    /// A submitter finds its item in the queue and takes it out under two holds of the lock, not one.
+    BatchTakesBackWhatLiesThere,
+    /// A submitter looks whether the batcher is closed and enters its item under two holds of the lock, not one.
+    BatchEntersAClosedQueue,
     /// A consumer looks whether anything is there and leaves its waker under two holds of the lock, not one.
     BeltLooksBeforeItWaits,
     /// The last to come to a barrier finds that it is the last and calls the others under two holds of the lock, not one.
