@@ -30,7 +30,9 @@ struct Seat<T> {
 }
 
 /// What a thread keeps: of each kind as many as the capacity says. None at all before the first is opened.
-pub(super) type Drawers<T> = Box<[Vec<Box<T>>]>;
+///
+/// Each has cache lines of its own, since it lies where the allocator puts it: beside another thread's, perhaps.
+type Drawers<T> = Box<[CachePadded<Vec<Box<T>>>]>;
 
 /// How many were taken, those that had to be made too, and how many came back, those that were not kept too.
 #[derive(Default)]
@@ -101,8 +103,8 @@ impl<T> Seats<T> {
             return false;
         }
         // Made and dropped outside, since an allocator is foreign code, too.
-        let mut drawers: Drawers<T> = (0..kinds).map(|_| Vec::new()).collect();
-        let mut drawer = Vec::with_capacity(size);
+        let mut drawers: Drawers<T> = (0..kinds).map(|_| CachePadded::default()).collect();
+        let mut drawer = CachePadded::new(Vec::with_capacity(size));
         self.with(mine, |own, _| {
             if own.is_empty() {
                 std::mem::swap(own, &mut drawers);
@@ -143,7 +145,8 @@ impl<T> Seats<T> {
         let mut taken = Several::with_capacity(half);
         self.with(mine, |own, _| {
             let drawer = own.get_mut(kind)?;
-            taken.extend(drawer.drain(..half.min(drawer.len())));
+            let half = half.min(drawer.len());
+            taken.extend(drawer.drain(..half));
             Some(())
         });
         taken
@@ -160,11 +163,12 @@ impl<T> Seats<T> {
     }
 
     /// Takes all that this thread keeps, if all was cleared.
-    pub(super) fn take_stale(&self, mine: Mine) -> Option<Drawers<T>> {
-        self.with(mine, |own, seat| {
+    pub(super) fn take_stale(&self, mine: Mine) -> Option<impl Iterator<Item = Box<T>>> {
+        let drawers = self.with(mine, |own, seat| {
             let stale = seat.stale.load(Relaxed) && seat.stale.swap(false, Relaxed);
             stale.then(|| std::mem::take(own))
-        })?
+        })??;
+        Some(all_of(drawers))
     }
 
     /// The traffic at each seat.
@@ -175,7 +179,7 @@ impl<T> Seats<T> {
     /// All that all threads keep, once nobody else is there.
     pub(super) fn into_all(self) -> impl Iterator<Item = Box<T>> {
         let seats = self.seats.into_iter().map(CachePadded::into_inner);
-        seats.flat_map(|seat| seat.own.into_inner().into_iter().flatten())
+        seats.flat_map(|seat| all_of(seat.own.into_inner()))
     }
 
     /// Works on what this thread keeps; `None`, and nothing happens, if it has no seat here.
@@ -198,6 +202,10 @@ impl<T> Seat<T> {
             traffic: Traffic::default(),
         }
     }
+}
+
+fn all_of<T>(drawers: Drawers<T>) -> impl Iterator<Item = Box<T>> {
+    drawers.into_iter().flat_map(CachePadded::into_inner)
 }
 
 /// Adds one where nobody else does.

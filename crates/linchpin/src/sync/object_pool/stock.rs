@@ -209,7 +209,7 @@ impl<T> Stock<T> {
     fn drop_stale(&self, mine: Mine, keeper: &impl Keeper<T>) -> bool {
         let stale = self.seats.take_stale(mine);
         let was_stale = stale.is_some();
-        stale.into_iter().flatten().flatten().for_each(|object| keeper.discard(object));
+        stale.into_iter().flatten().for_each(|object| keeper.discard(object));
         was_stale
     }
 }
