@@ -23,6 +23,8 @@ use crate::stats::{Summary, median};
 pub struct Operation {
     /// Its name in the results.
     pub name: &'static str,
+    /// So many operations a sample at least.
+    batch: u64,
     subjects: Vec<Subject>,
 }
 
@@ -65,8 +67,11 @@ impl Plan {
     /// Takes the samples of all subjects, one each in turn, so that noise meets them alike.
     #[must_use]
     pub fn measure(&self, area: &'static str, operation: Operation) -> Vec<Row> {
-        let mut runs: Vec<Run> =
-            operation.subjects.into_iter().map(|subject| Run::new(subject, self)).collect();
+        let mut runs: Vec<Run> = operation
+            .subjects
+            .into_iter()
+            .map(|subject| Run::new(subject, operation.batch, self))
+            .collect();
         for _ in 0..self.samples {
             for run in &mut runs {
                 run.sample(self.shortest);
@@ -89,7 +94,13 @@ impl Plan {
 impl Operation {
     /// An operation that nobody can do yet.
     pub fn new(name: &'static str) -> Self {
-        Self { name, subjects: Vec::new() }
+        Self { name, batch: 1, subjects: Vec::new() }
+    }
+
+    /// Has a sample be of so many operations at least: for what depends on how many there are at once.
+    pub fn at_once(mut self, operations: u64) -> Self {
+        self.batch = operations;
+        self
     }
 
     /// Adds a subject that does one operation a call, on this thread.
@@ -219,8 +230,8 @@ struct Run {
 
 impl Run {
     /// Finds how many operations fill a sample, and goes on until figures are steady.
-    fn new(subject: Subject, plan: &Plan) -> Self {
-        let mut run = Self { subject, operations: 1, samples: Vec::with_capacity(plan.samples) };
+    fn new(subject: Subject, operations: u64, plan: &Plan) -> Self {
+        let mut run = Self { subject, operations, samples: Vec::with_capacity(plan.samples) };
         let mut before = run.block(plan.shortest);
         for _ in 1..plan.warm_up {
             let now = run.block(plan.shortest);

@@ -5,8 +5,11 @@
 //! these; `bus-N-parked` has a task for each subscriber, which is woken for each message.
 //!
 //! Ours asks a context first, counts what is delivered and dropped, and lends the message where the others copy it.
-//! "Loses the oldest" is what tokio's does; "waits" is what async-broadcast's does. A channel for each subscriber is no
-//! bus, and is shown for what it costs.
+//! "Loses the oldest" is what tokio's does; "waits" is what async-broadcast's and Go's do. A channel for each subscriber
+//! is what a bus is made of by hand: one topic, its subscribers known, a copy of the message for each. An mpsc lets several
+//! publish, as all of these do; an spsc does not, takes no atomic change at all, and is shown as the floor.
+
+mod go;
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -16,6 +19,7 @@ use linchpin::Context;
 use linchpin::sync::bus::{Bus, Policy, Subscriber, Subscription, Topic};
 use tokio::sync::{broadcast, mpsc};
 
+use self::go::Go;
 use crate::harness::{Operation, tokio_spawn};
 use crate::row::Role::{Ours, Peer};
 
@@ -23,7 +27,8 @@ const OLDEST: &str = "linchpin, loses the oldest";
 const WAITS: &str = "linchpin, waits";
 const TOKIO: &str = "tokio broadcast";
 const ASYNC_BROADCAST: &str = "async-broadcast (waits)";
-const CROSSFIRE: &str = "crossfire, a channel for each";
+const CROSSFIRE: &str = "crossfire mpsc, a channel for each";
+const SPSC: &str = "crossfire spsc, a channel for each (one publisher)";
 const MPSC: &str = "tokio mpsc, a channel for each";
 /// Room for so many messages.
 const ROOM: usize = 128;
@@ -31,6 +36,9 @@ const BURST: usize = 64;
 
 /// Every row of the bus.
 pub fn operations() -> Vec<Operation> {
+    let go = Go::build();
+    let one_by_one = |name, n, burst| go.beside(one_by_one(name, n, burst), n, burst);
+    let parked = |name, n| go.beside(parked(name, n), n, 0);
     vec![
         one_by_one("bus-1", 1, BURST),
         one_by_one("bus-8", 8, BURST),
@@ -129,6 +137,17 @@ fn one_by_one(name: &'static str, n: usize, burst: usize) -> Operation {
         )
         .ct(
             Peer,
+            SPSC,
+            batch!(
+                single_crossfires(n),
+                |tx, message| for one in &tx {
+                    one.send(message).await.expect("room");
+                },
+                |rx| rx.recv().await.expect("a message")
+            ),
+        )
+        .ct(
+            Peer,
             MPSC,
             batch!(
                 mpscs(n),
@@ -192,9 +211,10 @@ fn parked(name: &'static str, n: usize) -> Operation {
                 let (rounds, waiting) = (rounds(deliveries, n, 1), Arc::new(AtomicU64::new(0)));
                 let tasks: Vec<_> = receivers
                     .into_iter()
-                    .map(|mut $rx| {
-                        let waiting = waiting.clone();
+                    .map(|receiver| {
+                        let (mut receiver, waiting) = (receiver, waiting.clone());
                         tokio_spawn(async move {
+                            let $rx = &mut receiver;
                             for _ in 0..rounds {
                                 waiting.fetch_add(1, Ordering::Relaxed);
                                 black_box($recv);
@@ -243,6 +263,17 @@ fn parked(name: &'static str, n: usize) -> Operation {
                 |rx| rx.recv_direct().await.expect("a message")
             ),
         )
+        .ct(
+            Peer,
+            CROSSFIRE,
+            batch!(
+                crossfires(n),
+                |tx, message| for one in &tx {
+                    one.send(message).await.expect("room");
+                },
+                |rx| rx.recv().await.expect("a message")
+            ),
+        )
 }
 
 fn tokio_broadcast(n: usize) -> (broadcast::Sender<u64>, Vec<broadcast::Receiver<u64>>) {
@@ -258,10 +289,19 @@ fn async_broadcasts(
     (sender, (0..n).map(|_| receiver.clone()).collect())
 }
 
-type Array = crossfire::spsc::Array<u64>;
-type Crossfires = (Vec<crossfire::AsyncTx<Array>>, Vec<crossfire::AsyncRx<Array>>);
+type Crossfire = crossfire::mpsc::Array<u64>;
 
-fn crossfires(n: usize) -> Crossfires {
+fn crossfires(
+    n: usize,
+) -> (Vec<crossfire::MAsyncTx<Crossfire>>, Vec<crossfire::AsyncRx<Crossfire>>) {
+    (0..n).map(|_| crossfire::mpsc::bounded_async(ROOM)).unzip()
+}
+
+type Single = crossfire::spsc::Array<u64>;
+
+fn single_crossfires(
+    n: usize,
+) -> (Vec<crossfire::AsyncTx<Single>>, Vec<crossfire::AsyncRx<Single>>) {
     (0..n).map(|_| crossfire::spsc::bounded_async(ROOM)).unzip()
 }
 

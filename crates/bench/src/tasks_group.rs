@@ -13,8 +13,12 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::harness::{Operation, tokio_spawn};
 use crate::row::Role::{Ours, Peer};
 
-/// So many tasks a group at most; a service's groups are smaller.
-const GROUP: u64 = 100_000;
+/// A crowd: so many tasks a group.
+const CROWD: u64 = 100_000;
+/// What a batch fans out to.
+const BATCH: u64 = 1_000;
+/// What a request fans out to.
+const FEW: u64 = 8;
 const LIMIT: usize = 64;
 const LINCHPIN: &str = "linchpin";
 const HANDLES: &str = "tokio, spawn and a Vec of handles";
@@ -23,52 +27,46 @@ const BUFFERED: &str = "buffer_unordered over spawn";
 
 /// Every row of groups.
 pub fn operations() -> Vec<Operation> {
+    let ct = |operation: Operation, size| {
+        operation
+            .ct(Ours, LINCHPIN, move |tasks| in_groups(size, tasks, grouped))
+            .ct(Peer, HANDLES, move |tasks| in_groups(size, tasks, handles))
+            .ct(Peer, JOIN_SET, move |tasks| in_groups(size, tasks, join_set))
+    };
+    let mt = |operation: Operation, size| {
+        operation
+            .mt(Ours, LINCHPIN, move |tasks| in_groups(size, tasks, grouped))
+            .mt(Peer, HANDLES, move |tasks| in_groups(size, tasks, handles))
+            .mt(Peer, JOIN_SET, move |tasks| in_groups(size, tasks, join_set))
+    };
+    let crowd = |name| Operation::new(name).at_once(CROWD);
     vec![
-        Operation::new("group-noop-ct")
-            .ct(Ours, LINCHPIN, |tasks| in_groups(tasks, grouped))
-            .ct(Peer, HANDLES, |tasks| in_groups(tasks, handles))
-            .ct(Peer, JOIN_SET, |tasks| in_groups(tasks, join_set))
-            .recorded("Go errgroup, one thread", 255.0),
-        Operation::new("group-noop-mt")
-            .mt(Ours, LINCHPIN, |tasks| in_groups(tasks, grouped))
-            .mt(Peer, HANDLES, |tasks| in_groups(tasks, handles))
-            .mt(Peer, JOIN_SET, |tasks| in_groups(tasks, join_set))
-            .recorded("Go errgroup", 571.0)
-            .recorded("Go conc", 487.0),
-        Operation::new("group-limit-ct").ct(Ours, LINCHPIN, |tasks| in_groups(tasks, limited)).ct(
+        ct(crowd("group-noop-ct"), CROWD).recorded("Go errgroup, one thread", 255.0),
+        mt(crowd("group-noop-mt"), CROWD).recorded("Go errgroup", 571.0).recorded("Go conc", 487.0),
+        ct(Operation::new("group-batch-ct"), BATCH),
+        mt(Operation::new("group-batch-mt"), BATCH),
+        ct(Operation::new("group-few-ct"), FEW),
+        crowd("group-limit-ct").ct(Ours, LINCHPIN, |tasks| in_groups(CROWD, tasks, limited)).ct(
             Peer,
             BUFFERED,
-            |tasks| in_groups(tasks, buffered),
+            |tasks| in_groups(CROWD, tasks, buffered),
         ),
-        Operation::new("group-limit-mt")
-            .mt(Ours, LINCHPIN, |tasks| in_groups(tasks, limited))
-            .mt(Peer, BUFFERED, |tasks| in_groups(tasks, buffered))
+        crowd("group-limit-mt")
+            .mt(Ours, LINCHPIN, |tasks| in_groups(CROWD, tasks, limited))
+            .mt(Peer, BUFFERED, |tasks| in_groups(CROWD, tasks, buffered))
             .recorded("Go conc pool", 569.0),
-        Operation::new("group-eight-ct")
-            .ct(Ours, LINCHPIN, |tasks| eights(tasks, grouped))
-            .ct(Peer, HANDLES, |tasks| eights(tasks, handles))
-            .ct(Peer, JOIN_SET, |tasks| eights(tasks, join_set)),
-        Operation::new("scope-eight-ct").ct(Ours, LINCHPIN, |tasks| eights(tasks, scoped)).ct(
-            Peer,
-            "futures join_all",
-            |tasks| eights(tasks, join_all),
-        ),
+        Operation::new("scope-few-ct")
+            .ct(Ours, LINCHPIN, |tasks| in_groups(FEW, tasks, scoped))
+            .ct(Peer, "futures join_all", |tasks| in_groups(FEW, tasks, join_all)),
     ]
 }
 
-async fn in_groups<F: Future<Output = ()>>(tasks: u64, group: fn(u64) -> F) {
+async fn in_groups<F: Future<Output = ()>>(size: u64, tasks: u64, group: fn(u64) -> F) {
     let mut left = tasks;
     while left > 0 {
-        let now = left.min(GROUP);
+        let now = left.min(size);
         group(now).await;
         left -= now;
-    }
-}
-
-/// Groups of eight: what a request fans out to.
-async fn eights<F: Future<Output = ()>>(tasks: u64, group: fn(u64) -> F) {
-    for _ in 0..tasks.div_ceil(8) {
-        group(8).await;
     }
 }
 

@@ -62,56 +62,6 @@ pub(crate) fn announce(word: &AtomicUsize, value: usize) {
     atomic::fence(atomic::Ordering::SeqCst);
 }
 
-/// A place that is written once and read without a lock: std's.
-#[cfg(not(linchpin_loom))]
-#[derive(Debug)]
-pub(crate) struct Slot<T>(std::sync::OnceLock<T>);
-
-/// The same, whose order of writing and reading loom sees.
-#[cfg(linchpin_loom)]
-#[derive(Debug)]
-pub(crate) struct Slot<T>(std::sync::OnceLock<T>, atomic::AtomicBool);
-
-#[cfg(not(linchpin_loom))]
-impl<T> Slot<T> {
-    pub(crate) const fn new() -> Self {
-        Self(std::sync::OnceLock::new())
-    }
-
-    /// Writes it; what was written before stays.
-    pub(crate) fn set(&self, value: T) {
-        drop(self.0.set(value));
-    }
-
-    pub(crate) fn get(&self) -> Option<&T> {
-        self.0.get()
-    }
-
-    pub(crate) fn take(&mut self) -> Option<T> {
-        self.0.take()
-    }
-}
-
-#[cfg(linchpin_loom)]
-impl<T> Slot<T> {
-    pub(crate) fn new() -> Self {
-        Self(std::sync::OnceLock::new(), atomic::AtomicBool::new(false))
-    }
-
-    pub(crate) fn set(&self, value: T) {
-        drop(self.0.set(value));
-        self.1.store(true, atomic::Ordering::Release);
-    }
-
-    pub(crate) fn get(&self) -> Option<&T> {
-        if self.1.load(atomic::Ordering::Acquire) { self.0.get() } else { None }
-    }
-
-    pub(crate) fn take(&mut self) -> Option<T> {
-        self.0.take()
-    }
-}
-
 /// Std's cell, in the shape through which loom sees who comes to it.
 #[cfg(not(linchpin_loom))]
 #[derive(Debug)]
@@ -157,8 +107,20 @@ pub(crate) enum Fault {
     BiasedLeavesInSilence,
     /// A reader that finds a writer keeps its seat while it queues for the mutex.
     BiasedSitsWhileItQueues,
+    /// A breaker counts an outcome though it has changed since the call began.
+    BreakerCountsWhatIsStale,
+    /// A breaker opens by an outcome though another has just opened it.
+    BreakerOpensTwice,
+    /// A breaker writes its word in a way that has no order with those who count.
+    BreakerPublishesUnseen,
+    /// A breaker takes the numbers of a frame for those of a word that is no more.
+    BreakerTrustsAFrame,
+    /// A breaker carries its count over while others count.
+    BreakerTurnsUnseen,
     /// A subscriber looks whether a publisher waits for room before it has made some, and not in the same step.
     BusAdvancesUnseen,
+    /// A message is counted, and what was written in its place is not handed on.
+    BusHandsNothingOn,
     /// A subscriber looks for a message before it parks, and not under one hold of the lock.
     BusLooksBeforeItParks,
     /// The last consumer wakes who waits for room and goes under two holds of the lock, not one.
@@ -179,10 +141,16 @@ pub(crate) enum Fault {
     CountdownForgetsWhatWasDone,
     /// One who waits for zero looks before it says that it waits, and not after.
     CountdownLooksBeforeItWaits,
+    /// A worker of a group looks for work and goes under two holds of the lock, not one.
+    GroupLooksBeforeItGoes,
     /// A joiner looks whether anybody is left and leaves its waker under two holds of the lock, not one.
     GroupLooksBeforeItRegisters,
     /// A task looks whether its group is aborted before it leaves its waker, and not after.
     GroupLooksBeforeItWaits,
+    /// A job is said to be over before what it came to is written.
+    PoolIsOverBeforeItIsWritten,
+    /// The handle of a job does not look again whether it is over once it has left its waker.
+    PoolHandleLooksBeforeItWaits,
     /// A submitter who leaves the line keeps the place that was granted to it.
     PoolForgetsTheNextInLine,
     /// A pool drops what lies on its shelves before it says that all is cleared, and not after.

@@ -20,7 +20,7 @@ pub struct AdminState {
     pub life: Lifecycle,
     /// Says how large the write-ahead log is.
     pub database: Database,
-    /// Says how old the oldest due delivery is.
+    /// Says how old the oldest due delivery is, and how many are in memory.
     pub queue: Queue,
     /// Says which of its parts answer.
     pub store: Store,
@@ -53,6 +53,14 @@ pub fn install_metrics() -> linchpin::Result<PrometheusHandle> {
         "age of the oldest delivery that is due and not yet attempted"
     );
     metrics::describe_gauge!("relay_wal_bytes", "size of the write-ahead log");
+    metrics::describe_gauge!(
+        "relay_deliveries_in_memory",
+        "deliveries waiting in memory or under way"
+    );
+    metrics::describe_gauge!(
+        "relay_deliveries_in_memory_peak",
+        "the most deliveries in memory since this was last read; at the size of the queue, deliveries wait in the database"
+    );
     Ok(handle)
 }
 
@@ -88,6 +96,9 @@ async fn render(State(state): State<AdminState>) -> Response {
     if let Ok(bytes) = state.database.wal_bytes() {
         metrics::gauge!("relay_wal_bytes").set(bytes as f64);
     }
+    let in_memory = state.queue.in_memory();
+    metrics::gauge!("relay_deliveries_in_memory").set(in_memory.level);
+    metrics::gauge!("relay_deliveries_in_memory_peak").set(in_memory.peak);
     state.metrics.run_upkeep();
     let text = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (text, state.metrics.render()).into_response()

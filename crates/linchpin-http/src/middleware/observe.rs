@@ -1,6 +1,5 @@
 //! A span, a log line and numbers for every request.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,7 +7,8 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{Method, StatusCode};
-use linchpin::sync::RwLock;
+use linchpin::sync::once::Once;
+use linchpin::sync::striped::Map;
 use linchpin::time::Instant;
 use metrics::{Counter, Histogram};
 use tracing::Instrument as _;
@@ -18,16 +18,27 @@ use super::RequestId;
 /// The numbers of every route, resolved once a route.
 #[derive(Clone)]
 pub struct Observer {
-    routes: Arc<RwLock<Routes>>,
+    // Every request reads it, and hardly any writes.
+    routes: Arc<Map<Arc<str>, Arc<Route>>>,
 }
-
-type Routes = HashMap<(Method, Arc<str>), Arc<Route>>;
 
 struct Route {
+    path: Arc<str>,
     seconds: Histogram,
-    /// By the first digit of the status: 1xx to 5xx.
-    classes: [Counter; 5],
+    /// By method, and the first digit of the status: 1xx to 5xx.
+    classes: [Once<[Counter; 5]>; METHODS.len()],
 }
+
+/// The methods that are told apart. What is none of them is not matched by any route, and counts as the last.
+const METHODS: [Method; 7] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+];
 
 /// Puts a span around the handler, and logs and counts what became of the request. The label is the route as it was
 /// declared, never the path: labels stay bounded.
@@ -42,12 +53,12 @@ pub async fn observe(State(observer): State<Observer>, request: Request, next: N
     let path = path.as_ref().map_or("(none)", MatchedPath::as_str);
     let id = request.extensions().get::<RequestId>().map_or("", RequestId::as_str);
     let span = tracing::info_span!("request", id, %method, route = path);
-    let route = observer.route(&method, path);
+    let route = observer.route(path);
     let response = next.run(request).instrument(span.clone()).await;
 
     let status = response.status();
     let elapsed = began.elapsed();
-    route.count(status);
+    route.count(&method, status);
     route.seconds.record(elapsed.as_secs_f64());
     let (status, ms) = (status.as_u16(), elapsed.as_secs_f64() * 1_000.0);
     span.in_scope(|| match status {
@@ -64,46 +75,39 @@ impl Observer {
         Self { routes: Arc::default() }
     }
 
-    fn route(&self, method: &Method, path: &str) -> Arc<Route> {
-        // Methods are bounded: what is not standard is not matched by any route.
-        let method = if is_standard(method) { method.clone() } else { Method::OPTIONS };
-        let key = (method, Arc::from(path));
-        let known = self.routes.read().get(&key).cloned();
-        known.unwrap_or_else(|| {
-            let mut routes = self.routes.write();
-            routes
-                .entry(key.clone())
-                .or_insert_with(|| Arc::new(Route::new(&key.0, &key.1)))
-                .clone()
+    fn route(&self, path: &str) -> Arc<Route> {
+        self.routes.get(path).unwrap_or_else(|| {
+            let path = Arc::from(path);
+            let route = Arc::new(Route::new(Arc::clone(&path)));
+            self.routes.get_or_insert_with(path, || route)
         })
     }
 }
 
 impl Route {
-    fn new(method: &Method, path: &str) -> Self {
-        let (method, path) = (method.to_string(), path.to_owned());
-        let class = |class: &'static str| {
-            metrics::counter!(
-                "linchpin_http_requests_total",
-                "method" => method.clone(), "route" => path.clone(), "status" => class,
-            )
-        };
-        Self {
-            classes: ["1xx", "2xx", "3xx", "4xx", "5xx"].map(class),
-            seconds: metrics::histogram!("linchpin_http_request_seconds", "route" => path.clone()),
-        }
+    fn new(path: Arc<str>) -> Self {
+        let seconds = metrics::histogram!(
+            "linchpin_http_request_seconds", "route" => Arc::clone(&path),
+        );
+        Self { path, seconds, classes: [const { Once::new() }; METHODS.len()] }
     }
 
-    fn count(&self, status: StatusCode) {
-        if let Some(class) = self.classes.get(usize::from(status.as_u16() / 100).wrapping_sub(1)) {
+    fn count(&self, method: &Method, status: StatusCode) {
+        let index = METHODS.iter().position(|known| known == method).unwrap_or(METHODS.len() - 1);
+        let classes = self.classes[index].get_or_init(|| self.counters(&METHODS[index]));
+        if let Some(class) = classes.get(usize::from(status.as_u16() / 100).wrapping_sub(1)) {
             class.increment(1);
         }
     }
-}
 
-fn is_standard(method: &Method) -> bool {
-    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE]
-        .contains(method)
+    fn counters(&self, method: &Method) -> [Counter; 5] {
+        ["1xx", "2xx", "3xx", "4xx", "5xx"].map(|class| {
+            metrics::counter!(
+                "linchpin_http_requests_total",
+                "method" => method.to_string(), "route" => Arc::clone(&self.path), "status" => class,
+            )
+        })
+    }
 }
 
 impl Default for Observer {

@@ -16,6 +16,7 @@ use super::cause::{Cause, Ended};
 use super::watch::{Alarm, Watch};
 use crate::shim::atomic::{AtomicU8, Ordering};
 use crate::shim::{Fault, Mutex, lock, planted};
+use crate::task::wake;
 use crate::time::Instant;
 
 /// One place in the tree.
@@ -286,7 +287,7 @@ impl Node {
                 }
                 _ => {
                     let wakers = self.watch_live(Watch::disarm);
-                    wakers.into_iter().flatten().for_each(std::task::Waker::wake);
+                    wake("context", wakers.into_iter().flatten());
                 }
             },
         }

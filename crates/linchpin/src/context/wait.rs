@@ -129,6 +129,14 @@ impl Context {
     }
 }
 
+impl Context {
+    /// [`run`](Self::run) for who has just looked whether the context has ended: `work` is polled in any case, so an end
+    /// came while it ran.
+    pub(crate) fn run_on<F: Future>(&self, work: F) -> Run<'_, F> {
+        Run { begun: true, ..Run::new(self, work) }
+    }
+}
+
 impl<'a, F> Run<'a, F> {
     pub(super) fn new(context: &'a Context, work: F) -> Self {
         Self { ended: Cancelled::new(context), until: None, begun: false, work: Some(work) }
@@ -177,8 +185,18 @@ impl<'a> Cancelled<'a> {
     }
 
     /// Waits without taking the cause along.
+    #[inline]
     pub(super) fn poll_ended(&mut self, cx: &mut Poller<'_>) -> Poll<&'a Ended> {
+        // The root never ends.
+        if self.context.0.is_none() { Poll::Pending } else { self.poll_below_the_root(cx) }
+    }
+
+    fn poll_below_the_root(&mut self, cx: &mut Poller<'_>) -> Poll<&'a Ended> {
         let context = self.context;
+        if context.0.is_none() {
+            // The root never ends.
+            return Poll::Pending;
+        }
         let looked = || context.noticed().map_or(Poll::Pending, Poll::Ready);
         if planted(Fault::ContextLooksBeforeItEnters) {
             let looked = looked();

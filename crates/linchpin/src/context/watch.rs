@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::after::Callback;
 use super::node::Node;
-use crate::task::contained;
 use crate::task::slab::Slab;
+use crate::task::wake;
 use crate::time::Instant;
 
 /// The list of a level.
@@ -114,22 +114,16 @@ impl Watch {
 
     /// Tells everybody that the end has come; under no lock, since a waker or a callback may do anything.
     pub(super) fn tell(self) {
-        if let Some(waker) = self.first {
-            wake(waker);
-        }
+        wake("context", self.first);
         let Some(rest) = self.rest else { return };
         drop(rest.alarm);
         for told in rest.told.into_values() {
             match told {
-                Told::Waker(waker) => wake(waker),
+                Told::Waker(waker) => wake("context", [waker]),
                 Told::Callback(callback) => callback.run(),
             }
         }
     }
-}
-
-fn wake(waker: Waker) {
-    contained("context", "a waker for the end of a context panicked", || waker.wake());
 }
 
 impl Rest {

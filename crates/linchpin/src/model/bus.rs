@@ -1,5 +1,5 @@
-//! The bus: what is published while a subscriber parks wakes it, room that it makes while a publisher comes to wait for
-//! it is told, and a close forgets nobody.
+//! The bus: what is read was written, what is published while a subscriber parks wakes it, room that it makes while a
+//! publisher comes to wait for it is told, and a close forgets nobody.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -45,6 +45,23 @@ fn what_comes_while_one_parks_wakes_it() {
         publisher.join().unwrap();
         assert_eq!(seen, [7]);
     }
+}
+
+/// A message is written where a subscriber reads without the lock.
+fn what_is_read_in_place_is_written() {
+    let bus = Bus::new();
+    let (topic, mut subscriber) = (bus.topic("a").unwrap(), subscribe(&bus, 4, Policy::DropNewest));
+    topic.try_publish(1).unwrap();
+    let mut seen = all(&mut subscriber);
+    let reader = thread::spawn(move || {
+        seen.extend(all(&mut subscriber));
+        (subscriber, seen)
+    });
+    topic.try_publish(2).unwrap();
+    topic.try_publish(3).unwrap();
+    let (mut subscriber, mut seen) = reader.join().unwrap();
+    seen.extend(all(&mut subscriber));
+    assert_eq!(seen, [1, 2, 3]);
 }
 
 /// A subscriber that is full reads while a publisher comes to wait for room.
@@ -113,6 +130,12 @@ fn what_is_not_seen_is_counted() {
 fn bus_parks() {
     holds("bus_parks", what_comes_while_one_parks_wakes_it);
     catches(Fault::BusLooksBeforeItParks, what_comes_while_one_parks_wakes_it);
+}
+
+#[test]
+fn bus_reads() {
+    holds("bus_reads", what_is_read_in_place_is_written);
+    catches(Fault::BusHandsNothingOn, what_is_read_in_place_is_written);
 }
 
 #[test]

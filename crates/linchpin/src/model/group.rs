@@ -1,4 +1,5 @@
-//! A group's ledger: the joiner is woken by the last to go, and the first failure is the one that counts.
+//! A group's ledger: the joiner is woken by the last to go, the first failure is the one that counts, and no work is left
+//! without a worker.
 
 use std::sync::Arc;
 use std::task::Context as Poller;
@@ -7,7 +8,7 @@ use loom::thread;
 
 use super::{Woken, catches, holds};
 use crate::shim::Fault;
-use crate::task::{Outcome, ResultPlace, Shared, Ticket};
+use crate::task::{GroupJob, Outcome, ResultPlace, Shared, Ticket};
 use crate::{Context, Error, Kind};
 
 fn enter(shared: &Arc<Shared<u8>>, others: u8) -> Ticket<u8> {
@@ -64,6 +65,30 @@ fn an_abort_reaches_who_waits() {
     assert_eq!(woken.times(), usize::from(waits), "an abort was lost");
     ticket.settle(Outcome::Dropped);
     assert_eq!(shared.gone(), 1);
+}
+
+/// Work comes under a limit of one while the one worker is done: that one has it next, or another is sent.
+fn work_is_never_left_alone() {
+    let shared = Shared::<u8>::new(Context::root().child());
+    shared.limit(1);
+    let job = |place| GroupJob {
+        place: ResultPlace::after(place),
+        work: Box::pin(std::future::ready(Ok(1))),
+    };
+    assert!(shared.push(job(0)).0);
+    assert!(shared.arrive().0.is_some());
+    let worker = thread::spawn({
+        let shared = shared.clone();
+        move || shared.settle_and_next(ResultPlace::after(0), Outcome::Returned(Ok(1))).is_some()
+    });
+    let sent = shared.push(job(1)).0;
+    assert_ne!(worker.join().unwrap(), sent, "work has no worker, or two");
+}
+
+#[test]
+fn group_work() {
+    holds("group_work", work_is_never_left_alone);
+    catches(Fault::GroupLooksBeforeItGoes, work_is_never_left_alone);
 }
 
 #[test]

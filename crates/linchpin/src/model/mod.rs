@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context as Poller, Poll, Wake, Waker};
 
-use loom::thread;
+use loom::sync::Notify;
 
 use crate::shim::Fault;
 
@@ -51,7 +51,7 @@ pub(crate) fn holds(name: &str, model: impl Fn() + Send + Sync + 'static) {
 }
 
 /// Proves that the model can fail: with `fault` in the code it must.
-fn catches(fault: Fault, model: impl Fn() + Send + Sync + 'static) {
+pub(crate) fn catches(fault: Fault, model: impl Fn() + Send + Sync + 'static) {
     PLANTED.set(Some(fault));
     let caught = fails(model);
     PLANTED.set(None);
@@ -107,22 +107,24 @@ impl Wake for Woken {
     }
 }
 
-struct Unpark(thread::Thread);
+/// Rings for whoever waits, now or later. Not loom's `unpark`, which also wakes a thread that waits for something else.
+struct Bell(Notify);
 
-impl Wake for Unpark {
+impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        self.0.unpark();
+        self.0.notify();
     }
 }
 
 /// Loom's own cannot be used: it aborts the process where it should let a planted fault be caught.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let bell = Arc::new(Bell(Notify::new()));
+    let waker = Waker::from(bell.clone());
     let mut future = pin!(future);
     loop {
         match future.as_mut().poll(&mut Poller::from_waker(&waker)) {
             Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
+            Poll::Pending => bell.0.wait(),
         }
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! A module of the pool, whose insides it drives.
 
+use std::future::poll_fn;
+use std::mem::ManuallyDrop;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,81 +14,52 @@ use loom::thread;
 use metrics::Counter;
 
 use super::handle::Handle;
-use super::job::{Cell, Fetch, Held, Job, Seat};
+use super::job::{self, Fetched, Held, Seat};
 use super::meters::Profile;
 use super::options::Options;
 use super::stats::End;
-use super::work::{Blocks, Outcome};
-use crate::model::{Woken, block_on, catches_variant, holds};
+use super::work::Blocks;
+use crate::model::{Woken, block_on, catches, holds};
+use crate::shim::Fault;
 use crate::task::span::SpawnSpan;
 use crate::{Context, Error};
-
-/// A handle that looks whether its job is over and leaves its waker under two holds of the lock, not one.
-struct Hasty<T>(Arc<dyn Fetch<T>>);
-
-impl<T> Fetch<T> for Hasty<T> {
-    fn poll_fetch(&self, cx: &Poller<'_>) -> Poll<Outcome<T>> {
-        if self.0.is_over() {
-            return self.0.poll_fetch(cx);
-        }
-        // What is there by now is not looked for.
-        drop(self.0.poll_fetch(cx));
-        Poll::Pending
-    }
-
-    fn is_over(&self) -> bool {
-        self.0.is_over()
-    }
-
-    /// Only a model that has failed drops it unfetched, and that has no locks any more.
-    fn forget(&self) {}
-}
 
 fn profile() -> Arc<Profile> {
     Arc::new(Profile::new(&Options::default()))
 }
 
 /// A job that is queued, and its handle.
-fn submitted<F, T>(profile: &Arc<Profile>, job: F) -> (Held, Arc<dyn Fetch<T>>)
+fn submitted<F, T>(profile: &Arc<Profile>, job: F) -> (Held, Fetched<T>)
 where
     F: FnOnce(&Context) -> Result<T, Error> + Send + 'static,
     T: Send + 'static,
 {
     let work = Blocks { job, context: Context::root(), pool: None, span: SpawnSpan::default() };
-    let cell = Cell::new(work, profile.clone());
-    let job: Arc<dyn Job> = cell.clone();
-    (Held::new(job), cell)
+    let (due, submission) = job::job(work, profile.clone());
+    (Held::new(due), submission.taken_in())
 }
 
 fn run(job: Held) -> Option<End> {
     job.begin(&mut Seat::new(async { End::Dropped }))
 }
 
-fn joined(fetch: impl FnOnce(Arc<dyn Fetch<u8>>) -> Arc<dyn Fetch<u8>>) {
-    let (job, cell) = submitted(&profile(), |_| Ok(7));
-    let handle = Handle::new(fetch(cell));
-    let worker = thread::spawn(move || assert_eq!(run(job), Some(End::Done)));
-    assert_eq!(block_on(handle.join()).unwrap(), 7);
-    worker.join().unwrap();
-}
-
 /// A job ends while its handle is joined: it is found, or wakes the joiner.
 fn a_joiner_gets_what_the_job_came_to() {
-    joined(|cell| cell);
-}
-
-/// The same, with a handle that is made wrong.
-fn a_hasty_joiner_sleeps_for_ever() {
-    joined(|cell| Arc::new(Hasty(cell)));
+    let (job, fetched) = submitted(&profile(), |_| Ok(7));
+    // Not dropped: it says so, and a model that has failed has no atomics any more.
+    let mut fetched = ManuallyDrop::new(fetched);
+    let worker = thread::spawn(move || assert_eq!(run(job), Some(End::Done)));
+    assert_eq!(block_on(poll_fn(|cx| fetched.poll(cx))).unwind().unwrap(), 7);
+    worker.join().unwrap();
 }
 
 /// A handle moves to another task while its job ends: that one is woken, if it did not find the result.
 fn the_last_to_ask_is_woken() {
-    let (job, cell) = submitted(&profile(), |_| Ok(7));
+    let (job, mut fetched) = submitted(&profile(), |_| Ok(7));
     let worker = thread::spawn(move || run(job));
     let asks = [(); 2].map(|()| {
         let woken = Arc::new(Woken::default());
-        let polled = cell.poll_fetch(&Poller::from_waker(&Waker::from(woken.clone())));
+        let polled = fetched.poll(&Poller::from_waker(&Waker::from(woken.clone())));
         (woken, polled)
     });
     worker.join().unwrap();
@@ -100,7 +73,7 @@ fn the_last_to_ask_is_woken() {
         (Poll::Pending, Poll::Ready(outcome)) => assert_eq!(outcome.end(), End::Done),
         (Poll::Pending, Poll::Pending) => {
             assert_eq!(woken.times(), 1, "a wake-up was lost");
-            assert!(cell.is_over());
+            assert!(fetched.is_over());
         }
     }
 }
@@ -111,9 +84,9 @@ fn what_nobody_fetches_is_told_once() {
     let mut profile = Profile::new(&Options::default());
     profile.meters.panics = Counter::from_arc(told.clone());
     let profile = Arc::new(profile);
-    let (job, cell) = submitted::<_, u8>(&profile, |_| resume_unwind(Box::new("planned")));
+    let (job, fetched) = submitted::<_, u8>(&profile, |_| resume_unwind(Box::new("planned")));
     let worker = thread::spawn(move || assert_eq!(run(job), Some(End::Panicked)));
-    drop(Handle::new(cell));
+    drop(Handle::new(fetched));
     worker.join().unwrap();
     assert_eq!(told.load(Ordering::Relaxed), 1);
 }
@@ -122,9 +95,9 @@ fn what_nobody_fetches_is_told_once() {
 fn a_joiner_hears_that_its_job_was_dropped() {
     let probe = Arc::new(());
     let held = probe.clone();
-    let (job, cell) = submitted(&profile(), move |_| Ok(Arc::strong_count(&held)));
+    let (job, fetched) = submitted(&profile(), move |_| Ok(Arc::strong_count(&held)));
     let dropper = thread::spawn(move || drop(job));
-    let error = block_on(Handle::new(cell).join()).unwrap_err();
+    let error = block_on(Handle::new(fetched).join()).unwrap_err();
     assert_eq!(error.kind(), crate::Kind::Cancelled);
     dropper.join().unwrap();
     assert_eq!(Arc::strong_count(&probe), 1, "the work is still there");
@@ -133,7 +106,8 @@ fn a_joiner_hears_that_its_job_was_dropped() {
 #[test]
 fn pool_handle_join() {
     holds("pool_handle_join", a_joiner_gets_what_the_job_came_to);
-    catches_variant("PoolHandleLooksBeforeItWaits", a_hasty_joiner_sleeps_for_ever);
+    catches(Fault::PoolHandleLooksBeforeItWaits, a_joiner_gets_what_the_job_came_to);
+    catches(Fault::PoolIsOverBeforeItIsWritten, a_joiner_gets_what_the_job_came_to);
 }
 
 #[test]

@@ -2,182 +2,41 @@
 //!
 //! | you want | use |
 //! |---|---|
+//! | to stop asking a callee that is not well | [`breaker::Breaker`] |
 //! | to know when to try again | [`retry::Schedule`] |
 //! | to cap how many run at once | [`bulkhead::Bulkhead`] |
 //!
+//! # The words
+//!
 //! A call through a policy fails with [`Failed`]: the callee's own error, or the word of the policy that it was never
-//! asked ([`Refusal`]), or that its time ran out, or that its context ended.
+//! asked ([`Refusal`]), or that its time ran out, or that its context ended. What a call says of its callee is an
+//! [`Outcome`], and a [`Classify`] reads it from the result: one for all policies around a call.
+//!
+//! | what happened | outcome |
+//! |---|---|
+//! | the callee answered | what the classifier says |
+//! | a time limit or a deadline cut it while it ran | `Failure` |
+//! | it panicked | `Failure` |
+//! | the call was dropped or cancelled | `Ignored` |
+//! | another policy refused it, or its time was up before the callee was asked | `Ignored` |
+//!
+//! What a policy lets in holds a permit. Dropping one gives back exactly what was taken and is `Ignored`, or `Failure`
+//! while a panic unwinds.
+//!
+//! A duration has elapsed once `now - start >= duration`; a call is *slow* only if it took strictly longer.
 
+mod bad_options;
+pub mod breaker;
 pub mod bulkhead;
+mod failed;
+mod news;
+mod outcome;
+mod refusal;
 pub mod retry;
+mod snapshot;
 
-use std::convert::Infallible;
-use std::fmt;
-use std::time::Duration;
-
-use crate::context::Ended;
-use crate::error::{Error, Kind};
-
-/// Why a call through a policy has no result. `E` is the callee's own error; a mere admission has none.
-///
-/// One pointer wide, so that a call which succeeds carries no room for why another did not.
-#[derive(Debug)]
-pub struct Failed<E = Infallible> {
-    kind: Box<FailedKind<E>>,
-}
-
-/// The ways to fail.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum FailedKind<E = Infallible> {
-    /// The callee was asked and failed.
-    Callee(E),
-    /// The context ended before or while waiting; the callee may or may not have been asked.
-    Ended(Ended),
-    /// The callee was asked and panicked; the error holds a [`Panicked`](crate::error::Panicked).
-    Panicked(Error),
-    /// A policy refused; the callee was never asked.
-    Refused(Refusal),
-    /// The callee was asked and took too long.
-    TimedOut,
-}
-
-/// A refusal that explains itself.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Refusal {
-    /// Which kind of policy refused ("bulkhead").
-    pub policy: &'static str,
-    /// Which one of them.
-    pub instance: &'static str,
-    /// What was full or spent, in words.
-    pub reason: &'static str,
-    /// The number that was compared ...
-    pub used: u64,
-    /// ... with this bound.
-    pub limit: u64,
-    /// When another attempt makes sense, if that is known.
-    pub retry_after: Option<Duration>,
-}
-
-/// Options that do not fit together, found when a component is built.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct BadOptions {
-    component: &'static str,
-    why: String,
-}
-
-// ===== impl Failed =====
-
-impl<E> Failed<E> {
-    /// What happened.
-    #[must_use]
-    pub fn kind(&self) -> &FailedKind<E> {
-        &self.kind
-    }
-
-    /// What happened, by value.
-    #[must_use]
-    pub fn into_kind(self) -> FailedKind<E> {
-        *self.kind
-    }
-}
-
-impl<E> From<FailedKind<E>> for Failed<E> {
-    fn from(kind: FailedKind<E>) -> Self {
-        Self { kind: Box::new(kind) }
-    }
-}
-
-impl<E> From<Ended> for Failed<E> {
-    fn from(ended: Ended) -> Self {
-        FailedKind::Ended(ended).into()
-    }
-}
-
-impl<E> From<Refusal> for Failed<E> {
-    fn from(refusal: Refusal) -> Self {
-        FailedKind::Refused(refusal).into()
-    }
-}
-
-impl<E: fmt::Display> fmt::Display for Failed<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.kind {
-            FailedKind::Callee(error) => error.fmt(f),
-            FailedKind::Ended(ended) => ended.fmt(f),
-            FailedKind::Panicked(error) => error.fmt(f),
-            FailedKind::Refused(refusal) => refusal.fmt(f),
-            FailedKind::TimedOut => f.write_str("timed out"),
-        }
-    }
-}
-
-impl<E: std::error::Error + 'static> std::error::Error for Failed<E> {
-    /// What happened, as the type it is, so that it is found in a chain. It has the same text, which
-    /// [`Error::report`] does not print twice.
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &*self.kind {
-            FailedKind::Callee(error) => Some(error),
-            FailedKind::Ended(ended) => Some(ended),
-            FailedKind::Panicked(error) => Some(error),
-            FailedKind::Refused(refusal) => Some(refusal),
-            FailedKind::TimedOut => None,
-        }
-    }
-}
-
-impl From<Failed> for Error {
-    fn from(failed: Failed) -> Self {
-        match *failed.kind {
-            FailedKind::Callee(never) => match never {},
-            FailedKind::Ended(ended) => ended.into(),
-            FailedKind::Panicked(error) => error,
-            FailedKind::Refused(refusal) => refusal.into(),
-            FailedKind::TimedOut => Self::new(Kind::DeadlineExceeded, "timed out"),
-        }
-    }
-}
-
-// ===== impl Refusal =====
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { policy, instance, reason, used, limit, retry_after } = self;
-        write!(f, "{policy} `{instance}` refused: {reason} ({used} of {limit})")?;
-        match retry_after {
-            Some(wait) => write!(f, ", try again in {wait:?}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl std::error::Error for Refusal {}
-
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        Self::new(Kind::ResourceExhausted, refusal)
-    }
-}
-
-// ===== impl BadOptions =====
-
-impl BadOptions {
-    pub(crate) fn new(component: &'static str, why: impl Into<String>) -> Self {
-        Self { component, why: why.into() }
-    }
-}
-
-impl fmt::Display for BadOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "bad options for {}: {}", self.component, self.why)
-    }
-}
-
-impl std::error::Error for BadOptions {}
-
-impl From<BadOptions> for Error {
-    fn from(bad: BadOptions) -> Self {
-        Self::new(Kind::InvalidArgument, bad)
-    }
-}
+pub use self::bad_options::BadOptions;
+pub use self::failed::{Failed, FailedKind};
+pub use self::outcome::{ByFailed, ByKind, ByResult, Classify, Outcome};
+pub use self::refusal::Refusal;
+pub use self::snapshot::Snapshot;

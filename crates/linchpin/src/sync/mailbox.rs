@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker, ready};
 use tokio::task::coop;
 
 use crate::shim::{Fault, Mutex, lock, planted};
+use crate::task::wake;
 use crate::time::Instant;
 
 /// What is in a mailbox.
@@ -82,7 +83,7 @@ impl<M: Machine> Tx<M> {
         let (result, news) = work(&mut state.machine, value);
         let waiter = if news { state.waiter.take() } else { None };
         drop(state);
-        waiter.into_iter().for_each(Waker::wake);
+        wake("channel", waiter);
         Ok(result)
     }
 
@@ -108,7 +109,7 @@ impl<M: Machine> Drop for Tx<M> {
         state.senders -= 1;
         let waiter = if state.senders == 0 { state.waiter.take() } else { None };
         drop(state);
-        waiter.into_iter().for_each(Waker::wake);
+        wake("channel", waiter);
     }
 }
 

@@ -6,8 +6,9 @@
 use std::pin::Pin;
 use std::task::{Context as Poller, Poll, Waker};
 
-use crate::task::contained;
+use crate::context::{Cancelled, Context, Ended};
 use crate::task::slab::Slab;
+use crate::task::wake;
 
 /// The list.
 #[derive(Debug, Default)]
@@ -49,7 +50,19 @@ const FIRST: u32 = 0;
 
 // ===== impl Waiters =====
 
+impl Ticket {
+    /// Whether all were called since, of which there have been so many rounds.
+    pub(crate) fn is_before(self, round: usize) -> bool {
+        self.round != round
+    }
+}
+
 impl Waiters {
+    /// How often all were called.
+    pub(crate) fn round(&self) -> usize {
+        self.round
+    }
+
     pub(crate) fn len(&self) -> usize {
         usize::from(self.first.is_some()) + self.rest.len()
     }
@@ -103,18 +116,20 @@ impl Waiters {
     }
 
     /// Calls all who wait.
+    #[inline]
     pub(crate) fn call(&mut self) -> Calls {
         self.round = self.round.wrapping_add(1);
-        Calls { first: self.first.take(), rest: self.rest.drain() }
+        let rest = if self.rest.len() == 0 { Vec::new() } else { self.rest.drain() };
+        Calls { first: self.first.take(), rest }
     }
 }
 
 impl Drop for Calls {
+    #[inline]
     fn drop(&mut self) {
-        let first = self.first.take().into_iter();
-        for waker in first.chain(std::mem::take(&mut self.rest)) {
-            // One that panics must not keep the others from being called.
-            contained("waiters", "a waker of one who waits panicked", || waker.wake());
+        let (first, rest) = (self.first.take(), std::mem::take(&mut self.rest));
+        if first.is_some() || !rest.is_empty() {
+            wake("waiters", first.into_iter().chain(rest));
         }
     }
 }
@@ -125,6 +140,17 @@ impl Drop for Calls {
 pub(crate) trait Place {
     /// Enters, unless there is nothing to wait for.
     fn enter(&self, waker: Waker) -> Option<Ticket>;
+
+    /// Whether there is nothing to wait for, as far as that is seen without the lock.
+    fn is_open(&self) -> bool {
+        false
+    }
+
+    /// Whether that one was called, or is about to be in a hold of the lock that has begun, as far as that is seen without
+    /// the lock.
+    fn was_called(&self, _: Ticket) -> bool {
+        false
+    }
 
     /// Works on the list, under the lock.
     fn list<R>(&self, work: impl FnOnce(&mut Waiters) -> R) -> R;
@@ -138,7 +164,21 @@ pub(crate) trait Place {
 /// A wait, from the first poll on; dropping it leaves.
 pub(crate) struct Wait<P: Place> {
     place: P,
-    ticket: Option<Ticket>,
+    stay: Stay,
+}
+
+/// The same for who does not keep the place: it must [leave](Stay::leave) by itself.
+#[derive(Debug, Default)]
+pub(crate) struct Stay(Option<Ticket>);
+
+/// A wait until a context ends. Smaller than a [`Run`](crate::context::Context::run) around a [`Wait`], and written by
+/// hand, for waits that are most often over at once.
+#[must_use = "futures do nothing unless polled"]
+pub(crate) struct Within<'a, P: Place> {
+    wait: Wait<P>,
+    ctx: &'a Context,
+    ended: Option<Cancelled<'a>>,
+    begun: bool,
 }
 
 /// How a wait was over.
@@ -151,33 +191,11 @@ pub(crate) enum Over {
 
 impl<P: Place> Wait<P> {
     pub(crate) fn at(place: P) -> Self {
-        Self { place, ticket: None }
-    }
-
-    /// It is known to be called, or to be about to be: there is nothing to leave any more.
-    pub(crate) fn is_over(&mut self) {
-        self.ticket = None;
+        Self { place, stay: Stay::default() }
     }
 
     pub(crate) fn poll_over(&mut self, waker: &Waker) -> Poll<Over> {
-        let Some(ticket) = self.ticket else {
-            self.ticket = self.place.enter(waker.clone());
-            return if self.ticket.is_some() { Poll::Pending } else { Poll::Ready(Over::AtOnce) };
-        };
-        match self.place.list(|waiters| waiters.turn(ticket, waker)) {
-            Turn::Called => {
-                self.ticket = None;
-                Poll::Ready(Over::Called)
-            }
-            Turn::Waits => Poll::Pending,
-            Turn::Moved => {
-                let clone = waker.clone();
-                // Dropped here, outside of the lock.
-                let _before = self.place.list(|waiters| waiters.renew(ticket, clone));
-                // It may have been called since, by the waker it has no more: looks again.
-                self.poll_over(waker)
-            }
-        }
+        self.stay.poll_over(&self.place, waker)
     }
 }
 
@@ -191,8 +209,75 @@ impl<P: Place + Unpin> Future for Wait<P> {
 
 impl<P: Place> Drop for Wait<P> {
     fn drop(&mut self) {
-        if let Some(ticket) = self.ticket {
-            drop(self.place.leave(ticket));
+        self.stay.leave(&self.place);
+    }
+}
+
+impl<'a, P: Place> Within<'a, P> {
+    pub(crate) fn new(ctx: &'a Context, place: P) -> Self {
+        Self { wait: Wait::at(place), ctx, ended: None, begun: false }
+    }
+
+    fn poll_long(&mut self, cx: &mut Poller<'_>) -> Poll<Result<Over, Ended>> {
+        self.begun = true;
+        if let Poll::Ready(over) = self.wait.poll_over(cx.waker()) {
+            return Poll::Ready(Ok(over));
+        }
+        let ended = self.ended.get_or_insert_with(|| self.ctx.cancelled());
+        Pin::new(ended).poll(cx).map(|cause| Err(cause.into()))
+    }
+}
+
+impl<P: Place + Unpin> Future for Within<'_, P> {
+    type Output = Result<Over, Ended>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
+        let within = &mut *self;
+        if !within.begun {
+            within.ctx.check()?;
+            if within.wait.place.is_open() {
+                return Poll::Ready(Ok(Over::AtOnce));
+            }
+        }
+        within.poll_long(cx)
+    }
+}
+
+impl Stay {
+    pub(crate) fn poll_over(&mut self, place: &impl Place, waker: &Waker) -> Poll<Over> {
+        let Some(ticket) = self.0 else {
+            self.0 = place.enter(waker.clone());
+            return if self.0.is_some() { Poll::Pending } else { Poll::Ready(Over::AtOnce) };
+        };
+        if place.was_called(ticket) {
+            self.0 = None;
+            return Poll::Ready(Over::Called);
+        }
+        match place.list(|waiters| waiters.turn(ticket, waker)) {
+            Turn::Called => {
+                self.0 = None;
+                Poll::Ready(Over::Called)
+            }
+            Turn::Waits => Poll::Pending,
+            Turn::Moved => {
+                let clone = waker.clone();
+                // Dropped here, outside of the lock.
+                let _before = place.list(|waiters| waiters.renew(ticket, clone));
+                // It may have been called since, by the waker it has no more: looks again.
+                self.poll_over(place, waker)
+            }
+        }
+    }
+
+    /// It is known to be called, or to be about to be: there is nothing to leave any more.
+    pub(crate) fn is_over(&mut self) {
+        self.0 = None;
+    }
+
+    pub(crate) fn leave(&mut self, place: &impl Place) {
+        if let Some(ticket) = self.0.take() {
+            drop(place.leave(ticket));
         }
     }
 }

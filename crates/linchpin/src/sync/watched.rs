@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::shim::atomic::{AtomicUsize, Ordering};
 use crate::shim::{Fault, Mutex, lock, planted};
 use crate::sync::channel::RecvError;
-use crate::sync::waiters::{Place, Ticket, Wait, Waiters};
+use crate::sync::waiters::{Place, Ticket, Waiters, Within};
 
 /// A value that is replaced from time to time, for many [viewers](Viewer) each of which wants the latest.
 ///
@@ -166,7 +166,7 @@ impl<T> Viewer<T> {
     pub async fn changed(&mut self, ctx: &Context) -> Result<&Arc<T>, RecvError> {
         ctx.check()?;
         if !self.has_changed() {
-            ctx.run(Wait::at(Newer { shared: &self.shared, seen: self.seen })).await?;
+            Within::new(ctx, Newer { shared: &self.shared, seen: self.seen }).await?;
             if !self.has_changed() {
                 return Err(RecvError::Closed);
             }
@@ -253,6 +253,11 @@ impl<T> Place for Newer<'_, T> {
             return None;
         }
         Some(state.waiters.enter(waker))
+    }
+
+    fn was_called(&self, _: Ticket) -> bool {
+        // Whoever replaces the value, or is the last to go, calls all in the same hold of the lock.
+        self.shared.version.load(Ordering::Acquire) != self.seen
     }
 
     fn list<R>(&self, work: impl FnOnce(&mut Waiters) -> R) -> R {

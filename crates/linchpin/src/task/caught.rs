@@ -52,6 +52,7 @@ impl<F, P: Panic> Caught<F, P> {
 impl<F: Future, P: Panic> Future for Caught<F, P> {
     type Output = Result<F::Output, P>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let polled = P::catch(|| {
             let work = self.as_mut().project().work.as_pin_mut();

@@ -52,6 +52,7 @@ impl<F> Listed<F> {
 impl<F: Future> Future for Listed<F> {
     type Output = F::Output;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let output = {

@@ -50,6 +50,7 @@ pub mod watch;
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::task::Waker;
 use std::thread::JoinHandle;
 
 use tokio::task::JoinError;
@@ -58,7 +59,7 @@ use tokio::task::JoinError;
 pub(crate) use self::belt::{Belt, Load};
 pub use self::group::{Group, NotSpawned};
 #[cfg(all(test, linchpin_loom))]
-pub(crate) use self::group::{Outcome, Place as ResultPlace, Shared, Ticket};
+pub(crate) use self::group::{Job as GroupJob, Outcome, Place as ResultPlace, Shared, Ticket};
 #[cfg(feature = "testing")]
 pub use self::home::Home;
 use self::listed::Listed;
@@ -240,7 +241,7 @@ pub fn panic_text(payload: &(dyn Any + Send)) -> &str {
 pub(crate) fn tell_panic(owner: &'static str, what: &'static str, payload: &(dyn Any + Send)) {
     metrics::counter!("linchpin_task_panics_total", "owner" => owner).increment(1);
     let panic = panic_text(payload);
-    tracing::error!(panic, "{what}");
+    tracing::error!(owner, panic, "{what}");
 }
 
 /// Runs `work`, whose panic must not reach whoever runs it, nor those whose turn comes after it.
@@ -256,6 +257,28 @@ pub(crate) fn contained(owner: &'static str, what: &'static str, work: impl FnOn
 fn tell_and_drop(owner: &'static str, what: &'static str, payload: Box<dyn Any + Send>) {
     tell_panic(owner, what, payload.as_ref());
     drop(payload);
+}
+
+/// The same for each of `items`: those that come after one that panicked have their turn all the same.
+pub(crate) fn each_contained<T>(
+    owner: &'static str,
+    what: &'static str,
+    mut items: impl Iterator<Item = T>,
+    mut work: impl FnMut(T),
+) {
+    let mut is_over = false;
+    while !is_over {
+        contained(owner, what, || {
+            items.by_ref().for_each(&mut work);
+            is_over = true;
+        });
+    }
+}
+
+/// Wakes each. A waker is the business of whoever is polled with it: its panic must not reach whoever wakes, nor those who
+/// are woken after it.
+pub(crate) fn wake(owner: &'static str, wakers: impl IntoIterator<Item = Waker>) {
+    each_contained(owner, "a waker panicked", wakers.into_iter(), Waker::wake);
 }
 
 /// `work` as a listed task in the caller's span.

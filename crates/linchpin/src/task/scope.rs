@@ -139,7 +139,6 @@ impl<'a, T: Send + 'a> Scope<'a, T> {
     }
 
     async fn run(&mut self) {
-        self.verdict.expect(self.spawned);
         poll_fn(|cx| self.poll_run(cx)).await;
     }
 

@@ -63,6 +63,7 @@ impl<F> InSpan<F> {
 impl<F: Future> Future for InSpan<F> {
     type Output = F::Output;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let output = {
             let this = self.as_mut().project();

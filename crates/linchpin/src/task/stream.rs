@@ -20,6 +20,7 @@ use futures_util::{Stream, StreamExt as _};
 use super::fan::{FanOut, Share};
 use crate::resilience::BadOptions;
 use crate::shim::{Fault, Mutex, lock, planted};
+use crate::task::wake;
 
 /// A stream of what the loop `work` [gives](Yielder::give), one item whenever the reader asks for one.
 ///
@@ -175,9 +176,7 @@ impl<T> Hand<T> {
         drop(state);
         drop(before);
         // Whoever polls the loop looks at the hand next, so only another task need be told.
-        if let Some(reader) = reader {
-            reader.wake();
-        }
+        wake("stream", reader);
         Poll::Pending
     }
 
@@ -196,9 +195,7 @@ impl<T> Hand<T> {
         // The reader's next poll is the loop's, too.
         let giver = state.giver.take_if(|giver| !giver.will_wake(cx.waker()));
         drop(state);
-        if let Some(giver) = giver {
-            giver.wake();
-        }
+        wake("stream", giver);
         Poll::Ready(item)
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::stream::Iter;
 use linchpin::context::{Cancelled, Cause, Child, Context, Ended};
 use linchpin::error::{Error, Kind, Panicked, catch_async};
+use linchpin::resilience::breaker::{self, Breaker, Registry};
 use linchpin::resilience::bulkhead::{self, Bulkhead, Permit};
 use linchpin::resilience::retry::{Jitter, Schedule};
 use linchpin::resilience::{BadOptions, Failed, FailedKind, Refusal};
@@ -34,6 +35,8 @@ const fn shared<T: Send + Sync>() {}
 const _: () = {
     shared::<(Cancelled<'_>, Cause, Child, Context, Ended)>();
     shared::<(Error, Kind, Panicked)>();
+    shared::<(breaker::Options, Breaker, breaker::Permit<'_>, breaker::Layer)>();
+    shared::<(Registry<String>, breaker::RegistryOptions, breaker::Numbers)>();
     shared::<(bulkhead::Options, Bulkhead, Permit)>();
     shared::<(Jitter, Schedule, BadOptions, Failed<Error>, FailedKind<Error>, Refusal)>();
     shared::<(pool::Options, Pool, BlockingPool, Handle<u8>, NotSubmitted<u8>)>();
@@ -72,6 +75,8 @@ fn every_wait_may_move_between_threads() {
     sent(ctx.run(async {}));
     sent(ctx.sleep(Duration::ZERO));
     sent(catch_async(async {}));
+    let breaker = Breaker::new("test", breaker::Options::default()).unwrap();
+    sent(breaker.call(&ctx, || async { Ok::<_, Error>(1) }));
     let door = Bulkhead::new("test", 1, bulkhead::Options::default()).unwrap();
     sent(door.enter(&ctx));
     let semaphore = Semaphore::new(1, semaphore::Options::default()).unwrap();

@@ -204,7 +204,7 @@ fn a_second_panic_is_logged() {
         }));
     });
     let second = if task::panic_text(&*raised.unwrap()) == "one" { "other" } else { "one" };
-    let line = format!("another task of a group panicked panic=\"{second}\"");
+    let line = format!("another task of a group panicked owner=\"group\" panic=\"{second}\"");
     assert_eq!(lines.iter().filter(|told| told.contains(&line)).count(), 1, "{lines:?}");
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use linchpin::resilience::breaker::{self, Breaker};
 use linchpin::resilience::bulkhead::{self, Bulkhead};
 use linchpin::sync::batch::{self, Batcher};
 use linchpin::sync::bus::{self, Bus};
@@ -20,6 +21,14 @@ const SECOND: Duration = Duration::from_secs(1);
 type Build = fn() -> Result<(), linchpin::Error>;
 
 const DEFAULTS: &[(&str, Build)] = &[
+    ("resilience::breaker::options::Options", || {
+        Ok(Breaker::new("test", breaker::Options::default()).map(drop)?)
+    }),
+    ("resilience::breaker::registry::RegistryOptions", || {
+        let limits = breaker::RegistryOptions::default();
+        let options = breaker::Options::default();
+        Ok(breaker::Registry::<u8>::new("test", options, limits).map(drop)?)
+    }),
     ("resilience::bulkhead::Options", || {
         Ok(Bulkhead::new("test", 1, bulkhead::Options::default()).map(drop)?)
     }),

@@ -44,6 +44,14 @@ fn maps() -> [Tested; 3] {
 
 const KEYS: usize = 128;
 
+/// One key, and several: what Go changes alone.
+const SOME: [&[usize]; 2] = [&[15], &[1, 105, 6, 85]];
+
+/// What `n` has for a value after those have had one added.
+fn moved(n: usize, those: &[usize]) -> usize {
+    n + usize::from(those.contains(&n))
+}
+
 fn key(n: usize) -> String {
     // Some short, some long, some empty at the end, as in Go's list.
     "x".repeat(n % 7) + &n.to_string()
@@ -150,12 +158,16 @@ fn go_compare_and_delete() {
                 assert_eq!(map.get(&key(n)), None);
             }
         }
-        fill(&map);
-        for n in [1, 105, 6, 85] {
-            assert!(!delete(&map, &key(n), usize::MAX) && delete(&map, &key(n), n));
+        for some in SOME {
+            fill(&map);
+            for n in some {
+                assert!(!delete(&map, &key(*n), usize::MAX) && delete(&map, &key(*n), *n));
+                assert!(!delete(&map, &key(*n), *n));
+            }
+            assert!((0..KEYS).all(|n| map.get(&key(n)) == (!some.contains(&n)).then_some(n)));
+            map.clear();
         }
-        let left = |n: &usize| ![1, 105, 6, 85].contains(n);
-        assert!((0..KEYS).all(|n| map.get(&key(n)) == left(&n).then_some(n)));
+        fill(&map);
         for (key, value) in &map {
             assert!(delete(&map, &key, value));
         }
@@ -176,6 +188,15 @@ fn go_compare_and_swap() {
             }
         }
         assert!((0..KEYS).all(|n| map.get(&key(n)) == Some(n + 3)));
+        for some in SOME {
+            map.clear();
+            fill(&map);
+            for n in some {
+                assert!(!swap(&map, &key(*n), usize::MAX, n + 1));
+                assert!(swap(&map, &key(*n), *n, n + 1) && !swap(&map, &key(*n), *n, n + 1));
+            }
+            assert!((0..KEYS).all(|n| map.get(&key(n)) == Some(moved(n, some))));
+        }
     }
 }
 
@@ -185,11 +206,20 @@ fn go_swap() {
         for n in 0..KEYS {
             assert_eq!((map.insert(key(n), n), map.insert(key(n), n)), (None, Some(n)));
         }
-        for n in [1, 105, 6, 85] {
-            assert_eq!(map.insert(key(n), n + 1), Some(n));
+        for round in 0..3 {
+            for n in 0..KEYS {
+                assert_eq!(map.insert(key(n), n + round + 1), Some(n + round));
+            }
         }
-        let moved = |n: usize| if [1, 105, 6, 85].contains(&n) { n + 1 } else { n };
-        assert!((0..KEYS).all(|n| map.get(&key(n)) == Some(moved(n))));
+        assert!((0..KEYS).all(|n| map.insert(key(n), n + 3) == Some(n + 3)));
+        for some in SOME {
+            map.clear();
+            fill(&map);
+            for n in some {
+                assert_eq!(map.insert(key(*n), n + 1), Some(*n));
+            }
+            assert!((0..KEYS).all(|n| map.get(&key(n)) == Some(moved(n, some))));
+        }
     }
 }
 
@@ -202,10 +232,18 @@ fn go_load_and_delete() {
                 assert_eq!((map.remove(&key(n)), map.remove(&key(n))), (Some(n), None));
             }
         }
+        for some in SOME {
+            fill(&map);
+            for n in some {
+                assert_eq!((map.remove(&key(*n)), map.remove(&key(*n))), (Some(*n), None));
+            }
+            assert!((0..KEYS).all(|n| map.get(&key(n)) == (!some.contains(&n)).then_some(n)));
+            map.clear();
+        }
         fill(&map);
-        assert_eq!(map.remove(&key(15)), Some(15));
-        assert!((0..KEYS).all(|n| map.get(&key(n)) == (n != 15).then_some(n)));
-        map.retain(|_, _| false);
+        for (key, value) in &map {
+            assert_eq!(map.remove(&key), Some(value));
+        }
         assert!(map.is_empty());
     }
 }
@@ -230,6 +268,9 @@ fn go_concurrent_keys_of_ones_own() {
                 assert!(!swap(&map, &own(n), id + 1, id + 2) && !delete(&map, &own(n), id + 1));
             }
             assert!((0..KEYS).all(|n| map.get(&own(n)).is_none()));
+            for n in 0..KEYS {
+                assert_eq!((map.insert(own(n), id), map.remove(&own(n))), (None, Some(id)));
+            }
         });
         assert!(map.is_empty());
     }

@@ -27,6 +27,7 @@ const DROPPED: &[Row] = &[
         "steps.rs",
     ),
     ("linchpin/src/error/panic.rs", &["catch_async"], "steps.rs"),
+    ("linchpin/src/resilience/breaker/mod.rs", &["Breaker::call"], "breaker/life.rs"),
     ("linchpin/src/resilience/bulkhead.rs", &["Bulkhead::enter"], "steps.rs"),
     (
         "linchpin/src/sync/bus/subscriber.rs",

@@ -9,6 +9,7 @@ use linchpin::Context;
 use linchpin::resilience::Failed;
 use linchpin::sync::Mutex;
 use linchpin::sync::channel::{self, Receiver, Sender};
+use linchpin::sync::counter::{Gauge, Reading};
 use linchpin::sync::lock::MutexGuard;
 use linchpin::sync::semaphore::{Options, Permit, Semaphore};
 use linchpin::time::Timestamp;
@@ -58,6 +59,7 @@ struct Shared {
     places: Semaphore,
     kibibytes: Semaphore,
     wake: Wake,
+    in_memory: Gauge,
     /// The due time and row of every delivery in memory, for the age of the oldest.
     due: Mutex<BTreeSet<(i64, i64)>>,
 }
@@ -97,6 +99,7 @@ impl Queue {
             places: Semaphore::new(places, Options::default().name("deliveries in memory"))?,
             kibibytes: Semaphore::new(kibibytes, Options::default().name("payloads in memory"))?,
             wake: Wake::new(),
+            in_memory: Gauge::new(),
             due: Mutex::default(),
         };
         Ok((Self { shared: Arc::new(shared) }, receiver))
@@ -181,11 +184,19 @@ impl Queue {
 
     pub(super) fn hand_over(&self, ready: Ready, room: Room) {
         self.shared.due().insert(ready.key());
+        self.shared.in_memory.up(1);
         let held = Held { ready, shared: self.shared.clone(), _room: room };
         // Closed means that the dispatcher has stopped: the lease is void at the next start.
         if self.shared.ready.try_send(held).is_err() {
             tracing::debug!("a delivery stays in the database");
         }
+    }
+
+    /// How many deliveries are in memory, their attempts under way included; and how many there were at most since this was
+    /// last asked.
+    #[must_use]
+    pub fn in_memory(&self) -> Reading {
+        self.shared.in_memory.restart()
     }
 
     /// When the oldest delivery in memory, or the oldest told of in the database, was due; `None` if none is due.
@@ -212,6 +223,7 @@ impl Ready {
 impl Drop for Held {
     fn drop(&mut self) {
         self.shared.due().remove(&self.ready.key());
+        self.shared.in_memory.down(1);
     }
 }
 

@@ -10,7 +10,8 @@ use relay::admin::{self, AdminState};
 use tower::ServiceExt as _;
 
 use crate::api::Api;
-use crate::process::Home;
+use crate::process::receiver::{Receiver, Reply};
+use crate::process::{Home, Relay, eventually};
 
 #[linchpin_testing::test]
 async fn panics_are_counted_from_the_start() {
@@ -18,6 +19,43 @@ async fn panics_are_counted_from_the_start() {
     let relay = home.serve(&[]).await;
     let metrics = relay.metrics().await;
     assert!(metrics.lines().any(|line| line == "linchpin_panics_total 0"), "{metrics}");
+}
+
+#[linchpin_testing::test]
+async fn a_peak_between_two_scrapes_is_seen_once() {
+    let (home, receiver) = (Home::new(), Receiver::start().await);
+    let relay = home.serve(&[]).await;
+    let (app, _) = relay.application(&[&receiver.url("/a"), &receiver.url("/b")]).await;
+    let hold = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    for path in ["/a", "/b"] {
+        receiver.reply(path, [Reply::After(hold.clone())]);
+    }
+    let message = relay.message(&app, "{}").await;
+    for path in ["/a", "/b"] {
+        receiver.wait(path, 1).await;
+    }
+    assert_eq!(in_memory(&relay).await, ("2".to_owned(), "2".to_owned()));
+    hold.add_permits(2);
+    relay.attempts(&app, &message, 2).await;
+    // An attempt is seen a moment before its place is free; the peak is what there was since the last look.
+    let mut before = "2".to_owned();
+    eventually("out of memory", async || {
+        let (level, peak) = in_memory(&relay).await;
+        assert_eq!(peak, std::mem::replace(&mut before, level.clone()));
+        level == "0"
+    })
+    .await;
+    assert_eq!(in_memory(&relay).await, ("0".to_owned(), "0".to_owned()));
+}
+
+/// What the metrics say of deliveries in memory, now and at most.
+async fn in_memory(relay: &Relay) -> (String, String) {
+    let metrics = relay.metrics().await;
+    let of = |name: &str| {
+        let mut lines = metrics.lines().filter_map(|line| line.strip_prefix(name));
+        lines.find_map(|rest| rest.strip_prefix(' ')).expect("a line of that name").to_owned()
+    };
+    (of("relay_deliveries_in_memory"), of("relay_deliveries_in_memory_peak"))
 }
 
 #[linchpin_testing::test]

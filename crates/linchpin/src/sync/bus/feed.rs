@@ -118,6 +118,12 @@ impl<T> Feed<T> {
         self.head.load(Ordering::Acquire) >> SHIFT
     }
 
+    /// Whether there are no more than the messages before `at`, and more may come.
+    #[inline]
+    pub(super) fn is_quiet_at(&self, at: u64) -> bool {
+        self.head.load(Ordering::Acquire) == at << SHIFT
+    }
+
     /// Whether nothing more than the messages before `at` will come.
     pub(super) fn ends_at(&self, at: u64) -> bool {
         self.head.load(Ordering::Acquire) == (at << SHIFT) | CLOSED
@@ -144,7 +150,7 @@ impl<T> Feed<T> {
         let _row = state.rows.remove(key);
         // There may be room now, for all of them.
         let calls = state.publishers.call();
-        let unread = state.is_unread().then(|| state.log.clear());
+        let unread = state.is_unread().then(|| state.log.take());
         drop(state);
         drop((calls, unread));
     }
@@ -300,8 +306,10 @@ impl<T> State<T> {
                 _unread: Some(entry),
             });
         }
-        let gone = if self.log.reaches(at) { Vec::new() } else { self.roll(at) };
-        self.log.write(at, entry);
+        let mut gone = Vec::new();
+        if let Err(entry) = self.log.write(entry) {
+            gone = self.roll(at, entry);
+        }
         self.told(feed, at + 1);
         if gone.is_empty() && self.parked.is_empty() {
             return None;
@@ -314,10 +322,12 @@ impl<T> State<T> {
         feed.head.store(head << SHIFT, Ordering::Release);
     }
 
-    /// Begins another segment, and lets go of those that nobody needs.
+    /// Begins another segment with `entry`, and lets go of those that nobody needs.
     #[cold]
-    fn roll(&mut self, at: u64) -> Vec<Arc<Segment<T>>> {
+    fn roll(&mut self, at: u64, entry: Entry<T>) -> Vec<Arc<Segment<T>>> {
         self.log.grow(at);
+        let written = self.log.write(entry);
+        debug_assert!(written.is_ok(), "a new segment has places");
         let (head, kept) = (self.head, self.head.saturating_sub(self.replay));
         let rows = &self.rows;
         self.log.trim(|from, to| {

@@ -27,11 +27,14 @@
 mod error;
 mod feed;
 mod log;
+mod message;
 mod names;
 mod numbers;
 mod options;
 mod pattern;
+mod recv;
 mod row;
+mod segment;
 mod subscriber;
 mod topic;
 
@@ -39,10 +42,11 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use self::error::{RecvError, TryRecvError};
+pub use self::message::{Batch, Message};
 use self::names::{Core, Open};
 pub use self::numbers::{Listed, Numbers};
 pub use self::options::{Options, Policy, Subscription};
-pub use self::subscriber::{Batch, Message, Subscriber};
+pub use self::subscriber::Subscriber;
 pub use self::topic::Topic;
 use crate::resilience::BadOptions;
 

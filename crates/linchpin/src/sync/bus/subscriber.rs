@@ -1,22 +1,18 @@
 //! A subscriber: where messages are received.
 
 use std::fmt;
-use std::ops::Deref;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as Poller, Poll, ready};
-
-use tokio::task::coop;
 
 use super::error::{RecvError, TryRecvError};
 use super::feed::{Feed, Found, Parking, Seat};
-use super::log::{Entry, Segment};
+use super::log::Segment;
+use super::message::{Batch, Message};
 use super::names::Lease;
 use super::numbers::Numbers;
 use super::options::{Policy, Subscription};
+use super::recv::Recv;
 use super::row::Reader;
-use crate::context::{Cancelled, Context, Ended};
-use crate::sync::waiters::Wait;
+use crate::context::Context;
 
 /// One who receives what is published to a topic, or to all that match a pattern. Dropping it unsubscribes.
 ///
@@ -36,32 +32,6 @@ pub struct Subscriber<T> {
     missed: u64,
     /// Up to there it reads without asking whether others should run.
     turn: u64,
-}
-
-/// A message, lent to a [`Subscriber`].
-pub struct Message<'a, T> {
-    topic: &'a str,
-    value: &'a T,
-    missed: u64,
-}
-
-/// Messages that were there, one after the other: the result of [`Subscriber::recv_many`].
-///
-/// They are all received, whether or not they are taken out of it.
-pub struct Batch<'a, T> {
-    topic: &'a str,
-    segment: &'a Segment<T>,
-    next: u64,
-    end: u64,
-    missed: u64,
-}
-
-/// A wait for something to look at again: written by hand, since it is small and most often over at once.
-struct News<'a, T> {
-    feed: &'a Feed<T>,
-    at: u64,
-    wait: Wait<Parking<'a, T>>,
-    ended: Cancelled<'a>,
 }
 
 /// Every so many messages that are there count against the budget that tokio gives a task for one turn.
@@ -93,12 +63,12 @@ impl<T> Subscriber<T> {
     /// # Cancel safety
     ///
     /// Safe: a message that was not returned is still to be received.
-    pub async fn recv(&mut self, ctx: &Context) -> Result<Message<'_, T>, RecvError> {
-        while !self.is_at_hand(ctx)? {
-            News::of(self, ctx).await?;
-            self.turn = self.at + TURN;
-        }
-        Ok(self.read())
+    #[inline]
+    pub fn recv<'a>(
+        &'a mut self,
+        ctx: &Context,
+    ) -> impl Future<Output = Result<Message<'a, T>, RecvError>> {
+        Recv::new(self, ctx, Self::read)
     }
 
     /// Receives all that is there, up to about sixty and no more than `most`, or waits for one.
@@ -110,23 +80,12 @@ impl<T> Subscriber<T> {
     /// # Cancel safety
     ///
     /// Safe: what was not returned is still to be received.
-    pub async fn recv_many(
-        &mut self,
+    pub fn recv_many<'a>(
+        &'a mut self,
         ctx: &Context,
         most: usize,
-    ) -> Result<Batch<'_, T>, RecvError> {
-        while !self.is_at_hand(ctx)? {
-            News::of(self, ctx).await?;
-            self.turn = self.at + TURN;
-        }
-        let next = self.at;
-        let before_the_stop = self.reader.stop().saturating_sub(next).max(1);
-        let most = most.max(1).min(before_the_stop.try_into().unwrap_or(usize::MAX));
-        let many = self.segment.written(next, most) as u64;
-        self.pass(many);
-        let missed = std::mem::take(&mut self.missed);
-        let (topic, segment, end) = (&*self.lease.feed.name, &*self.segment, self.at);
-        Ok(Batch { topic, segment, next, end, missed })
+    ) -> impl Future<Output = Result<Batch<'a, T>, RecvError>> {
+        Recv::new(self, ctx, move |subscriber: &'a mut Self| subscriber.read_many(most))
     }
 
     /// Receives the next message, if it is there now.
@@ -150,28 +109,31 @@ impl<T> Subscriber<T> {
     }
 
     /// Where it parks.
+    #[inline]
     pub(crate) fn parking(&self) -> Parking<'_, T> {
         Parking { feed: &*self.lease.feed, at: self.at }
     }
 
     /// Whether there is a message at hand, and it is still this task's turn.
     #[inline]
-    fn is_at_hand(&mut self, ctx: &Context) -> Result<bool, RecvError> {
-        ctx.check()?;
-        if self.at >= self.turn {
-            return Ok(false);
-        }
-        match self.find() {
-            Ok(()) => Ok(true),
-            Err(TryRecvError::Empty) => Ok(false),
-            Err(TryRecvError::Closed) => Err(RecvError::Closed),
-            Err(TryRecvError::Disconnected) => Err(RecvError::Disconnected),
-        }
+    pub(super) fn is_at_hand(&self) -> bool {
+        self.at < self.turn && self.may_read() && self.segment.get(self.at).is_some()
+    }
+
+    /// Whether something has happened since it received all there was.
+    #[inline]
+    pub(super) fn has_news(&self) -> bool {
+        !self.feed().is_quiet_at(self.at)
+    }
+
+    /// Its task goes on receiving.
+    pub(super) fn begin_turn(&mut self) {
+        self.turn = self.at + TURN;
     }
 
     /// Finds the next message, so that it is at hand.
     #[inline]
-    fn find(&mut self) -> Result<(), TryRecvError> {
+    pub(super) fn find(&mut self) -> Result<(), TryRecvError> {
         if self.may_read() && self.segment.get(self.at).is_some() {
             return Ok(());
         }
@@ -225,6 +187,17 @@ impl<T> Subscriber<T> {
         Message::of(entry, &self.lease.feed.name, missed)
     }
 
+    /// Receives what is at hand and what comes after it there, so many at the most.
+    fn read_many(&mut self, most: usize) -> Batch<'_, T> {
+        let next = self.at;
+        let written = self.segment.written(next) as u64;
+        // After the look at what is written: a message that it is not to see was marked before it was.
+        let before_the_stop = self.reader.stop().saturating_sub(next).max(1);
+        self.pass(written.min(before_the_stop).min(most.max(1) as u64));
+        let missed = std::mem::take(&mut self.missed);
+        Batch { feed: &self.lease.feed.name, segment: &self.segment, next, end: self.at, missed }
+    }
+
     #[inline]
     fn pass(&mut self, many: u64) {
         self.at += many;
@@ -249,116 +222,5 @@ impl<T> fmt::Debug for Subscriber<T> {
             .field("policy", &self.policy)
             .field("numbers", &self.numbers())
             .finish_non_exhaustive()
-    }
-}
-
-// ===== impl News =====
-
-impl<'a, T> News<'a, T> {
-    fn of(subscriber: &'a Subscriber<T>, ctx: &'a Context) -> Self {
-        let wait = Wait::at(subscriber.parking());
-        Self { feed: subscriber.feed(), at: subscriber.at, wait, ended: ctx.cancelled() }
-    }
-}
-
-impl<T> Future for News<'_, T> {
-    type Output = Result<(), Ended>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
-        let news = &mut *self;
-        let turn = ready!(coop::poll_proceed(cx));
-        if news.feed.head() != news.at {
-            // Whoever told that calls all who are parked, in the same hold of the lock.
-            news.wait.is_over();
-            turn.made_progress();
-            return Poll::Ready(Ok(()));
-        }
-        if news.wait.poll_over(cx.waker()).is_ready() {
-            turn.made_progress();
-            return Poll::Ready(Ok(()));
-        }
-        Pin::new(&mut news.ended).poll(cx).map(|cause| Err(cause.into()))
-    }
-}
-
-// ===== impl Message =====
-
-impl<'a, T> Message<'a, T> {
-    #[inline]
-    fn of(entry: &'a Entry<T>, feed: &'a str, missed: u64) -> Self {
-        Self { topic: entry.topic().unwrap_or(feed), value: entry.value(), missed }
-    }
-
-    /// The topic that it was published to.
-    #[must_use]
-    pub fn topic(&self) -> &'a str {
-        self.topic
-    }
-
-    /// How many messages this subscriber has lost between the one that it received before and this one.
-    #[must_use]
-    pub fn missed(&self) -> u64 {
-        self.missed
-    }
-
-    /// The message, for as long as it is lent.
-    #[must_use]
-    pub fn into_inner(self) -> &'a T {
-        self.value
-    }
-}
-
-impl<T> Clone for Message<'_, T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for Message<'_, T> {}
-
-impl<T> Deref for Message<'_, T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        self.value
-    }
-}
-
-impl<T: fmt::Debug> fmt::Debug for Message<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { topic, value, missed } = self;
-        f.debug_struct("Message")
-            .field("topic", topic)
-            .field("value", value)
-            .field("missed", missed)
-            .finish()
-    }
-}
-
-// ===== impl Batch =====
-
-impl<'a, T> Iterator for Batch<'a, T> {
-    type Item = Message<'a, T>;
-
-    fn next(&mut self) -> Option<Message<'a, T>> {
-        if self.next == self.end {
-            return None;
-        }
-        let entry = self.segment.get(self.next)?;
-        self.next += 1;
-        Some(Message::of(entry, self.topic, std::mem::take(&mut self.missed)))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = (self.end - self.next) as usize;
-        (left, Some(left))
-    }
-}
-
-impl<T> ExactSizeIterator for Batch<'_, T> {}
-
-impl<T> fmt::Debug for Batch<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Batch").field("len", &self.len()).finish_non_exhaustive()
     }
 }

@@ -15,6 +15,8 @@ use crate::sync::waiters::{Place, Ticket, Waiters};
 pub(crate) struct Countdown {
     /// The number, above the flag.
     word: AtomicUsize,
+    /// The round of the list, written under the lock: who was called sees it without.
+    called: AtomicUsize,
     waiters: Mutex<Waiters>,
 }
 
@@ -27,7 +29,11 @@ pub(super) const MOST: usize = usize::MAX >> 1;
 
 impl Countdown {
     pub(crate) fn new(number: usize) -> Self {
-        Self { word: AtomicUsize::new(number * ONE), waiters: Mutex::new(Waiters::default()) }
+        Self {
+            word: AtomicUsize::new(number * ONE),
+            called: AtomicUsize::new(0),
+            waiters: Mutex::new(Waiters::default()),
+        }
     }
 
     /// Acquires what was done before each step down, if it is zero.
@@ -86,6 +92,7 @@ impl Countdown {
             }
         }
         let calls = waiters.call();
+        self.called.store(waiters.round(), Ordering::Release);
         drop(waiters);
         drop(calls);
         word != 0
@@ -109,6 +116,10 @@ impl Place for &Countdown {
                 drop(waiters);
                 return None;
             }
+            if word & CROWDED != 0 {
+                // So it does not get to zero while we have the lock.
+                return Some(waiters.enter(waker));
+            }
             match self.word.compare_exchange_weak(
                 word,
                 word | CROWDED,
@@ -119,6 +130,14 @@ impl Place for &Countdown {
                 Err(now) => word = now,
             }
         }
+    }
+
+    fn is_open(&self) -> bool {
+        self.number() == 0
+    }
+
+    fn was_called(&self, ticket: Ticket) -> bool {
+        ticket.is_before(self.called.load(Ordering::Acquire))
     }
 
     fn list<R>(&self, work: impl FnOnce(&mut Waiters) -> R) -> R {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::countdown::Countdown;
 use crate::context::{Context, Ended};
-use crate::sync::waiters::Wait;
+use crate::sync::waiters::Within;
 
 /// Something that has happened or has not: set for all who wait and all who come, until it is reset. Clones share it.
 ///
@@ -55,17 +55,8 @@ impl Event {
     ///
     /// Safe: dropping the future withdraws its waker.
     pub async fn wait(&self, ctx: &Context) -> Result<(), Ended> {
-        wait(&self.0, ctx).await
+        Within::new(ctx, &*self.0).await.map(drop)
     }
-}
-
-/// Waits until the number is zero.
-pub(super) async fn wait(countdown: &Countdown, ctx: &Context) -> Result<(), Ended> {
-    ctx.check()?;
-    if countdown.number() == 0 {
-        return Ok(());
-    }
-    ctx.run(Wait::at(countdown)).await.map(drop)
 }
 
 impl Default for Event {

@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::countdown::{Countdown, MOST};
-use super::flag::wait;
 use crate::context::{Context, Ended};
 use crate::resilience::BadOptions;
+use crate::sync::waiters::Within;
 
 /// So many things that are to happen, once: it opens with the last, and stays open. Clones share it.
 ///
@@ -67,7 +67,7 @@ impl Latch {
     ///
     /// Safe: dropping the future withdraws its waker.
     pub async fn wait(&self, ctx: &Context) -> Result<(), Ended> {
-        wait(&self.0, ctx).await
+        Within::new(ctx, &*self.0).await.map(drop)
     }
 }
 

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::countdown::Countdown;
-use super::flag::wait;
 use crate::context::{Context, Ended};
+use crate::sync::waiters::Within;
 
 /// What is under way, and whoever waits until nothing is. Clones share it.
 ///
@@ -62,7 +62,7 @@ impl WaitGroup {
     ///
     /// Safe: dropping the future withdraws its waker.
     pub async fn wait(&self, ctx: &Context) -> Result<(), Ended> {
-        wait(&self.0, ctx).await
+        Within::new(ctx, &*self.0).await.map(drop)
     }
 }
 

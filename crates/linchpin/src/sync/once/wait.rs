@@ -62,11 +62,8 @@ impl Turns {
     ///
     /// If this very thread has the turn.
     pub(super) fn mine_blocking(&self) -> Option<Mine<'_>> {
-        let found = self.try_take().unwrap_or_else(|| self.park());
-        (found == Found::Mine).then(|| {
-            self.blocks();
-            Mine::new(self)
-        })
+        let found = self.try_take_blocking().unwrap_or_else(|| self.park());
+        (found == Found::Mine).then(|| Mine::new(self))
     }
 
     fn park(&self) -> Found {
@@ -75,7 +72,11 @@ impl Turns {
         let mut key = None;
         loop {
             match self.poll(&mut key, &waker) {
-                Poll::Ready(found) => return found,
+                Poll::Ready(Found::Mine) => {
+                    self.blocks();
+                    return Found::Mine;
+                }
+                Poll::Ready(Found::Over) => return Found::Over,
                 Poll::Pending => thread::park(),
             }
         }

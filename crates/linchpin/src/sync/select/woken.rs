@@ -6,6 +6,7 @@ use std::task::{Wake, Waker};
 
 use crate::shim::atomic::{AtomicBool, Ordering};
 use crate::shim::{Fault, Mutex, lock, planted};
+use crate::task;
 
 /// The places whose futures were woken since somebody looked.
 pub(super) struct Woken {
@@ -71,7 +72,7 @@ impl Woken {
             self.any.store(true, Ordering::Release);
             line.waker.take()
         };
-        waker.into_iter().for_each(Waker::wake);
+        task::wake("select", waker);
     }
 }
 

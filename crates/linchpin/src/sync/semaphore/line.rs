@@ -2,6 +2,10 @@
 //!
 //! A pure machine that is told how many permits are free. Waiters stand in a table and are linked in the order in which
 //! they came, a list for each level of priority, so that one leaves from the middle in O(1).
+//!
+//! They have numbers, too. Nearly always the next is the one with the lowest of all in the table: it leaves the table at
+//! once, and [`served`](Line::served) is its number, by which it knows that it was granted what it asked for. One that is
+//! called out of order, or in vain, stays in the table until it comes.
 
 use std::iter::successors;
 use std::task::Waker;
@@ -22,11 +26,22 @@ pub(super) struct Line {
     overtaking: usize,
     /// How often somebody was passed.
     passes: usize,
+    /// How many have come to wait.
+    came: u64,
+    served: u64,
 }
 
-/// One who waits, or has been called and has not come yet.
+/// Where one waits.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Place {
+    key: u32,
+    pub(super) number: u64,
+}
+
+/// One who waits, or has been called out of order and has not come yet.
 #[derive(Debug)]
 struct Waiter {
+    number: u64,
     permits: usize,
     level: usize,
     turn: Turn,
@@ -50,7 +65,6 @@ pub(super) enum Turn {
 #[derive(Debug)]
 pub(super) struct Left {
     pub(super) turn: Turn,
-    pub(super) permits: usize,
     _waker: Option<Waker>,
 }
 
@@ -68,6 +82,8 @@ struct Level {
     last: Option<u32>,
 }
 
+const STAYS: &str = "a waiter stays until it is served in order or leaves by itself";
+
 // ===== impl Line =====
 
 impl Line {
@@ -79,19 +95,33 @@ impl Line {
             turns: Turns::new(),
             overtaking,
             passes: 0,
+            came: 0,
+            served: 0,
         }
+    }
+
+    /// Who had a number up to this one has been granted what it asked for, or has left.
+    pub(super) fn served(&self) -> u64 {
+        self.served
     }
 
     pub(super) fn waiting(&self) -> usize {
         self.waiting
     }
 
-    /// Gets in line, behind all of the same priority; the key gets one out.
-    pub(super) fn push(&mut self, permits: usize, priority: Priority) -> u32 {
+    /// Gets in line, behind all of the same priority, to be called by `waker`.
+    pub(super) fn push(
+        &mut self,
+        permits: usize,
+        priority: Priority,
+        waker: Option<Waker>,
+    ) -> Place {
+        self.came += 1;
+        let number = self.came;
         let level = priority.level();
         let before = self.levels[level].last;
         let (turn, passes) = (Turn::Waits, self.passes);
-        let waiter = Waiter { permits, level, turn, waker: None, before, after: None, passes };
+        let waiter = Waiter { number, permits, level, turn, waker, before, after: None, passes };
         let key = self.waiters.insert(waiter);
         match before {
             Some(before) => self.at_mut(before).after = Some(key),
@@ -99,30 +129,33 @@ impl Line {
         }
         self.levels[level].last = Some(key);
         self.waiting += 1;
-        key
+        Place { key, number }
     }
 
-    pub(super) fn turn(&self, key: u32) -> Turn {
-        self.at(key).turn
+    pub(super) fn turn(&self, place: Place) -> Turn {
+        if place.number <= self.served { Turn::Granted } else { self.at(place.key).turn }
     }
 
-    /// Whether `waker` would wake the waiter.
-    pub(super) fn knows(&self, key: u32, waker: &Waker) -> bool {
-        self.at(key).waker.as_ref().is_some_and(|left| left.will_wake(waker))
+    /// Whether `waker` would wake one who waits.
+    pub(super) fn knows(&self, place: Place, waker: &Waker) -> bool {
+        self.at(place.key).waker.as_ref().is_some_and(|left| left.will_wake(waker))
     }
 
-    /// Calls the waiter by `waker`. The one that it left before comes out.
-    pub(super) fn set_waker(&mut self, key: u32, waker: Waker) -> Option<Waker> {
-        self.at_mut(key).waker.replace(waker)
+    /// Calls one who waits by `waker`. The one that it left before comes out.
+    pub(super) fn set_waker(&mut self, place: Place, waker: Waker) -> Option<Waker> {
+        self.at_mut(place.key).waker.replace(waker)
     }
 
     /// Lets one out, from the line or from the table of those who were called.
-    pub(super) fn leave(&mut self, key: u32) -> Option<Left> {
-        if self.turn(key) == Turn::Waits {
-            self.unlink(key);
+    pub(super) fn leave(&mut self, place: Place) -> Left {
+        if place.number <= self.served {
+            return Left { turn: Turn::Granted, _waker: None };
         }
-        let Waiter { turn, permits, waker, .. } = self.waiters.remove(key)?;
-        Some(Left { turn, permits, _waker: waker })
+        let Waiter { turn, level, waker, before, after, .. } = self.take(place.key);
+        if turn == Turn::Waits {
+            self.unlink(level, before, after);
+        }
+        Left { turn, _waker: waker }
     }
 
     /// Grants what it can of the permits that are `free`, and says how many.
@@ -130,17 +163,18 @@ impl Line {
         let mut left = free;
         // Nobody waits for none.
         while left > 0
-            && let Some((key, passes)) = self.next(left)
+            && let Some((level, first)) = self.first()
         {
-            let Waiter { permits, level, .. } = *self.at(key);
-            if passes {
-                self.passes += 1;
-            } else {
+            if self.at(first).permits <= left {
                 let levels = &self.levels;
                 self.turns.take(level, |level| levels[level].first.is_some());
+                left -= self.serve(first, level, calls);
+            } else if let Some(key) = self.one_that_passes(first, left) {
+                self.passes += 1;
+                left -= self.call(key, Turn::Granted, calls);
+            } else {
+                break;
             }
-            left -= permits;
-            self.call(key, Turn::Granted, calls);
         }
         free - left
     }
@@ -158,18 +192,19 @@ impl Line {
         }
     }
 
-    /// Who is to be served with `free` permits, and whether it passes somebody who is not.
-    fn next(&self, free: usize) -> Option<(u32, bool)> {
+    /// Whose turn it is, and of which level.
+    fn first(&self) -> Option<(usize, u32)> {
         let level = self.turns.look(|level| self.levels[level].first.is_some())?;
-        let first = self.levels[level].first?;
-        if self.at(first).permits <= free {
-            return Some((first, false));
-        }
+        Some((level, self.levels[level].first?))
+    }
+
+    /// Who is to be served with `free` permits, which do not do for the first.
+    fn one_that_passes(&self, first: u32, free: usize) -> Option<u32> {
         if !self.may_pass() {
             return None;
         }
         let mut behind = self.in_order().filter(|key| *key != first).take(self.overtaking);
-        behind.find(|key| self.at(*key).permits <= free).map(|key| (key, true))
+        behind.find(|key| self.at(*key).permits <= free)
     }
 
     /// Whether everybody may be passed once more. Each pass counts against all who wait, so the one that came first has
@@ -186,16 +221,33 @@ impl Line {
         levels.flat_map(|level| successors(level.first, |key| self.at(*key).after))
     }
 
-    /// Takes one out of the line: it has something to come for.
-    fn call(&mut self, key: u32, turn: Turn, calls: &mut Calls) {
-        self.unlink(key);
+    /// Grants the first of a level what it asks for: so many permits.
+    fn serve(&mut self, first: u32, level: usize, calls: &mut Calls) -> usize {
+        let mut others = (0..Priority::LEVELS).filter(|other| *other != level);
+        let is_lowest = self.waiters.len() == self.waiting
+            && others.all(|other| self.levels[other].first.is_none());
+        if !is_lowest {
+            return self.call(first, Turn::Granted, calls);
+        }
+        let Waiter { number, permits, waker, before, after, .. } = self.take(first);
+        self.served = number;
+        calls.extend(waker);
+        self.unlink(level, before, after);
+        permits
+    }
+
+    /// Takes one out of the line, who has something to come for. It asks for so many permits.
+    fn call(&mut self, key: u32, turn: Turn, calls: &mut Calls) -> usize {
         let waiter = self.at_mut(key);
         waiter.turn = turn;
         calls.extend(waiter.waker.take());
+        let Waiter { permits, level, before, after, .. } = *waiter;
+        self.unlink(level, before, after);
+        permits
     }
 
-    fn unlink(&mut self, key: u32) {
-        let Waiter { level, before, after, .. } = *self.at(key);
+    /// Closes the gap between the neighbours of one who was in line.
+    fn unlink(&mut self, level: usize, before: Option<u32>, after: Option<u32>) {
         match before {
             Some(before) => self.at_mut(before).after = after,
             None => self.levels[level].first = after,
@@ -208,11 +260,15 @@ impl Line {
     }
 
     fn at(&self, key: u32) -> &Waiter {
-        self.waiters.get(key).expect("a waiter stays until it leaves by itself")
+        self.waiters.get(key).expect(STAYS)
     }
 
     fn at_mut(&mut self, key: u32) -> &mut Waiter {
-        self.waiters.get_mut(key).expect("a waiter stays until it leaves by itself")
+        self.waiters.get_mut(key).expect(STAYS)
+    }
+
+    fn take(&mut self, key: u32) -> Waiter {
+        self.waiters.remove(key).expect(STAYS)
     }
 }
 

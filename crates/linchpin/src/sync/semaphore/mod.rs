@@ -23,6 +23,8 @@ mod wait;
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(all(test, linchpin_loom))]
+pub(crate) use self::line::Place;
 pub use self::options::Options;
 pub use self::permit::Permit;
 use self::protocol::Core;

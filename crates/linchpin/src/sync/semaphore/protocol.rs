@@ -4,14 +4,15 @@
 //! addition. Who must wait sets [`CROWDED`] *before* it looks for permits a last time, under the lock. What happens to
 //! one word happens in one order: so whoever gives permits back came before, and they are found, or comes after, sees
 //! the flag, and goes under the lock to hand them out. While the flag is set, permits are taken under the lock alone.
-//! Wakers are cloned, called and dropped when it is free.
+//! It stays set until some are free and nobody waits: permits that go from hand to hand never touch the word, and where
+//! none is free there is nothing to be had past the lock. Wakers are cloned, called and dropped when it is free.
 
 use std::task::{Poll, Waker};
 
-use super::line::{Calls, Line, Turn};
+use super::line::{Calls, Line, Place, Turn};
 use super::options::Options;
 use crate::resilience::Refusal;
-use crate::shim::atomic::{AtomicUsize, Ordering};
+use crate::shim::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::shim::{Fault, Mutex, MutexGuard, lock, planted};
 use crate::task::pool::Priority;
 
@@ -19,8 +20,10 @@ use crate::task::pool::Priority;
 pub(crate) struct Core {
     /// The free permits, above the flags.
     word: AtomicUsize,
-    /// Written under the lock.
+    /// Written under the lock, as is the next.
     limit: AtomicUsize,
+    /// Whose number is no higher has been granted what it asked for: so one who comes for it needs no lock.
+    served: AtomicU64,
     state: Mutex<State>,
     policy: &'static str,
     options: Options,
@@ -54,11 +57,11 @@ pub(crate) enum Why {
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Entered {
     Granted,
-    Waits(u32),
+    Waits(Place),
     Refused(Why),
 }
 
-/// Somebody waits, or permits are owed: who wants or gives some goes under the lock.
+/// Somebody waits or did when permits were last to be had, or some are owed: who wants or gives any goes under the lock.
 const CROWDED: usize = 1;
 /// Nobody gets permits any more.
 const CLOSED: usize = 2;
@@ -74,6 +77,7 @@ impl Core {
         Self {
             word: AtomicUsize::new(permits << SHIFT),
             limit: AtomicUsize::new(permits),
+            served: AtomicU64::new(0),
             state: Mutex::new(State { line: Line::new(options.overtaking), debt: 0 }),
             policy,
             options,
@@ -103,15 +107,15 @@ impl Core {
     }
 
     /// Gives permits back.
+    #[inline]
     pub(crate) fn give(&self, permits: usize) {
-        let release = if planted(Fault::SemaphoreReleasesNothing) {
-            Ordering::Relaxed
-        } else {
-            Ordering::Release
-        };
-        let before = self.word.fetch_add(permits << SHIFT, release);
+        if self.word.load(Ordering::Relaxed) & CROWDED != 0 {
+            return self.hand_out(permits);
+        }
+        let before = self.word.fetch_add(permits << SHIFT, release());
+        // It may have become crowded meanwhile.
         if before & CROWDED != 0 {
-            self.hand_out();
+            self.hand_out(0);
         }
     }
 
@@ -158,14 +162,7 @@ impl Core {
     }
 
     fn refuse(&self, reason: &'static str, used: usize, limit: usize) -> Refusal {
-        Refusal {
-            policy: self.policy,
-            instance: self.options.name,
-            reason,
-            used: used as u64,
-            limit: limit as u64,
-            retry_after: None,
-        }
+        Refusal::new(self.policy, self.options.name, reason).compared(used as u64, limit as u64)
     }
 
     // ----- with the lock
@@ -193,47 +190,55 @@ impl Core {
             return Entered::Refused(Why::TooFew(self.limit()));
         }
         let late = planted(Fault::SemaphoreLooksBeforeItWaits);
-        if !late {
-            self.crowd();
+        if !late && self.crowd() == 0 {
+            // Nobody's turn has come. Who gives some from now on sees the flag.
+            if held.state.line.waiting() >= self.options.max_waiting {
+                return Entered::Refused(Why::Full);
+            }
+            return Entered::Waits(held.state.line.push(permits, priority, Some(waker)));
         }
-        let key = held.state.line.push(permits, priority);
-        self.settle(&mut held);
+        let place = held.state.line.push(permits, priority, None);
+        self.settle(&mut held, 0);
         if late {
             self.crowd();
         }
-        if held.state.line.turn(key) == Turn::Granted {
-            held.state.line.leave(key);
+        if held.state.line.turn(place) == Turn::Granted {
+            held.state.line.leave(place);
             return Entered::Granted;
         }
         if held.state.line.waiting() > self.options.max_waiting {
-            held.state.line.leave(key);
-            self.settle(&mut held);
+            held.state.line.leave(place);
+            self.settle(&mut held, 0);
             return Entered::Refused(Why::Full);
         }
-        held.state.line.set_waker(key, waker);
-        Entered::Waits(key)
+        held.state.line.set_waker(place, waker);
+        Entered::Waits(place)
     }
 
     /// Comes for its turn. Its place in the line is gone when it is ready.
-    pub(crate) fn look(&self, key: u32, waker: &Waker) -> Poll<Result<(), Why>> {
+    pub(crate) fn look(&self, place: Place, waker: &Waker) -> Poll<Result<(), Why>> {
+        // Pairs with the store in `settle`: what was done under the permits is seen.
+        if place.number <= self.served.load(Ordering::Acquire) {
+            return Poll::Ready(Ok(()));
+        }
         let mut clone = None;
         loop {
             let mut state = lock(&self.state);
             let line = &mut state.line;
-            match (line.turn(key), clone.take()) {
-                (Turn::Waits, None) if line.knows(key, waker) => return Poll::Pending,
+            match (line.turn(place), clone.take()) {
+                (Turn::Waits, None) if line.knows(place, waker) => return Poll::Pending,
                 (Turn::Waits, None) => {
                     drop(state);
                     clone = Some(waker.clone());
                 }
                 (Turn::Waits, Some(clone)) => {
-                    let before = line.set_waker(key, clone);
+                    let before = line.set_waker(place, clone);
                     drop(state);
                     drop(before);
                     return Poll::Pending;
                 }
                 (turn, unused) => {
-                    line.leave(key);
+                    line.leave(place);
                     drop(state);
                     drop(unused);
                     let refused = if let Turn::Refused(why) = turn { Err(why) } else { Ok(()) };
@@ -243,18 +248,20 @@ impl Core {
         }
     }
 
-    /// Comes no more. What was granted to it goes to the next.
-    pub(crate) fn leave(&self, key: u32) {
+    /// Comes no more for the `permits` that it asked for. If they were granted they go to the next.
+    pub(crate) fn leave(&self, place: Place, permits: usize) {
         let mut held = self.hold();
-        let Some(left) = held.state.line.leave(key) else { return };
-        if left.turn == Turn::Waits {
+        let left = held.state.line.leave(place);
+        match left.turn {
             // It may have been in the way of others.
-            self.settle(&mut held);
+            Turn::Waits => self.settle(&mut held, 0),
+            Turn::Granted if !planted(Fault::SemaphoreForgetsWhoLeft) => {
+                self.settle(&mut held, permits);
+            }
+            Turn::Granted | Turn::Refused(_) => {}
         }
         drop(held);
-        if left.turn == Turn::Granted && !planted(Fault::SemaphoreForgetsWhoLeft) {
-            self.give(left.permits);
-        }
+        drop(left);
     }
 
     /// Makes it as large as that. Permits that are held beyond it are withdrawn as they come back.
@@ -262,15 +269,16 @@ impl Core {
         let mut held = self.hold();
         self.crowd();
         let before = self.limit.swap(limit, Ordering::Relaxed);
+        let mut gained = 0;
         if limit > before {
             let forgiven = held.state.debt.min(limit - before);
             held.state.debt -= forgiven;
-            self.word.fetch_add((limit - before - forgiven) << SHIFT, Ordering::Relaxed);
+            gained = limit - before - forgiven;
         } else {
             held.state.debt += before - limit;
             held.refuse_above(limit);
         }
-        self.settle(&mut held);
+        self.settle(&mut held, gained);
     }
 
     /// Withdraws permits that are held.
@@ -282,7 +290,7 @@ impl Core {
         let limit = self.limit() - (permits - owed);
         self.limit.store(limit, Ordering::Relaxed);
         held.refuse_above(limit);
-        self.settle(&mut held);
+        self.settle(&mut held, 0);
     }
 
     pub(crate) fn close(&self) {
@@ -290,41 +298,53 @@ impl Core {
         self.word.fetch_or(CLOSED | CROWDED, Ordering::Relaxed);
         let Held { state, calls } = &mut held;
         state.line.refuse(|_| true, Why::Closed, calls);
-        self.settle(&mut held);
+        self.settle(&mut held, 0);
     }
 
     fn hold(&self) -> Held<'_> {
         Held { state: lock(&self.state), calls: Calls::default() }
     }
 
+    /// Gives permits back where somebody may wait for them.
     #[cold]
-    fn hand_out(&self) {
-        self.settle(&mut self.hold());
+    fn hand_out(&self, permits: usize) {
+        self.settle(&mut self.hold(), permits);
     }
 
-    /// From here on permits are taken under the lock alone.
-    fn crowd(&self) {
-        self.word.fetch_or(CROWDED, Ordering::Relaxed);
+    /// From here on permits are taken under the lock alone. How many are free.
+    fn crowd(&self) -> usize {
+        let word = self.word.load(Ordering::Relaxed);
+        // Set and cleared under the lock, so it stays as it is seen.
+        let word =
+            if word & CROWDED == 0 { self.word.fetch_or(CROWDED, Ordering::Relaxed) } else { word };
+        word >> SHIFT
     }
 
-    /// Withdraws what is owed, grants what is free then, and takes the flag back when nobody waits.
-    fn settle(&self, held: &mut Held<'_>) {
+    /// Takes `gained` permits back, withdraws what is owed, grants what is free then, and takes the flag back when some
+    /// are free for whoever comes.
+    fn settle(&self, held: &mut Held<'_>, gained: usize) {
         let word = self.word.load(Ordering::Acquire);
-        if word & CROWDED == 0 {
-            return;
-        }
         let Held { state, calls } = held;
-        let free = word >> SHIFT;
+        let free = (word >> SHIFT) + gained;
         let paid = free.min(state.debt);
         state.debt -= paid;
-        let granted = state.line.grant(free - paid, calls);
-        let owes = state.debt > 0 && !planted(Fault::SemaphoreForgetsItsDebt);
-        let flag = if state.line.waiting() > 0 || owes { 0 } else { CROWDED };
-        let taken = ((paid + granted) << SHIFT) | flag;
-        if taken != 0 {
-            self.word.fetch_sub(taken, Ordering::Relaxed);
+        // Without the flag nobody waits.
+        let left = free - paid - state.line.grant(free - paid, calls);
+        let calm =
+            state.line.waiting() == 0 && (left > 0 || planted(Fault::SemaphoreForgetsItsDebt));
+        let flag = if calm { word & CROWDED } else { 0 };
+        // Others may be adding to it right now, so it is changed and not set.
+        let change = (left << SHIFT).wrapping_sub(word >> SHIFT << SHIFT).wrapping_sub(flag);
+        if change != 0 {
+            self.word.fetch_add(change, release());
         }
+        self.served.store(state.line.served(), release());
     }
+}
+
+/// What was done under a permit is seen by the next who has it.
+fn release() -> Ordering {
+    if planted(Fault::SemaphoreReleasesNothing) { Ordering::Relaxed } else { Ordering::Release }
 }
 
 impl Held<'_> {

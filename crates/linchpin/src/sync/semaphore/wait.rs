@@ -3,18 +3,19 @@
 use std::pin::Pin;
 use std::task::{Context as Poller, Poll};
 
+use super::line::Place;
 use super::protocol::{Core, Entered, Why};
 use crate::context::{Cancelled, Context, Ended};
 use crate::resilience::Failed;
 use crate::task::pool::Priority;
 
 /// A place in line, from the first poll on. Dropping it leaves the line; what was granted meanwhile goes to the next.
-struct Wait<'a> {
+pub(super) struct Wait<'a> {
     core: &'a Core,
     ctx: &'a Context,
     permits: usize,
     priority: Priority,
-    key: Option<u32>,
+    place: Option<Place>,
     ended: Cancelled<'a>,
 }
 
@@ -28,35 +29,35 @@ impl Core {
     }
 
     /// Takes permits when it is one's turn.
-    pub(super) async fn take_late(
-        &self,
-        ctx: &Context,
+    pub(super) fn take_late<'a>(
+        &'a self,
+        ctx: &'a Context,
         permits: usize,
         priority: Priority,
-    ) -> Result<(), Failed> {
-        if !self.lets_wait() {
-            return Err(self.refusal(self.why_not(permits), permits).into());
-        }
-        Wait { core: self, ctx, permits, priority, key: None, ended: ctx.cancelled() }.await
+    ) -> Wait<'a> {
+        Wait { core: self, ctx, permits, priority, place: None, ended: ctx.cancelled() }
     }
 }
 
 impl Wait<'_> {
     /// What the line says.
     fn turn(&mut self, cx: &Poller<'_>) -> Poll<Result<(), Why>> {
-        let Some(key) = self.key else {
+        let Some(place) = self.place else {
+            if !self.core.lets_wait() {
+                return Poll::Ready(Err(self.core.why_not(self.permits)));
+            }
             return match self.core.enter(self.permits, self.priority, cx.waker().clone()) {
                 Entered::Granted => Poll::Ready(Ok(())),
                 Entered::Refused(why) => Poll::Ready(Err(why)),
-                Entered::Waits(key) => {
-                    self.key = Some(key);
+                Entered::Waits(place) => {
+                    self.place = Some(place);
                     Poll::Pending
                 }
             };
         };
-        let turn = self.core.look(key, cx.waker());
+        let turn = self.core.look(place, cx.waker());
         if turn.is_ready() {
-            self.key = None;
+            self.place = None;
         }
         turn
     }
@@ -83,8 +84,8 @@ impl Future for Wait<'_> {
 
 impl Drop for Wait<'_> {
     fn drop(&mut self) {
-        if let Some(key) = self.key {
-            self.core.leave(key);
+        if let Some(place) = self.place {
+            self.core.leave(place, self.permits);
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::context::{Cause, Child};
 use crate::shim::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::shim::{Fault, Mutex, lock, planted};
 use crate::task::slab::Slab;
-use crate::task::{Task, contained};
+use crate::task::{Task, wake};
 
 pub(crate) struct Record<O> {
     outcome: OnceLock<O>,
@@ -192,11 +192,6 @@ impl<O> Record<O> {
         called.extend(wakers.slab.iter_mut().filter_map(Option::take));
         let leader = wakers.leader.take();
         drop(wakers);
-        leader.into_iter().chain(called).for_each(call);
+        wake("singleflight", leader.into_iter().chain(called));
     }
-}
-
-/// One that panics must not keep the others from being called.
-fn call(waker: Waker) {
-    contained("singleflight", "a waker of a single flight panicked", || waker.wake());
 }

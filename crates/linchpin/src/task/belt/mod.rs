@@ -10,12 +10,13 @@
 mod state;
 
 use std::collections::VecDeque;
-use std::task::{Context as Poller, Poll, Waker};
+use std::task::{Context as Poller, Poll};
 
 pub(crate) use self::state::Load;
 use self::state::{State, Wakes};
 
 use crate::shim::{Fault, Mutex, lock, planted};
+use crate::task;
 
 /// The queue. Producers and consumers know themselves by a number that is unique on their side.
 pub(crate) struct Belt<T>(Mutex<State<T>>);
@@ -258,5 +259,5 @@ impl<T> Belt<T> {
 }
 
 fn wake(wakes: Wakes) {
-    wakes.into_iter().for_each(Waker::wake);
+    task::wake("pipeline", wakes);
 }

@@ -1,8 +1,10 @@
 //! Tasks that succeed or fail together.
 
+mod crew;
 mod shared;
 mod spawned;
 mod verdict;
+mod worker;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -10,9 +12,11 @@ use std::panic::Location;
 use std::pin::pin;
 use std::sync::Arc;
 
-use self::shared::Room;
+use tokio::runtime::Handle;
+
 pub(crate) use self::shared::{Shared, Ticket};
 pub(crate) use self::verdict::{Outcome, Place, Verdict};
+pub(crate) use self::worker::Job;
 use super::registry::{Kind, Place as Listing};
 use super::{Listed, SpawnSpan, Task, raw};
 use crate::context::{Cause, Context, Ended};
@@ -30,6 +34,9 @@ use crate::error::Error;
 /// | returns an error | their context ends, with the error as its cause | returns the first error |
 /// | panics | their context ends | raises the first panic again, which goes before errors; further ones are logged and counted |
 /// | had not begun when the context ended | | it never begins |
+///
+/// Work that does not wait is run one piece after the other by as many tasks of the runtime as there are threads; what
+/// waits has one for itself, so that nothing waits for its siblings but under a [limit](Self::limit).
 ///
 /// Dropping the group aborts its tasks at their next await; [`join`](Self::join) and [`shutdown`](Self::shutdown) are
 /// what guarantees that none is left. Blocking work cannot be stopped and stays in [`live`](super::live) until it ends.
@@ -54,6 +61,10 @@ pub struct Group<T> {
     limit: Option<usize>,
     /// Tasks that came.
     entered: usize,
+    /// Those among them with a place among the results.
+    results: usize,
+    /// Whether it is known how many threads the runtime has.
+    is_manned: bool,
 }
 
 /// Why a group did not take a task.
@@ -75,7 +86,7 @@ impl<T: Send + 'static> Group<T> {
     /// An empty group whose tasks run under a child of `ctx`.
     pub fn new(ctx: &Context) -> Self {
         let shared = Shared::new(ctx.child());
-        Self { shared, limit: None, entered: 0 }
+        Self { shared, limit: None, entered: 0, results: 0, is_manned: false }
     }
 
     /// At most `running` tasks at once, those after them in the order of spawning. Default: no limit.
@@ -85,6 +96,7 @@ impl<T: Send + 'static> Group<T> {
     /// count.
     pub fn limit(mut self, running: usize) -> Self {
         self.limit = Some(running);
+        self.shared.limit(running);
         self
     }
 
@@ -124,17 +136,13 @@ impl<T: Send + 'static> Group<T> {
         F: FnOnce(Context) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let ticket = self.enter();
-        let work = Listed::at(name, site, spawned::begin(self.context(), work));
-        let task = spawned::task(ticket, work);
-        match self.limit {
-            None => drop(raw(task)),
-            Some(limit) => {
-                if let Some(job) = self.shared.queue(Box::pin(task), limit) {
-                    drop(raw(spawned::worker(self.shared.clone(), job)));
-                }
-            }
+        if !std::mem::replace(&mut self.is_manned, true) {
+            self.shared.threads(Handle::current().metrics().num_workers());
         }
+        let place = self.enter();
+        let work = Listed::at(name, site, spawned::begin(self.context(), work));
+        let sent = self.shared.push(Job { place, work: Box::pin(work) });
+        worker::send(&self.shared, sent);
     }
 
     /// Spawns a task if it may run now.
@@ -153,17 +161,14 @@ impl<T: Send + 'static> Group<T> {
         Fut: Future<Output = Result<T, Error>> + Send + 'static,
     {
         self.context().check().map_err(NotSpawned::Ended)?;
-        let Some(limit) = self.limit else {
-            self.spawn(name, work);
-            return Ok(());
-        };
-        if let Room::Taken = self.shared.room(limit) {
-            return Err(NotSpawned::Full { limit });
+        match self.limit {
+            // Nobody else spawns, so that it is not full afterwards either.
+            Some(limit) if self.shared.is_full() => Err(NotSpawned::Full { limit }),
+            _ => {
+                self.spawn(name, work);
+                Ok(())
+            }
         }
-        let ticket = self.enter();
-        let task = spawned::task(ticket, Listed::new(name, spawned::begin(self.context(), work)));
-        drop(raw(spawned::worker(self.shared.clone(), Box::pin(task))));
-        Ok(())
     }
 
     /// Spawns work that may block, on a thread of the runtime's blocking pool.
@@ -179,10 +184,11 @@ impl<T: Send + 'static> Group<T> {
         name: &'static str,
         work: impl FnOnce(&Context) -> Result<T, Error> + Send + 'static,
     ) {
-        let place = Listing::new(name, Location::caller(), Kind::Blocking);
-        let ticket = self.enter();
+        let listing = Listing::new(name, Location::caller(), Kind::Blocking);
+        let place = self.enter();
+        let ticket = Ticket::new(&self.shared, Some(place));
         let span = SpawnSpan::here();
-        drop(tokio::task::spawn_blocking(move || spawned::block(ticket, place, &span, work)));
+        drop(tokio::task::spawn_blocking(move || spawned::block(ticket, listing, &span, work)));
     }
 
     /// Spawns a task with a result of a type of its own, which its handle gives.
@@ -259,14 +265,16 @@ impl<T: Send + 'static> Group<T> {
     }
 
     /// A task comes whose result has the next place.
-    fn enter(&mut self) -> Ticket<T> {
+    fn enter(&mut self) -> Place {
+        let place = Place::after(self.results);
         self.entered += 1;
-        Ticket::new(&self.shared, Some(self.shared.next_place()))
+        self.results += 1;
+        place
     }
 
     async fn emptied(&self) {
         let mut ended = pin!(self.context().cancelled());
-        // Without a limit nothing is queued.
+        // Without a limit nothing waits for another's end.
         let mut live = self.limit.is_some();
         poll_fn(|cx| {
             // What waits for a place would never get one under a limit of zero.

@@ -1,38 +1,34 @@
 //! What a group and its tasks share: who is still there, what they came to, who waits for them.
 
-use std::collections::VecDeque;
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context as Poller, Poll, Waker};
 
+use super::crew::{Crew, Sent};
 use super::verdict::{Outcome, Place, Verdict};
+use super::worker::Job;
 use crate::context::{Child, Context};
-use crate::shim::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::shim::{Fault, Mutex, lock, planted};
-use crate::task::contained;
+use crate::shim::atomic::{AtomicBool, Ordering};
+use crate::shim::{Fault, Mutex, MutexGuard, lock, planted};
+use crate::task;
+use crate::task::caught::Caught;
+
 use crate::task::slab::Slab;
 
 /// The shared state. The group counts who came, which takes no lock, and the ledger who went, under one.
 pub(crate) struct Shared<T> {
     context: Child,
-    /// How many results are to come. The group alone writes it; the tasks make room by it.
-    results: AtomicUsize,
     /// Whether each task is to stop at its next await. Written under the lock of the ledger.
     aborted: AtomicBool,
     ledger: Mutex<Ledger<T>>,
 }
 
-/// A task that is not spawned before another has ended.
-pub(super) type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
-
 struct Ledger<T> {
     verdict: Verdict<T>,
     /// Tasks that went, those that never left the queue too.
     gone: usize,
-    /// Those who run queued jobs, one after the other.
-    workers: usize,
-    queue: VecDeque<Job>,
-    /// Tasks that were not done when they were polled; an abort takes them.
+    crew: Crew<Job<T>>,
+    /// Tasks of the runtime that were not done when they were polled; an abort takes them.
     waiting: Slab<Waker>,
     joiner: Option<Joiner>,
 }
@@ -55,28 +51,16 @@ pub(crate) struct Ticket<T> {
 /// A task is to stop.
 pub(crate) struct Aborted;
 
-/// Room for a worker under a limit.
-pub(super) enum Room {
-    Free,
-    Taken,
-}
-
 impl<T> Shared<T> {
     pub(crate) fn new(context: Child) -> Arc<Self> {
         let ledger = Ledger {
             verdict: Verdict::new(),
             gone: 0,
-            workers: 0,
-            queue: VecDeque::new(),
+            crew: Crew::new(),
             waiting: Slab::new(),
             joiner: None,
         };
-        Arc::new(Self {
-            context,
-            results: AtomicUsize::new(0),
-            aborted: AtomicBool::new(false),
-            ledger: Mutex::new(ledger),
-        })
+        Arc::new(Self { context, aborted: AtomicBool::new(false), ledger: Mutex::new(ledger) })
     }
 
     pub(crate) fn context(&self) -> &Child {
@@ -92,46 +76,48 @@ impl<T> Shared<T> {
         lock(&self.ledger).gone
     }
 
-    /// Whether one more may run under `limit`; it is counted as running then.
-    pub(super) fn room(&self, limit: usize) -> Room {
-        let mut ledger = lock(&self.ledger);
-        if ledger.workers < limit {
-            ledger.workers += 1;
-            return Room::Free;
-        }
-        Room::Taken
+    /// At most so many pieces of work run at once.
+    pub(crate) fn limit(&self, running: usize) {
+        lock(&self.ledger).crew.limit(running);
     }
 
-    /// Queues a job, or hands it back to be run because a worker went away in between.
-    pub(super) fn queue(&self, job: Job, limit: usize) -> Option<Job> {
-        let mut ledger = lock(&self.ledger);
-        if ledger.workers < limit {
-            ledger.workers += 1;
-            return Some(job);
-        }
-        ledger.queue.push_back(job);
-        None
+    /// The runtime has so many threads.
+    pub(super) fn threads(&self, threads: usize) {
+        lock(&self.ledger).crew.threads(threads);
     }
 
-    /// The next job for a worker that is done with one; `None` ends the worker.
-    pub(super) fn next(&self) -> Option<Job> {
-        let mut ledger = lock(&self.ledger);
-        let job = ledger.queue.pop_front();
-        ledger.workers -= usize::from(job.is_none());
-        job
+    /// Whether as much work is there as may run.
+    pub(super) fn is_full(&self) -> bool {
+        lock(&self.ledger).crew.is_full()
     }
 
-    /// A worker was dropped in the middle of a job.
-    pub(super) fn worker_dropped(&self) {
-        lock(&self.ledger).workers -= 1;
+    pub(crate) fn push(&self, job: Job<T>) -> Sent {
+        lock(&self.ledger).crew.push(job)
+    }
+
+    /// A worker is there, and is to say when its work waits if that is so.
+    pub(crate) fn arrive(&self) -> (Option<Job<T>>, Sent, bool) {
+        let mut ledger = lock(&self.ledger);
+        let (first, sent) = ledger.crew.arrive();
+        (first, sent, ledger.crew.is_alone())
+    }
+
+    /// The work of a worker waits.
+    pub(super) fn work_waits(&self) -> Sent {
+        lock(&self.ledger).crew.wait()
+    }
+
+    /// A worker was dropped in the middle of its work, and has dropped that.
+    pub(super) fn worker_lost(&self, place: Place, outcome: Outcome<T>) {
+        self.settle(Some(place), None, outcome);
+        lock(&self.ledger).crew.lose();
         self.drop_queue();
     }
 
-    /// One more result is to come, in this place. The group alone calls it.
-    pub(super) fn next_place(&self) -> Place {
-        let others = self.results.load(Ordering::Relaxed);
-        self.results.store(others + 1, Ordering::Relaxed);
-        Place::after(others)
+    /// A worker was dropped on its way.
+    pub(super) fn worker_missed(&self) {
+        lock(&self.ledger).crew.miss();
+        self.drop_queue();
     }
 
     /// Has every task stop at its next await, and drops what has not begun.
@@ -140,7 +126,7 @@ impl<T> Shared<T> {
         self.aborted.store(true, Ordering::Release);
         let waiting = std::mem::take(&mut ledger.waiting);
         drop(ledger);
-        waiting.into_values().for_each(wake);
+        task::wake("group", waiting.into_values());
         self.drop_queue();
     }
 
@@ -148,10 +134,13 @@ impl<T> Shared<T> {
         self.aborted.load(Ordering::Acquire)
     }
 
-    /// Drops what has not begun; each says for itself that it was dropped.
+    /// Drops what has not begun.
     pub(super) fn drop_queue(&self) {
-        let queue = std::mem::take(&mut lock(&self.ledger).queue);
-        drop(queue);
+        let queue = lock(&self.ledger).crew.take_queue();
+        for Job { place, work } in queue {
+            let outcome = Outcome::of_discarded(pin!(Caught::new(work)).discard());
+            self.settle(Some(place), None, outcome);
+        }
     }
 
     /// Ready when as many as came, `all`, have gone. One waiter at a time.
@@ -176,17 +165,46 @@ impl<T> Shared<T> {
         std::mem::replace(&mut lock(&self.ledger).verdict, Verdict::new())
     }
 
+    /// How a worker's work ended, and what it has next; `None` if it is to go.
+    pub(crate) fn settle_and_next(&self, place: Place, outcome: Outcome<T>) -> Option<Job<T>> {
+        let Outcome::Returned(Ok(value)) = outcome else {
+            self.settle_slowly(Some(place), None, outcome);
+            return lock(&self.ledger).crew.next();
+        };
+        let mut ledger = lock(&self.ledger);
+        if planted(Fault::GroupLooksBeforeItGoes) && !ledger.crew.has_work() {
+            drop(ledger);
+            self.settle(Some(place), None, Outcome::Returned(Ok(value)));
+            lock(&self.ledger).crew.lose();
+            return None;
+        }
+        ledger.verdict.record_value(place, value);
+        // Looking for work and going are one step under the lock: what comes later sees that a worker is missing.
+        let (next, joiner) = (ledger.crew.next(), ledger.leave());
+        drop(ledger);
+        task::wake("group", joiner);
+        next
+    }
+
+    #[inline]
     fn settle(&self, place: Option<Place>, waits: Option<u32>, outcome: Outcome<T>) {
+        match (place, outcome) {
+            (Some(place), Outcome::Returned(Ok(value))) => {
+                let mut ledger = lock(&self.ledger);
+                ledger.verdict.record_value(place, value);
+                self.leave_ledger(ledger, waits);
+            }
+            (place, outcome) => self.settle_slowly(place, waits, outcome),
+        }
+    }
+
+    #[cold]
+    fn settle_slowly(&self, place: Option<Place>, waits: Option<u32>, outcome: Outcome<T>) {
         // The user's own error and panic are looked at, and let go, without the lock.
         let outcome = outcome.judged();
         let mut ledger = lock(&self.ledger);
-        if place.is_some() {
-            ledger.verdict.expect(self.results.load(Ordering::Relaxed));
-        }
         let Some(news) = ledger.verdict.record(place, outcome, &self.context) else {
-            let (joiner, _left) = (ledger.leave(), self.wait_over(&mut ledger, waits));
-            drop(ledger);
-            return joiner.into_iter().for_each(wake);
+            return self.leave_ledger(ledger, waits);
         };
         drop(ledger);
         // Before this task is counted as gone, so that a joiner who finds nobody left finds the context ended, too.
@@ -195,14 +213,18 @@ impl<T> Shared<T> {
     }
 
     fn leave(&self, waits: Option<u32>) {
-        let mut ledger = lock(&self.ledger);
-        let (joiner, _left) = (ledger.leave(), self.wait_over(&mut ledger, waits));
+        self.leave_ledger(lock(&self.ledger), waits);
+    }
+
+    #[inline]
+    fn leave_ledger(&self, mut ledger: MutexGuard<'_, Ledger<T>>, waits: Option<u32>) {
+        let (joiner, _left) = (ledger.leave(), self.take_waker(&mut ledger, waits));
         drop(ledger);
-        joiner.into_iter().for_each(wake);
+        task::wake("group", joiner);
     }
 
     /// Leaves a task's waker for an abort, which may have come before.
-    fn wait(&self, waker: &Waker) -> Result<u32, Aborted> {
+    pub(super) fn wait(&self, waker: &Waker) -> Result<u32, Aborted> {
         let waker = waker.clone();
         if planted(Fault::GroupLooksBeforeItWaits) && self.is_aborted() {
             return Err(Aborted);
@@ -216,8 +238,16 @@ impl<T> Shared<T> {
         Ok(ledger.waiting.insert(waker))
     }
 
+    /// A worker has no more use for the waker that it left.
+    pub(super) fn wait_over(&self, waits: Option<u32>) {
+        if waits.is_some() {
+            let left = self.take_waker(&mut lock(&self.ledger), waits);
+            drop(left);
+        }
+    }
+
     /// What a task has left is to be dropped outside of the lock.
-    fn wait_over(&self, ledger: &mut Ledger<T>, waits: Option<u32>) -> Option<Waker> {
+    fn take_waker(&self, ledger: &mut Ledger<T>, waits: Option<u32>) -> Option<Waker> {
         let waits = waits.filter(|_| !self.is_aborted())?;
         ledger.waiting.remove(waits)
     }
@@ -229,11 +259,6 @@ impl<T> Ledger<T> {
         self.gone += 1;
         self.joiner.take_if(|joiner| joiner.all == self.gone).map(|joiner| joiner.waker)
     }
-}
-
-/// The waker is whatever joins the group has, or is polled within, and none of the tasks' business.
-fn wake(waker: Waker) {
-    contained("group", "a waker panicked when a task of a group ended", || waker.wake());
 }
 
 impl<T> Ticket<T> {
@@ -260,6 +285,7 @@ impl<T> Ticket<T> {
     }
 
     /// The task ended like this.
+    #[inline]
     pub(crate) fn settle(mut self, outcome: Outcome<T>) {
         if let Some(shared) = self.shared.take() {
             shared.settle(self.place, self.waits, outcome);

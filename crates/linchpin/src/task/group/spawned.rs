@@ -2,13 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context as Poller, Poll};
 
 use futures_util::FutureExt as _;
 use pin_project_lite::pin_project;
 
-use super::shared::{Aborted, Job, Shared, Ticket};
+use super::shared::{Aborted, Ticket};
 use super::{Listed, Listing, Outcome, SpawnSpan};
 use crate::context::Context;
 use crate::error::{Error, Kind};
@@ -30,21 +29,7 @@ where
     }
 }
 
-/// A task that says how its work ended once everything of the work is gone.
-pub(super) fn task<T, F>(ticket: Ticket<T>, work: Listed<F>) -> impl Future<Output = ()>
-where
-    F: Future<Output = Result<T, Error>>,
-{
-    Member::new(ticket, work).map(|(ticket, end)| {
-        ticket.settle(match end {
-            End::Returned(result) => Outcome::Returned(result),
-            End::Panicked(payload) => Outcome::Panicked(payload),
-            End::Aborted => Outcome::Dropped,
-        });
-    })
-}
-
-/// The same for a task that gives its result by itself.
+/// A task that gives its result by itself, and says how its work ended once everything of the work is gone.
 pub(super) fn fork<T, U, F>(
     ticket: Ticket<T>,
     work: Listed<F>,
@@ -72,19 +57,6 @@ where
     })
 }
 
-/// Runs jobs one after the other, until none is queued.
-pub(super) async fn worker<T>(shared: Arc<Shared<T>>, first: Job) {
-    let worker = Worker(Some(shared));
-    let mut next = Some(first);
-    while let Some(job) = next {
-        job.await;
-        // Jobs that are always ready must not keep the thread to themselves.
-        tokio::task::coop::consume_budget().await;
-        next = worker.shared().next();
-    }
-    worker.end();
-}
-
 /// Blocking work, on its thread.
 pub(super) fn block<T>(
     ticket: Ticket<T>,
@@ -95,7 +67,7 @@ pub(super) fn block<T>(
     if ticket.is_aborted() {
         // The work goes first, and may panic.
         let dropped = catch_unwind(AssertUnwindSafe(|| drop((work, place))));
-        return ticket.settle(dropped.map_or_else(Outcome::Panicked, |()| Outcome::Dropped));
+        return ticket.settle(Outcome::of_discarded(dropped));
     }
     let context = ticket.context().clone();
     let run = || {
@@ -145,6 +117,7 @@ impl<T, F> Member<T, F> {
 impl<T, F: Future> Future for Member<T, F> {
     type Output = (Ticket<T>, End<F::Output>);
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let ticket = this.ticket.as_mut().expect("a task that is not done");
@@ -167,26 +140,5 @@ impl<T, F: Future> Future for Member<T, F> {
 impl<T> End<T> {
     fn abort<F>(work: Pin<&mut Caught<F>>) -> Self {
         work.discard().map_or_else(Self::Panicked, |()| Self::Aborted)
-    }
-}
-
-/// A worker's place under the limit, if it is dropped in the middle of a job.
-struct Worker<T>(Option<Arc<Shared<T>>>);
-
-impl<T> Worker<T> {
-    fn shared(&self) -> &Shared<T> {
-        self.0.as_deref().expect("there until the end")
-    }
-
-    fn end(mut self) {
-        self.0 = None;
-    }
-}
-
-impl<T> Drop for Worker<T> {
-    fn drop(&mut self) {
-        if let Some(shared) = self.0.take() {
-            shared.worker_dropped();
-        }
     }
 }

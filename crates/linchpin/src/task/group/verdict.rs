@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use super::crew::FEW;
 use crate::context::{Cause, Child, Context, Ended};
 use crate::error::{Error, Kind};
 use crate::task::caught::Payload;
@@ -59,16 +60,15 @@ impl<T> Verdict<T> {
         Self { results: Vec::new(), failure: None, echo: None, panic: None, keep_going: false }
     }
 
-    /// So many results come in all.
-    pub(crate) fn expect(&mut self, results: usize) {
-        if self.results.len() < results {
-            self.results.resize_with(results, || None);
-        }
-    }
-
     /// No failure ends the others.
     pub(crate) fn keep_going(&mut self) {
         self.keep_going = true;
+    }
+
+    /// Takes down what a task returned, of which nobody must hear.
+    #[inline]
+    pub(crate) fn record_value(&mut self, place: Place, value: T) {
+        self.put(place, Ok(value));
     }
 
     /// Takes down how a task ended, and says what others must hear of it.
@@ -95,11 +95,7 @@ impl<T> Verdict<T> {
             self.record_error(error, echo)
         });
         if let Some(place) = place {
-            let index = place.0.get() - 1;
-            if index >= self.results.len() {
-                self.results.resize_with(index + 1, || None);
-            }
-            self.results[index] = Some(result);
+            self.put(place, result);
         }
         cause.map(|cause| News { cause: Some(cause), repeated: None })
     }
@@ -141,6 +137,17 @@ impl<T> Verdict<T> {
             resume_unwind(payload);
         }
         self.results.into_iter().flatten().collect()
+    }
+
+    fn put(&mut self, place: Place, result: Result<T, Error>) {
+        let index = place.0.get() - 1;
+        if self.results.capacity() == 0 {
+            self.results.reserve(FEW);
+        }
+        if index >= self.results.len() {
+            self.results.resize_with(index + 1, || None);
+        }
+        self.results[index] = Some(result);
     }
 
     fn record_panic(&mut self, payload: Payload) -> News {
@@ -186,6 +193,11 @@ impl<T> From<Result<Result<T, Error>, Payload>> for Outcome<T> {
 }
 
 impl<T> Outcome<T> {
+    /// Of work that was dropped before it returned, and that may have panicked there.
+    pub(crate) fn of_discarded(dropped: Result<(), Payload>) -> Self {
+        dropped.map_or_else(Self::Panicked, |()| Self::Dropped)
+    }
+
     /// Asks the error, which runs its author's code, whether it passes on the end of a context.
     pub(crate) fn judged(self) -> Judged<T> {
         let result = match self {

@@ -1,10 +1,9 @@
 //! How a job gets into the queue: at once, by waiting for a place, in another's place, or not at all.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context as Poller, Poll};
 
-use super::job::{Held, Job, Seat};
+use super::job::{Due, Held, Seat};
 use super::options::{Overflow, Priority};
 use super::owner::Owner;
 use super::queue::Offer;
@@ -28,8 +27,14 @@ struct Place<'a> {
 
 /// Why a job is not queued at once.
 pub(super) enum NotNow {
-    Full(Arc<dyn Job>),
-    Never(Failed),
+    Full(Due),
+    Never(NotTaken),
+}
+
+/// A job that was not taken in, and why.
+pub(super) struct NotTaken {
+    pub(super) job: Due,
+    pub(super) reason: Failed,
 }
 
 /// A job on the task of its submitter, counted until it is dropped.
@@ -49,13 +54,15 @@ impl Owner {
         &self,
         ctx: &Context,
         priority: Priority,
-        job: Arc<dyn Job>,
+        job: Due,
     ) -> Result<(), NotNow> {
-        ctx.check().map_err(|ended| NotNow::Never(self.not_taken(ended.into())))?;
+        if let Err(ended) = ctx.check() {
+            return Err(NotNow::Never(self.not_taken(job, ended.into())));
+        }
         match self.offer(priority, job) {
             Offer::Taken { .. } => Ok(()),
             Offer::Full(job) => Err(NotNow::Full(job)),
-            Offer::Closed(_) => Err(NotNow::Never(self.refuse(CLOSED))),
+            Offer::Closed(job) => Err(NotNow::Never(self.refuse(job, CLOSED))),
         }
     }
 
@@ -64,41 +71,41 @@ impl Owner {
         &self,
         ctx: &Context,
         priority: Priority,
-        job: Arc<dyn Job>,
-    ) -> Result<(), Failed> {
+        job: Due,
+    ) -> Result<(), NotTaken> {
         match self.options.overflow {
             Overflow::Wait => self.wait(ctx, priority, job).await,
             Overflow::CallerRuns => {
                 Guest::new(self, job).run().await;
                 Ok(())
             }
-            _ => Err(self.full()),
+            _ => Err(self.full(job)),
         }
     }
 
     /// No room.
-    pub(super) fn full(&self) -> Failed {
-        self.refuse(FULL)
+    pub(super) fn full(&self, job: Due) -> NotTaken {
+        self.refuse(job, FULL)
     }
 
-    async fn wait(
-        &self,
-        ctx: &Context,
-        priority: Priority,
-        job: Arc<dyn Job>,
-    ) -> Result<(), Failed> {
+    async fn wait(&self, ctx: &Context, priority: Priority, job: Due) -> Result<(), NotTaken> {
         let mut place = Place { owner: self, priority, number: None };
-        let granted = ctx.run(&mut place).await.map_err(|ended| self.not_taken(ended.into()))?;
-        let (true, Some(number)) = (granted, place.number) else { return Err(self.refuse(CLOSED)) };
+        let granted = match ctx.run(&mut place).await {
+            Ok(granted) => granted,
+            Err(ended) => return Err(self.not_taken(job, ended.into())),
+        };
+        let (true, Some(number)) = (granted, place.number) else {
+            return Err(self.refuse(job, CLOSED));
+        };
         let (offer, after) = self.core.queue.redeem(self.lane, priority, number, job);
         self.core.follow(after);
         match offer {
             Offer::Taken { .. } => Ok(()),
-            Offer::Full(_) | Offer::Closed(_) => Err(self.refuse(CLOSED)),
+            Offer::Full(job) | Offer::Closed(job) => Err(self.refuse(job, CLOSED)),
         }
     }
 
-    fn offer(&self, priority: Priority, job: Arc<dyn Job>) -> Offer<Arc<dyn Job>> {
+    fn offer(&self, priority: Priority, job: Due) -> Offer<Due> {
         let displaces = self.options.overflow == Overflow::DropOldest;
         let (mut offer, after) = self.core.queue.offer(self.lane, priority, job, displaces);
         self.core.follow(after);
@@ -111,26 +118,19 @@ impl Owner {
         offer
     }
 
-    fn refuse(&self, reason: &'static str) -> Failed {
-        self.not_taken(self.refusal(reason).into())
+    fn refuse(&self, job: Due, reason: &'static str) -> NotTaken {
+        self.not_taken(job, self.refusal(reason).into())
     }
 
     fn refusal(&self, reason: &'static str) -> Refusal {
         let (used, limit) = self.core.queue.places(self.lane);
-        Refusal {
-            policy: "pool",
-            instance: self.profile.name,
-            reason,
-            used: used as u64,
-            limit: limit as u64,
-            retry_after: None,
-        }
+        Refusal::new("pool", self.profile.name, reason).compared(used as u64, limit as u64)
     }
 
-    fn not_taken(&self, reason: Failed) -> Failed {
+    fn not_taken(&self, job: Due, reason: Failed) -> NotTaken {
         self.profile.meters.refused();
         self.core.queue.refused(self.lane);
-        reason
+        NotTaken { job, reason }
     }
 }
 
@@ -166,7 +166,7 @@ impl Drop for Place<'_> {
 // ===== impl Guest =====
 
 impl<'a> Guest<'a> {
-    fn new(owner: &'a Owner, job: Arc<dyn Job>) -> Self {
+    fn new(owner: &'a Owner, job: Due) -> Self {
         owner.core.queue.guest_begins(owner.lane);
         Self { owner, job: Some(Held::new(job)), end: End::Dropped, since: Instant::now() }
     }

@@ -3,9 +3,8 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::marker::PhantomData;
-use std::sync::Arc;
 
-use super::job::{Fetch, Held, Job, Seat};
+use super::job::{Due, Fetched, Held, Seat};
 use super::stats::End;
 use super::work::Outcome;
 use super::{Tasks, Threads};
@@ -17,8 +16,7 @@ use crate::error::Error;
 /// that no handle fetches is logged and counted in `linchpin_task_panics_total`.
 #[must_use = "a job's failure is told to its handle only"]
 pub struct Handle<T> {
-    job: Arc<dyn Fetch<T>>,
-    fetched: bool,
+    job: Fetched<T>,
 }
 
 /// A job that was queued and did not begin before its pool was shut down.
@@ -33,8 +31,8 @@ pub struct Unstarted<K = Tasks> {
 // ===== impl Handle =====
 
 impl<T> Handle<T> {
-    pub(super) fn new(job: Arc<dyn Fetch<T>>) -> Self {
-        Self { job, fetched: false }
+    pub(super) fn new(job: Fetched<T>) -> Self {
+        Self { job }
     }
 
     /// Waits for the result.
@@ -77,17 +75,7 @@ impl<T> Handle<T> {
     }
 
     async fn fetched(&mut self) -> Outcome<T> {
-        let outcome = poll_fn(|cx| self.job.poll_fetch(cx)).await;
-        self.fetched = true;
-        outcome
-    }
-}
-
-impl<T> Drop for Handle<T> {
-    fn drop(&mut self) {
-        if !self.fetched {
-            self.job.forget();
-        }
+        poll_fn(|cx| self.job.poll(cx)).await
     }
 }
 
@@ -100,7 +88,7 @@ impl<T> fmt::Debug for Handle<T> {
 // ===== impl Unstarted =====
 
 impl<K> Unstarted<K> {
-    pub(super) fn new(job: Arc<dyn Job>) -> Self {
+    pub(super) fn new(mut job: Due) -> Self {
         job.hand_back();
         Self { job: Held::new(job), kind: PhantomData }
     }

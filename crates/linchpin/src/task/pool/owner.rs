@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::panic::Location;
 use std::sync::Arc;
 
-use super::job::{Held, Job};
+use super::job::{Due, Held};
 use super::meters::Profile;
 use super::options::Options;
 use super::queue::{Bounds, Cleared, Queue, TOP};
@@ -93,7 +93,7 @@ impl Owner {
         self.core.follow(self.core.queue.close(self.lane));
     }
 
-    pub(super) fn stop(&self) -> Cleared<Arc<dyn Job>> {
+    pub(super) fn stop(&self) -> Cleared<Due> {
         let (cleared, after) = self.core.queue.clear(self.lane);
         self.core.follow(after);
         // Last: blocking jobs that hear of it were counted as stopped.

@@ -1,13 +1,12 @@
 //! What submitters say, and what they get back.
 
 use std::fmt;
-use std::sync::Arc;
 
 use tokio::task::coop::consume_budget;
 
-use super::enter::{CLOSED, NotNow};
+use super::enter::{CLOSED, NotNow, NotTaken};
 use super::handle::Handle;
-use super::job::{Cell, Job};
+use super::job::{self, Due, Submission};
 use super::work::{Awaits, Blocks, Work};
 use super::{Pool, Threads};
 use crate::context::Context;
@@ -53,13 +52,13 @@ impl Pool {
     {
         // A loop that submits lets the workers run, too.
         consume_budget().await;
-        let cell = self.cell(awaits(ctx, job));
-        let entered = match self.owner.enter_now(ctx, self.priority, cell.clone()) {
+        let (due, submission) = self.job(awaits(ctx, job));
+        let entered = match self.owner.enter_now(ctx, self.priority, due) {
             Ok(()) => Ok(()),
-            Err(NotNow::Never(reason)) => Err(reason),
+            Err(NotNow::Never(not)) => Err(not),
             Err(NotNow::Full(job)) => self.owner.enter_late(ctx, self.priority, job).await,
         };
-        submitted(cell, entered, |work| work.job)
+        submitted(submission, entered, |work| work.job)
     }
 
     /// Submits a job if it can be queued now.
@@ -77,9 +76,9 @@ impl Pool {
         Fut: Future<Output = Result<T, Error>> + Send + 'static,
         T: Send + 'static,
     {
-        let cell = self.cell(awaits(ctx, job));
-        let entered = self.try_enter(ctx, cell.clone());
-        submitted(cell, entered, |work| work.job)
+        let (due, submission) = self.job(awaits(ctx, job));
+        let entered = self.try_enter(ctx, due);
+        submitted(submission, entered, |work| work.job)
     }
 }
 
@@ -101,13 +100,13 @@ impl Pool<Threads> {
         T: Send + 'static,
     {
         consume_budget().await;
-        let cell = self.cell(self.blocks(ctx, job));
-        let entered = match self.owner.enter_now(ctx, self.priority, cell.clone()) {
+        let (due, submission) = self.job(self.blocks(ctx, job));
+        let entered = match self.owner.enter_now(ctx, self.priority, due) {
             Ok(()) => Ok(()),
-            Err(NotNow::Never(reason)) => Err(reason),
+            Err(NotNow::Never(not)) => Err(not),
             Err(NotNow::Full(job)) => self.owner.enter_late(ctx, self.priority, job).await,
         };
-        submitted(cell, entered, |work| work.job)
+        submitted(submission, entered, |work| work.job)
     }
 
     /// Submits a job that may block, if it can be queued now. Needs no runtime.
@@ -120,9 +119,9 @@ impl Pool<Threads> {
         F: FnOnce(&Context) -> Result<T, Error> + Send + 'static,
         T: Send + 'static,
     {
-        let cell = self.cell(self.blocks(ctx, job));
-        let entered = self.try_enter(ctx, cell.clone());
-        submitted(cell, entered, |work| work.job)
+        let (due, submission) = self.job(self.blocks(ctx, job));
+        let entered = self.try_enter(ctx, due);
+        submitted(submission, entered, |work| work.job)
     }
 
     fn blocks<F>(&self, ctx: &Context, job: F) -> Blocks<F> {
@@ -132,15 +131,15 @@ impl Pool<Threads> {
 }
 
 impl<K> Pool<K> {
-    fn try_enter(&self, ctx: &Context, job: Arc<dyn Job>) -> Result<(), Failed> {
+    fn try_enter(&self, ctx: &Context, job: Due) -> Result<(), NotTaken> {
         self.owner.enter_now(ctx, self.priority, job).map_err(|not_now| match not_now {
-            NotNow::Never(reason) => reason,
-            NotNow::Full(_) => self.owner.full(),
+            NotNow::Never(not) => not,
+            NotNow::Full(job) => self.owner.full(job),
         })
     }
 
-    fn cell<W: Work<T>, T: Send + 'static>(&self, work: W) -> Arc<Cell<W, T>> {
-        Cell::new(work, self.owner.profile.clone())
+    fn job<W: Work<T>, T: Send + 'static>(&self, work: W) -> (Due, Submission<W, T>) {
+        job::job(work, self.owner.profile.clone())
     }
 }
 
@@ -150,15 +149,14 @@ fn awaits<F>(ctx: &Context, job: F) -> Awaits<F> {
 
 /// What the submitter gets: the handle of a job that was taken in, or one that was not, as it was.
 fn submitted<W: Work<T>, T: Send + 'static, F>(
-    cell: Arc<Cell<W, T>>,
-    entered: Result<(), Failed>,
+    submission: Submission<W, T>,
+    entered: Result<(), NotTaken>,
     job: impl FnOnce(W) -> F,
 ) -> Result<Handle<T>, NotSubmitted<F>> {
     match entered {
-        Ok(()) => Ok(Handle::new(cell)),
-        Err(reason) => {
-            let work = cell.reclaim().expect("a job that was not taken in is as it was");
-            Err(NotSubmitted { job: job(work), reason })
+        Ok(()) => Ok(Handle::new(submission.taken_in())),
+        Err(NotTaken { job: due, reason }) => {
+            Err(NotSubmitted { job: job(submission.reclaim(due)), reason })
         }
     }
 }

@@ -1,20 +1,19 @@
 //! What a job does, and what it comes to.
 
 use std::panic::resume_unwind;
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::job::{Cell, Seat};
+use super::job::{Begun, Seat};
 use super::stats::End;
 use crate::context::Context;
 use crate::error::{Error, Kind, Panicked, catch, catch_async};
 use crate::task::span::SpawnSpan;
 
 /// What is to be done, of which there are two kinds.
-pub(super) trait Work<T>: Send + Sized + 'static {
+pub(super) trait Work<T: Send + 'static>: Send + Sized + 'static {
     fn context(&self) -> &Context;
 
-    fn begin(self, cell: Arc<Cell<Self, T>>, seat: &mut Seat) -> Option<End>;
+    fn begin(self, begun: Begun<Self, T>, seat: &mut Seat) -> Option<End>;
 
     /// It is under its pool no more.
     fn hand_back(&mut self) {}
@@ -44,9 +43,6 @@ pub(super) enum Outcome<T> {
     Dropped(Error),
 }
 
-/// A job that runs. Dropped half-way, it tells the handle.
-struct Begun<W: Work<T>, T: Send + 'static>(Option<Arc<Cell<W, T>>>);
-
 // ===== impl Work =====
 
 impl<F, Fut, T> Work<T> for Awaits<F>
@@ -59,10 +55,10 @@ where
         &self.context
     }
 
-    fn begin(self, cell: Arc<Cell<Self, T>>, seat: &mut Seat) -> Option<End> {
-        match cell.profile.timeout {
-            None => seat.set(run(cell, self)),
-            Some(limit) => seat.set(run_within(limit, cell, self)),
+    fn begin(self, begun: Begun<Self, T>, seat: &mut Seat) -> Option<End> {
+        match begun.profile().timeout {
+            None => seat.set(run(self, begun)),
+            Some(limit) => seat.set(run_within(limit, self, begun)),
         }
         None
     }
@@ -77,17 +73,17 @@ where
         &self.context
     }
 
-    fn begin(self, cell: Arc<Cell<Self, T>>, _: &mut Seat) -> Option<End> {
+    fn begin(self, begun: Begun<Self, T>, _: &mut Seat) -> Option<End> {
         let Self { job, context, pool, span } = self;
         let both = pool.map(|pool| Context::merge([&context, &pool]));
         let context = both.as_deref().unwrap_or(&context);
-        let limited = cell.profile.timeout.map(|limit| context.with_timeout(limit));
+        let limited = begun.profile().timeout.map(|limit| context.with_timeout(limit));
         let context = limited.as_deref().unwrap_or(context);
         let in_span = || {
             let _entered = span.enter();
             job(context)
         };
-        Some(cell.over(Outcome::of(catch(in_span))))
+        Some(begun.over(Outcome::of(catch(in_span))))
     }
 
     fn hand_back(&mut self) {
@@ -95,15 +91,13 @@ where
     }
 }
 
-/// Everything of the work is gone when this is over.
-async fn run<F, Fut, T>(cell: Arc<Cell<Awaits<F>, T>>, work: Awaits<F>) -> End
+/// Everything of the work is gone when this is over: `begun`, which tells the handle, is dropped last.
+async fn run<F, Fut, T>(work: Awaits<F>, begun: Begun<Awaits<F>, T>) -> End
 where
     F: FnOnce(Context) -> Fut + Send + 'static,
     Fut: Future<Output = Result<T, Error>> + Send + 'static,
     T: Send + 'static,
 {
-    // Declared first and so dropped last: the handle hears of it when nothing of the work is left.
-    let begun = Begun(Some(cell));
     let Awaits { job, context, span } = work;
     let work = span.run(async { job(context).await });
     let outcome = Outcome::of(catch_async(work).await);
@@ -111,17 +105,12 @@ where
 }
 
 /// The same for work that may take so long. Apart from it, since a timer is as large as many a job.
-async fn run_within<F, Fut, T>(
-    limit: Duration,
-    cell: Arc<Cell<Awaits<F>, T>>,
-    work: Awaits<F>,
-) -> End
+async fn run_within<F, Fut, T>(limit: Duration, work: Awaits<F>, begun: Begun<Awaits<F>, T>) -> End
 where
     F: FnOnce(Context) -> Fut + Send + 'static,
     Fut: Future<Output = Result<T, Error>> + Send + 'static,
     T: Send + 'static,
 {
-    let begun = Begun(Some(cell));
     let Awaits { job, context, span } = work;
     let limited = context.with_timeout(limit);
     let context = Context::clone(&limited);
@@ -137,23 +126,6 @@ where
         Err(panic) => Outcome::Panicked(panic),
     };
     begun.over(outcome)
-}
-
-// ===== impl Begun =====
-
-impl<W: Work<T>, T: Send + 'static> Begun<W, T> {
-    fn over(mut self, outcome: Outcome<T>) -> End {
-        self.0.take().map_or(End::Dropped, |cell| cell.over(outcome))
-    }
-}
-
-impl<W: Work<T>, T: Send + 'static> Drop for Begun<W, T> {
-    fn drop(&mut self) {
-        if let Some(cell) = self.0.take() {
-            let why = "the job was dropped before it was done: its pool was shut down";
-            cell.over(Outcome::Dropped(Error::new(Kind::Cancelled, why)));
-        }
-    }
 }
 
 // ===== impl Outcome =====

@@ -9,7 +9,7 @@ use std::thread;
 use tokio::runtime::Handle;
 use tokio::task::coop::{consume_budget, has_budget_remaining};
 
-use super::job::{Held, Job, Seat};
+use super::job::{Due, Held, Seat};
 use super::queue::{After, Hired, Next, Queue};
 use super::stats::End;
 use crate::context::Unpark;
@@ -19,7 +19,7 @@ use crate::task::{Listed, raw, thread_at};
 
 /// What pools that share workers share.
 pub(super) struct Core {
-    pub(super) queue: Queue<Arc<dyn Job>>,
+    pub(super) queue: Queue<Due>,
     pub(super) name: &'static str,
     pub(super) site: &'static Location<'static>,
 }
@@ -110,7 +110,7 @@ impl Worker {
     }
 
     /// Takes down how the last job ended, once, and asks what is next.
-    fn turn(&self, last: &mut Option<End>, tired: bool, waker: &Waker) -> Next<Arc<dyn Job>> {
+    fn turn(&self, last: &mut Option<End>, tired: bool, waker: &Waker) -> Next<Due> {
         let (next, after) = self.core.queue.turn(self.number, last.take(), tired, waker);
         self.core.follow(after);
         next

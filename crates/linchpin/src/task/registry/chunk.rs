@@ -1,8 +1,9 @@
 //! Rows of the list, which one thread at a time hands out and any thread takes back.
 //!
-//! Two words have a bit for each row: the owner flips its bit in the one when a task enters, whoever ends the task flips
-//! the bit in the other, and a row is taken while the two differ. So the owner writes with plain stores, and to leave is
-//! one exchange, which also says whether the chunk has an owner: if not, who finds it full or empties it must see to it.
+//! Two words have a bit for each row: the owner flips its bit in the one when a task enters, and when it ends the task
+//! itself, another who ends the task flips the bit in the other, and a row is taken while the two differ. So the owner
+//! writes with plain stores, and to leave elsewhere is one exchange, which also says whether the chunk has an owner: if
+//! not, who finds it full or empties it must see to it.
 //! A row is read while it is written, and says by its number whether it was.
 
 use crate::shim::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
@@ -16,9 +17,9 @@ use crate::time::Instant;
 pub(super) struct Chunk {
     pub(super) shard: u32,
     pub(super) number: u32,
-    /// Flipped by the owner, when a task enters.
+    /// Flipped by the owner, when a task enters, and when one leaves there.
     came: AtomicU64,
-    /// Flipped when a task leaves; [`FREE`] beside.
+    /// Flipped when a task leaves elsewhere; [`FREE`] beside.
     went: Apart,
     /// The table has it no more, and maybe another by its number.
     removed: AtomicBool,
@@ -84,7 +85,14 @@ impl Chunk {
         Some(row)
     }
 
-    /// A task leaves. Whether somebody must see to the chunk.
+    /// For the owner: a task leaves. It has room as in [`enter`](Self::enter).
+    pub(super) fn leave_home(&self, room: &mut u64, row: u32) {
+        let came = self.came.load(Ordering::Relaxed);
+        self.came.store(came ^ (1 << row), Ordering::Release);
+        *room |= 1 << row;
+    }
+
+    /// A task leaves elsewhere. Whether somebody must see to the chunk.
     pub(super) fn leave(&self, row: u32) -> bool {
         let bit = 1 << row;
         let went = self.went.0.fetch_xor(bit, Ordering::AcqRel);

@@ -110,7 +110,11 @@ impl Registry {
 
     #[inline]
     pub(crate) fn leave(&self, hand: &mut Hand, key: Key) {
-        let chunk = match hand.find(key) {
+        let is_its = |chunk: &&Arc<Chunk>| chunk.has(key);
+        if let Some(own) = hand.own.as_ref().filter(is_its) {
+            return own.leave_home(&mut hand.room, key.row());
+        }
+        let chunk = match hand.last.as_ref().filter(is_its) {
             Some(chunk) => chunk,
             None => hand.last.insert(self.shard(key.shard()).chunk(key)),
         };
@@ -251,19 +255,18 @@ impl Table {
     }
 }
 
-// ===== impl Hand, Entry, Key =====
+// ===== impl Hand, Chunk, Entry, Key =====
 
 impl Hand {
     pub(crate) const fn new(shard: u32) -> Self {
         Self { shard, own: None, room: 0, last: None, known: Known::new(), ids: 0..0 }
     }
+}
 
-    /// The chunk of the key, if it is at hand.
-    fn find(&self, key: Key) -> Option<&Arc<Chunk>> {
-        let is_its = |chunk: &&Arc<Chunk>| {
-            chunk.number == key.chunk() && chunk.shard == key.shard() && !chunk.is_removed()
-        };
-        self.own.as_ref().filter(is_its).or_else(|| self.last.as_ref().filter(is_its))
+impl Chunk {
+    /// Whether the key is of this chunk, and not of its heir.
+    fn has(&self, key: Key) -> bool {
+        self.number == key.chunk() && self.shard == key.shard() && !self.is_removed()
     }
 }
 

@@ -29,7 +29,31 @@ async fn all_of_a_batch_have_its_result() {
     }
 }
 
-/// go-zero `TestBulkExecutor`: so many make a batch, the rest after the interval.
+/// eapache `TestBatcherSuccess` without a timeout, go-zero `TestPeriodicalExecutor_Deadlock`: each item by itself.
+#[tokio::test(start_paused = true)]
+async fn one_item_a_batch_is_each_item_alone() {
+    let ctx = Context::root();
+    let (batcher, seen) = tens(&ctx, Options::default().max_items(1).max_delay(60 * SECOND));
+    for item in 0..10 {
+        batcher.submit(&ctx, item).await.unwrap();
+    }
+    assert!(seen.lock().iter().map(Vec::as_slice).eq((0..10).map(|item| [item])));
+}
+
+/// eapache `TestBatcherMultipleBatches`: who comes together is in one batch.
+#[tokio::test(start_paused = true)]
+async fn each_crowd_is_a_batch() {
+    let ctx = Context::root();
+    let (batcher, seen) = tens(&ctx, Options::default().max_delay(SECOND));
+    for _ in 0..5 {
+        let crowd = (0..10).map(|item| batcher.submit(&ctx, item));
+        futures_util::future::try_join_all(crowd).await.unwrap();
+    }
+    let sizes: Vec<usize> = seen.lock().iter().map(Vec::len).collect();
+    assert_eq!(sizes, [10; 5]);
+}
+
+/// go-zero `TestBulkExecutor`, `TestBulkExecutorFlushInterval`: so many make a batch, the rest after the interval.
 #[tokio::test(start_paused = true)]
 async fn so_many_make_a_batch_and_the_rest_goes_after_the_interval() {
     let ctx = Context::root();
@@ -42,7 +66,7 @@ async fn so_many_make_a_batch_and_the_rest_goes_after_the_interval() {
     assert_eq!(sizes, [10, 10, 5]);
 }
 
-/// go-zero `TestBulkExecutorEmpty`, `TestPeriodicalExecutor_Start`: an interval without items runs nothing.
+/// go-zero `TestBulkExecutorEmpty`: an interval without items runs nothing.
 #[tokio::test(start_paused = true)]
 async fn an_interval_without_items_runs_nothing() {
     let ctx = Context::root();
@@ -54,7 +78,7 @@ async fn an_interval_without_items_runs_nothing() {
     assert_eq!(seen.lock().len(), 1);
 }
 
-/// go-zero `TestBulkExecutorFlush`, `Wait`: a flush needs no full batch, and the end waits for it.
+/// go-zero `TestBulkExecutorFlush`, eapache `TestShutdownSuccess`: a flush needs no full batch, and the end waits for it.
 #[tokio::test(start_paused = true)]
 async fn a_flush_needs_no_full_batch_and_a_close_waits_for_it() {
     let ctx = Context::root();
@@ -68,7 +92,7 @@ async fn a_flush_needs_no_full_batch_and_a_close_waits_for_it() {
     assert_eq!(seen.lock().concat(), [1, 2]);
 }
 
-/// eapache `TestBatcherPrefilter`: an item that is no good is refused before it is queued, by the caller's own check.
+/// Instead of eapache `TestBatcherPrefilter`: an item that is no good has an answer of its own.
 #[tokio::test(start_paused = true)]
 async fn an_item_may_have_an_answer_of_its_own_in_a_batch_that_succeeds() {
     let ctx = Context::root();

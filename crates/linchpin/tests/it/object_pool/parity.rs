@@ -47,7 +47,18 @@ fn finalized(max_kept: usize) -> (ObjectPool<Finalized>, Arc<AtomicUsize>) {
     (ObjectPool::new(move || Finalized(counted.clone()), options).unwrap(), gone)
 }
 
-/// `TestPoolGC`: what is pooled does not live for ever.
+/// `TestPoolGC`: the pool does not hold what was taken out of it.
+#[test]
+fn what_was_taken_out_is_not_held_by_the_pool() {
+    let (pool, gone) = finalized(100);
+    drop([(); 100].map(|()| pool.take()));
+    let taken = [(); 100].map(|()| pool.take().detach());
+    assert_eq!(gone.load(Ordering::Relaxed), 0);
+    drop(taken);
+    assert_eq!((gone.load(Ordering::Relaxed), pool.stats().kept), (100, 0));
+}
+
+/// `TestPoolRelease`: what is pooled does not live for ever.
 #[test]
 fn what_is_cleared_is_gone_to_the_last() {
     let (pool, gone) = finalized(100);
@@ -57,7 +68,7 @@ fn what_is_cleared_is_gone_to_the_last() {
     assert_eq!(gone.load(Ordering::Relaxed), 100);
 }
 
-/// `TestPoolRelease`: nor what goes through it while it is used.
+/// `TestPool`, its end: nor is more kept than may be.
 #[test]
 fn what_there_is_no_room_for_is_gone_at_once() {
     let (pool, gone) = finalized(10);

@@ -19,6 +19,7 @@ use super::Priority;
 use super::stats::{End, Stats};
 use crate::shim::atomic::AtomicBool;
 use crate::shim::{Fault, Mutex, MutexGuard, lock, planted};
+use crate::task::wake;
 use crate::time::Instant;
 
 /// What pools that share workers share.
@@ -81,10 +82,7 @@ pub(crate) const TOP: usize = 0;
 
 impl Wakers {
     pub(crate) fn wake(self) {
-        if let Some(first) = self.first {
-            first.wake();
-            self.more.into_iter().for_each(Waker::wake);
-        }
+        wake("pool", self.first.into_iter().chain(self.more));
     }
 
     fn push(&mut self, waker: Waker) {

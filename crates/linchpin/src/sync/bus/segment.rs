@@ -1,0 +1,121 @@
+//! A stretch of a log: places that are written once, one after the other, by one hand, and read in place by many.
+//!
+//! A number says how many are written. Whoever sees it sees what is in them, and nothing is written there any more, so a
+//! reader takes no lock and makes no atomic change. The hand is a [`Pen`], of which there is one for each segment.
+
+#![expect(
+    unsafe_code,
+    reason = "a place that is written once takes two locked instructions by safe means, as many as the lock above it"
+)]
+
+use std::mem::{MaybeUninit, needs_drop};
+use std::sync::Arc;
+
+use crate::shim::atomic::AtomicUsize;
+use crate::shim::atomic::Ordering::{Acquire, Relaxed, Release};
+use crate::shim::{Fault, UnsafeCell, planted};
+use crate::task::each_contained;
+
+/// So many places, of which the first has the number `base` in the log.
+pub(crate) struct Segment<E> {
+    base: u64,
+    /// How many places are written, from the first on. The pen alone changes it.
+    written: AtomicUsize,
+    places: Box<[UnsafeCell<MaybeUninit<E>>]>,
+}
+
+/// The one hand that writes a segment.
+pub(super) struct Pen<E>(Arc<Segment<E>>);
+
+// SAFETY: as for std's `OnceLock`. Entries are handed from thread to thread (`Send`), and read by several at once (`Sync`);
+// a place is written by the one who has the pen, before it is counted, and read by others once it is.
+unsafe impl<E: Send + Sync> Sync for Segment<E> {}
+
+// ===== impl Segment =====
+
+impl<E> Segment<E> {
+    fn new(base: u64, length: usize) -> Arc<Self> {
+        let places = (0..length).map(|_| UnsafeCell::new(MaybeUninit::uninit())).collect();
+        Arc::new(Self { base, written: AtomicUsize::new(0), places })
+    }
+
+    /// One without any place.
+    pub(super) fn empty() -> Arc<Self> {
+        Self::new(0, 0)
+    }
+
+    pub(super) fn base(&self) -> u64 {
+        self.base
+    }
+
+    pub(super) fn end(&self) -> u64 {
+        self.base + self.places.len() as u64
+    }
+
+    /// How many from `at` on are written.
+    #[inline]
+    pub(super) fn written(&self, at: u64) -> usize {
+        let written = self.written.load(Acquire);
+        written.saturating_sub(at.wrapping_sub(self.base).try_into().unwrap_or(usize::MAX))
+    }
+
+    /// What is written at `at`, if something is.
+    #[inline]
+    pub(super) fn get(&self, at: u64) -> Option<&E> {
+        let index = at.wrapping_sub(self.base);
+        if index >= self.written.load(Acquire) as u64 {
+            return None;
+        }
+        let place = self.places.get(index as usize)?;
+        // SAFETY: it is written, since that many are, and nobody writes there again.
+        place.with(|entry| Some(unsafe { (*entry).assume_init_ref() }))
+    }
+}
+
+impl<E> Drop for Segment<E> {
+    /// Whoever comes by lets go of what others wrote: a panic in that is not theirs, and does not stop at two.
+    fn drop(&mut self) {
+        if !needs_drop::<E>() {
+            return;
+        }
+        let written = self.places.iter().take(self.written.load(Relaxed));
+        each_contained("bus", "a message panicked when it was dropped", written, |place| {
+            // SAFETY: it is written, nobody else has the segment, and each is visited once.
+            place.with_mut(|entry| unsafe { (*entry).assume_init_drop() });
+        });
+    }
+}
+
+// ===== impl Pen =====
+
+impl<E> Pen<E> {
+    /// A segment of which nothing is written yet.
+    pub(super) fn new(base: u64, length: usize) -> Self {
+        Self(Segment::new(base, length))
+    }
+
+    /// Writes the next place. If there is none the entry comes back.
+    #[inline]
+    pub(super) fn write(&mut self, entry: E) -> Result<(), E> {
+        let segment = &*self.0;
+        let written = segment.written.load(Relaxed);
+        let Some(place) = segment.places.get(written) else { return Err(entry) };
+        // SAFETY: there is one pen, borrowed here, and nobody reads what is not counted yet.
+        place.with_mut(|place| unsafe {
+            (*place).write(entry);
+        });
+        let order = if planted(Fault::BusHandsNothingOn) { Relaxed } else { Release };
+        segment.written.store(written + 1, order);
+        Ok(())
+    }
+
+    /// What it writes.
+    pub(super) fn segment(&self) -> &Arc<Segment<E>> {
+        &self.0
+    }
+
+    /// Lets go of the pen: nothing more will be written there.
+    pub(super) fn into_segment(self) -> Arc<Segment<E>> {
+        self.0
+    }
+}
