@@ -4,7 +4,7 @@ use linchpin::Result;
 
 use crate::harness::Operation;
 use crate::row::Row;
-use crate::{context, context_tree, floor, registry, relay, sync, tasks};
+use crate::{context, context_tree, floor, registry, relay, resilience, sync, tasks};
 
 /// Something to measure in one run.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +58,12 @@ pub const AREAS: &[Area] = &[
         name: "sync",
         about: "shared state: semaphores, once, buses, stripes, pools, batches, beside their crates",
         operations: sync::operations,
+        rest: |_| Ok(Report::default()),
+    },
+    Area {
+        name: "resilience",
+        about: "policies around a call: breakers, beside their crates",
+        operations: resilience::operations,
         rest: |_| Ok(Report::default()),
     },
     Area {

@@ -9,8 +9,8 @@
 //! | [`area`] | the areas there are |
 //! | [`harness`] | samples taken in turn, calibrated, after a warm-up |
 //! | [`row`], [`stats`] | what comes out, and how samples become three figures |
-//! | [`floor`], [`context`], [`registry`], [`tasks`], [`sync`], [`relay`] | an area each |
-//! | [`context_tree`], `tasks_*`, `sync_*` | rows of the area before the underscore |
+//! | [`floor`], [`context`], [`registry`], [`tasks`], [`sync`], [`resilience`], [`relay`] | an area each |
+//! | [`context_tree`], `tasks_*`, `sync_*`, `resilience_*` | rows of the area before the underscore |
 //! | [`memory`] | how much of it a process holds |
 //! | [`go`] | Go as a peer, where it is installed |
 //!
@@ -27,6 +27,8 @@ pub mod harness;
 pub mod memory;
 pub mod registry;
 pub mod relay;
+pub mod resilience;
+pub mod resilience_breaker;
 pub mod row;
 pub mod stats;
 pub mod sync;

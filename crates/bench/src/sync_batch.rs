@@ -2,7 +2,7 @@
 //!
 //! What is measured is the way of an item from the producers to the work, on two workers of a runtime. Ours refuses when
 //! its context has ended, and has a panic policy; in `batcher-answered` each item has an answer, which tokio's channel
-//! does with a oneshot.
+//! does with a oneshot. That wait of ours ends with the caller's context, too, and so does one of the two peers' there.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use linchpin::Context;
 use linchpin::sync::batch::{Batch, Batcher, Options};
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use crate::harness::{Operation, tokio_spawn};
 use crate::row::Role::{Ours, Peer};
@@ -103,32 +104,46 @@ fn answered(name: &'static str, submitters: u64) -> Operation {
             }
             batcher.close(&ctx).await.expect("nobody ends it");
         })
-        .mt(Peer, "tokio mpsc with a oneshot each", move |operations| async move {
-            let (send, mut receive) = mpsc::channel::<(u64, oneshot::Sender<u64>)>(CAPACITY);
-            let consumer = tokio_spawn(async move {
-                let mut batch = Vec::with_capacity(BATCH);
-                while receive.recv_many(&mut batch, BATCH).await > 0 {
-                    for (item, reply) in batch.drain(..) {
-                        reply.send(item + 1).expect("it waits");
-                    }
-                }
-            });
-            let tasks: Vec<_> = (0..submitters)
-                .map(|_| {
-                    let send = send.clone();
-                    tokio_spawn(async move {
-                        for item in 0..operations.div_ceil(submitters) {
-                            let (reply, answer) = oneshot::channel();
-                            send.send((item, reply)).await.expect("it is open");
-                            black_box(answer.await.expect("it is answered"));
-                        }
-                    })
-                })
-                .collect();
-            drop(send);
-            for task in tasks {
-                task.await.expect("it does not panic");
-            }
-            consumer.await.expect("it does not panic");
+        .mt(Peer, "tokio mpsc with a oneshot each", move |operations| {
+            by_hand(operations, submitters, None)
         })
+        .mt(Peer, "the same under a CancellationToken", move |operations| {
+            by_hand(operations, submitters, Some(CancellationToken::new()))
+        })
+}
+
+/// An answer for each item over a channel, and a wait for it that ends with the token, if there is one.
+async fn by_hand(operations: u64, submitters: u64, token: Option<CancellationToken>) {
+    let (send, mut receive) = mpsc::channel::<(u64, oneshot::Sender<u64>)>(CAPACITY);
+    let consumer = tokio_spawn(async move {
+        let mut batch = Vec::with_capacity(BATCH);
+        while receive.recv_many(&mut batch, BATCH).await > 0 {
+            for (item, reply) in batch.drain(..) {
+                reply.send(item + 1).expect("it waits");
+            }
+        }
+    });
+    let tasks: Vec<_> = (0..submitters)
+        .map(|_| {
+            let (send, token) = (send.clone(), token.clone());
+            tokio_spawn(async move {
+                for item in 0..operations.div_ceil(submitters) {
+                    let (reply, answer) = oneshot::channel();
+                    send.send((item, reply)).await.expect("it is open");
+                    let answer = match &token {
+                        Some(token) => {
+                            token.run_until_cancelled(answer).await.expect("nobody ends it")
+                        }
+                        None => answer.await,
+                    };
+                    black_box(answer.expect("it is answered"));
+                }
+            })
+        })
+        .collect();
+    drop(send);
+    for task in tasks {
+        task.await.expect("it does not panic");
+    }
+    consumer.await.expect("it does not panic");
 }

@@ -91,6 +91,12 @@ impl<T> UnsafeCell<T> {
 pub(crate) enum Fault {
     /// The worker of a batcher looks and leaves its waker under two holds of the lock, not one.
     BatchLooksBeforeItWaits,
+    /// A submitter looks for its answer and leaves its waker under two holds of the lock, not one.
+    BatchLooksBeforeItRegisters,
+    /// A submitter finds its item in the queue and takes it out under two holds of the lock, not one.
+    BatchTakesBackWhatLiesThere,
+    /// A submitter looks whether the batcher is closed and enters its item under two holds of the lock, not one.
+    BatchEntersAClosedQueue,
     /// A consumer looks whether anything is there and leaves its waker under two holds of the lock, not one.
     BeltLooksBeforeItWaits,
     /// The last to come to a barrier finds that it is the last and calls the others under two holds of the lock, not one.
@@ -147,8 +153,12 @@ pub(crate) enum Fault {
     PoolHandleLooksBeforeItWaits,
     /// A submitter who leaves the line keeps the place that was granted to it.
     PoolForgetsTheNextInLine,
+    /// A pool drops what lies on its shelves before it says that all is cleared, and not after.
+    PoolClearsBeforeItSays,
     /// A pool looks whether it may keep one more and counts it in two steps.
     PoolLooksBeforeItKeeps,
+    /// A thread takes one from the shelf of a pool and puts the rest back under two holds of the lock, not one.
+    PoolPutsTheShelfBackLater,
     /// A worker looks for a job and becomes idle under two holds of the lock, not one.
     PoolLooksBeforeItIdles,
     /// The receiver of a mailbox looks and leaves its waker under two holds of the lock, not one.

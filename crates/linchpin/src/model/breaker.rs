@@ -76,6 +76,22 @@ fn every_outcome_is_counted_by_count() {
     assert_eq!((numbers.calls, numbers.failures), (3, 1), "an outcome is lost, or counted twice");
 }
 
+/// A window that is full of successes forgets those in the word for the next, while a failure comes.
+fn a_full_window_takes_one_for_one() {
+    let core = breaker(window(2));
+    for _ in 0..4 {
+        call(&core, Success);
+    }
+    let other = thread::spawn({
+        let core = core.clone();
+        move || core.end(admit(&core), Failure, None, at(0))
+    });
+    core.end(admit(&core), Success, None, at(0));
+    other.join().unwrap();
+    let numbers = core.numbers(at(0));
+    assert_eq!((numbers.calls, numbers.failures), (2, 1));
+}
+
 /// One carries a full chunk of failures over while another call fails, which is one too many.
 fn who_counts_sees_what_was_carried_over() {
     let core = breaker(window(5).min_calls(3));
@@ -170,6 +186,7 @@ fn a_probe_is_given_once_and_comes_back() {
 fn breaker_counts() {
     holds("breaker_counts", every_outcome_is_counted);
     holds("breaker_counts_by_count", every_outcome_is_counted_by_count);
+    holds("breaker_counts_one_for_one", a_full_window_takes_one_for_one);
     catches(Fault::BreakerTurnsUnseen, every_outcome_is_counted);
 }
 

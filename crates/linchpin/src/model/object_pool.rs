@@ -24,6 +24,8 @@ struct Pool {
     discarded: StdAtomicUsize,
 }
 
+const KIND: usize = 0;
+
 impl Keeper<Object> for Pool {
     fn budget(&self) -> &Budget {
         &self.budget
@@ -43,7 +45,7 @@ impl Pool {
     fn new(per_thread: usize, most: usize) -> Arc<Self> {
         Arc::new(Self {
             hall: Hall::new(),
-            stock: Stock::new(4, per_thread),
+            stock: Stock::new(4, &[per_thread]),
             budget: Budget::new(most, usize::MAX),
             discarded: StdAtomicUsize::new(0),
         })
@@ -60,12 +62,12 @@ impl Pool {
     fn give(&self, mine: Mine, contents: usize) {
         let object = Object { visited: UnsafeCell::new(()), contents };
         object.visited.with_mut(|_| ());
-        self.stock.give(mine, Box::new(object), self);
+        self.stock.give(mine, KIND, Box::new(object), self);
     }
 
     /// Takes one and writes to it.
     fn take(&self, mine: Mine) -> usize {
-        let object = self.stock.take(mine, self);
+        let object = self.stock.take(mine, KIND, self);
         object.map_or(0, |object| {
             object.visited.with_mut(|_| ());
             object.contents
@@ -153,6 +155,23 @@ fn a_clear_is_heard_of() {
     assert_eq!(mine + taken + pool.rest(), 11);
 }
 
+/// A thread carries what it kept to the shelf while all is cleared: nobody gets it.
+fn what_is_on_its_way_is_cleared() {
+    let pool = Pool::new(2, 8);
+    let seats = [(); 2].map(|()| pool.hall.take().expect("a hall of this size is never full"));
+    [1, 1].into_iter().for_each(|contents| pool.give(Mine::of_model(seats[0]), contents));
+    let other = thread::spawn({
+        let pool = pool.clone();
+        move || pool.give(Mine::of_model(seats[0]), 10)
+    });
+    let mine = Mine::of_model(seats[1]);
+    pool.stock.clear(mine, &*pool);
+    other.join().unwrap();
+    let had: usize = std::iter::repeat_with(|| pool.take(mine)).take_while(|had| *had > 0).sum();
+    assert!([0, 10].contains(&had), "{had} of what was cleared");
+    assert_eq!(had + pool.rest(), 12);
+}
+
 #[test]
 fn object_pool_seat() {
     holds("object_pool_seat", a_seat_is_one_threads);
@@ -162,6 +181,7 @@ fn object_pool_seat() {
 #[test]
 fn object_pool_shelf() {
     holds("object_pool_shelf", what_is_too_much_goes_to_all);
+    catches(Fault::PoolPutsTheShelfBackLater, what_is_too_much_goes_to_all);
 }
 
 #[test]
@@ -173,4 +193,10 @@ fn object_pool_budget() {
 #[test]
 fn object_pool_clear() {
     holds("object_pool_clear", a_clear_is_heard_of);
+}
+
+#[test]
+fn object_pool_way() {
+    holds("object_pool_way", what_is_on_its_way_is_cleared);
+    catches(Fault::PoolClearsBeforeItSays, what_is_on_its_way_is_cleared);
 }

@@ -247,8 +247,16 @@ pub(crate) fn tell_panic(owner: &'static str, what: &'static str, payload: &(dyn
 /// Runs `work`, whose panic must not reach whoever runs it, nor those whose turn comes after it.
 pub(crate) fn contained(owner: &'static str, what: &'static str, work: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(work)) {
-        tell_panic(owner, what, payload.as_ref());
+        tell_and_drop(owner, what, payload);
     }
+}
+
+/// Out of the way of those whose work does not panic.
+#[cold]
+#[inline(never)]
+fn tell_and_drop(owner: &'static str, what: &'static str, payload: Box<dyn Any + Send>) {
+    tell_panic(owner, what, payload.as_ref());
+    drop(payload);
 }
 
 /// The same for each of `items`: those that come after one that panicked have their turn all the same.

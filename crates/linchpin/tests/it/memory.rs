@@ -4,6 +4,7 @@ use std::process::Command;
 use std::{env, fs, thread};
 
 use linchpin::sync::Mutex;
+use linchpin::sync::batch::{self, Batch, Batcher};
 use linchpin::sync::bus::{Bus, Policy, Subscription};
 use linchpin::sync::event::Event;
 use linchpin::sync::select::Set;
@@ -324,6 +325,45 @@ fn a_million_keys_leave_the_flights_nothing() {
             });
         }
         assert_eq!(flights.numbers().running, 0);
+    });
+    assert!(grown < MARGIN, "{grown} bytes");
+}
+
+#[test]
+fn a_million_items_leave_a_batcher_nothing_whether_run_or_taken_back() {
+    if has_run_alone() {
+        return;
+    }
+    let (ctx, runtime) = (Context::root().child(), runtime());
+    let (grown, ()) = growth(|| {
+        runtime.block_on(async {
+            let work = |_, batch: Batch<usize, usize>| async move {
+                tokio::task::yield_now().await;
+                batch.answer(|item| item);
+                Ok(())
+            };
+            let batcher = Batcher::answering(&ctx, batch::Options::default(), work).unwrap();
+            for goes_away in [false, true] {
+                for _ in 0..MILLION / CROWD {
+                    let mut calls: Vec<_> =
+                        (0..CROWD).map(|n| Box::pin(batcher.submit(&ctx, n))).collect();
+                    for call in &mut calls {
+                        assert!(futures_util::poll!(call).is_pending());
+                    }
+                    if goes_away {
+                        // Half of them while they queue, the rest while their batch is run.
+                        calls.truncate(CROWD / 2);
+                        tokio::task::yield_now().await;
+                        calls.clear();
+                    }
+                    for (n, call) in calls.into_iter().enumerate() {
+                        assert_eq!(call.await.unwrap(), n);
+                    }
+                }
+            }
+            assert_eq!(batcher.stats().queued, 0);
+            batcher.close(&ctx).await.unwrap();
+        });
     });
     assert!(grown < MARGIN, "{grown} bytes");
 }

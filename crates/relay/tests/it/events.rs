@@ -152,9 +152,10 @@ impl Listener {
     /// Reads on until `mark` has come; what was before it.
     async fn after(&mut self, mark: &str) -> String {
         loop {
-            if let Some((before, after)) = self.text.split_once(mark) {
-                let before = before.to_owned();
-                self.text = after.to_owned();
+            if let Some(at) = self.text.find(mark) {
+                let rest = self.text.split_off(at + mark.len());
+                let mut before = std::mem::replace(&mut self.text, rest);
+                before.truncate(at);
                 return before;
             }
             assert!(self.more().await, "no `{mark}` in `{}`", self.text);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::machine::{Core, Now, Place, Recorded, Ticket};
+use super::machine::{Core, Counts, Now, Place, Recorded, Ticket};
 use super::tally::{Call, Rule, Shape, Tally};
 use super::word::{Stamp, Word};
 use crate::resilience::Outcome;
@@ -12,17 +12,24 @@ use crate::time::Instant;
 
 impl Core {
     /// Counts a success while all is well, which needs no judgement; `false`, and nothing is counted, in all other cases.
-    #[inline]
-    pub(super) fn count_quietly(&self, ticket: &Ticket, clock: impl Now) -> bool {
+    #[expect(clippy::inline_always, reason = "a few instructions that each call has")]
+    #[inline(always)]
+    fn count_quietly(&self, ticket: Ticket, clock: impl Now) -> bool {
         let word = Word(self.word.load(Acquire));
         let frame = &self.frames[word.frame()];
-        if !word.counts_now()
-            || frame.stamp() != ticket.stamp.0
-            || word.count() >= frame.quiet_room()
-            || ticket.place != Place::Counted
-        {
+        let is_usual =
+            word.counts_now() && frame.stamp() == ticket.stamp.0 && ticket.place == Place::ENDED;
+        if !is_usual {
             return false;
         }
+        let (count, room) = (word.count(), frame.quiet_room());
+        let next = if count < room {
+            word.with_one_more()
+        } else if count == room && frame.quiet_wraps() != 0 {
+            word.with_count(1)
+        } else {
+            return false;
+        };
         let (until, mut timed) = (frame.until(), None);
         if until != u64::MAX || ticket.started.is_some() {
             let now = clock.now();
@@ -31,7 +38,7 @@ impl Core {
                 return false;
             }
         }
-        let is_counted = self.exchange(word, word.with_one_more()).is_ok();
+        let is_counted = self.exchange(word, next).is_ok();
         if is_counted {
             self.meters.succeeded(timed.map(Duration::from_nanos));
         }
@@ -39,19 +46,33 @@ impl Core {
     }
 
     /// Counts how a call has ended, and says so. `hint` is how long the callee asks to be left alone.
-    #[inline(never)]
+    #[expect(clippy::inline_always, reason = "a few instructions that each call has")]
+    #[inline(always)]
     pub(super) fn end(
         &self,
-        ticket: &Ticket,
+        ticket: Ticket,
+        outcome: Outcome,
+        hint: Option<Duration>,
+        clock: impl Now,
+    ) {
+        if outcome != Outcome::Success || !self.count_quietly(ticket, clock) {
+            self.end_otherwise(ticket, outcome, hint, clock);
+        }
+    }
+
+    #[inline(never)]
+    fn end_otherwise(
+        &self,
+        ticket: Ticket,
         outcome: Outcome,
         hint: Option<Duration>,
         clock: impl Now,
     ) {
         let (recorded, took) = match ticket.started {
-            None => (self.record(ticket, outcome, hint, clock), None),
+            None => (self.record(&ticket, outcome, hint, clock), None),
             Some(started) => {
                 let now = clock.now();
-                (self.record(ticket, outcome, hint, now), Some(now - started))
+                (self.record(&ticket, outcome, hint, now), Some(now - started))
             }
         };
         self.meters.ended(self.name, outcome, recorded, took);
@@ -64,9 +85,9 @@ impl Core {
         hint: Option<Duration>,
         clock: impl Now,
     ) -> Recorded {
-        match (ticket.place, outcome) {
-            (Place::Counted, Outcome::Ignored) | (Place::Free, _) => Recorded::Nothing,
-            (Place::Counted, _) => {
+        match (ticket.place.counts(), outcome) {
+            (Counts::Ended, Outcome::Ignored) | (Counts::Never, _) => Recorded::Nothing,
+            (Counts::Ended, _) => {
                 let now = ticket.started.map(|_| clock.now());
                 self.count(ticket, outcome == Outcome::Failure, hint, now, None, clock)
             }
@@ -177,7 +198,7 @@ impl Core {
         self.advance(&mut state, now);
         let recorded = if state.generation != ticket.stamp.generation() {
             Recorded::Stale
-        } else if let Place::Probe(id) = ticket.place {
+        } else if let Counts::Probe(id) = ticket.place.counts() {
             let slow = state.options.is_slow(Duration::from_nanos(took(ticket, Some(now))));
             let call = (outcome != Outcome::Ignored)
                 .then_some(Call { failed: outcome == Outcome::Failure, slow });

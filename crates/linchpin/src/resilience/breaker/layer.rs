@@ -77,8 +77,8 @@ where
                 let work = Some(self.service.call(request));
                 GuardedFuture { work, permit, classify, refused: None }
             }
-            Err(no) => {
-                let refused = Some(self.breaker.refusal(no).into());
+            Err(refusal) => {
+                let refused = Some(refusal.into());
                 GuardedFuture { work: None, permit: None, classify, refused }
             }
         }

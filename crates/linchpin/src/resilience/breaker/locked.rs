@@ -1,6 +1,6 @@
 //! What the lock of the machine guards.
 
-use super::machine::{No, Place, Ticket};
+use super::machine::{Counts, No, Ticket};
 use super::options::Options;
 use super::pending::Pending;
 use super::probes::Probes;
@@ -79,7 +79,7 @@ impl Locked {
 
     /// A call that was pending has ended.
     pub(super) fn no_more_pending(&mut self, ticket: &Ticket) {
-        if let (Place::Pending(id), Some(started)) = (ticket.place, ticket.started) {
+        if let (Counts::Pending(id), Some(started)) = (ticket.place.counts(), ticket.started) {
             self.pending.end(started, id);
         }
     }
@@ -191,9 +191,11 @@ impl Locked {
             | numbers.tail_slow
             | numbers.run;
         let is_quiet = trouble == 0 && !pending;
+        let shape = Shape(numbers.shape);
         let numbers = word::Numbers {
             stamp: Stamp::new(self.generation, slow.is_some(), pending).0,
-            quiet_room: if is_quiet { Shape(numbers.shape).room() } else { 0 },
+            quiet_room: if is_quiet { shape.room() } else { 0 },
+            quiet_wraps: (is_quiet && shape.is_full(numbers.calls)).into(),
             ..numbers
         };
         match self.standing {

@@ -3,6 +3,7 @@
 //! It does no I/O: what time it is comes with each call, and is asked for only where it matters. Those who come without
 //! the lock are in `admission` and `counting`, what changes its state is in `transit`.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,13 +48,17 @@ pub(super) struct Ticket {
     pub(super) place: Place,
 }
 
-/// How what was let through counts.
+/// How what was let through counts, and its number where it needs one. A word, so that a ticket is three of them.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) struct Place(u64);
+
+/// [`Place`], taken apart.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Place {
+pub(super) enum Counts {
     /// When it ends.
-    Counted,
+    Ended,
     /// Not at all.
-    Free,
+    Never,
     /// When it ends or is overdue.
     Pending(u64),
     /// As a probe.
@@ -78,6 +83,35 @@ pub(super) enum Recorded {
     Probe,
     /// The breaker is no more as it was when the call began.
     Stale,
+}
+
+impl Place {
+    /// For nearly all.
+    pub(super) const ENDED: Self = Self(0);
+
+    pub(super) fn new(counts: Counts) -> Self {
+        Self(match counts {
+            Counts::Ended => 0,
+            Counts::Never => 1,
+            Counts::Pending(id) => (id << 2) | 2,
+            Counts::Probe(id) => (id << 2) | 3,
+        })
+    }
+
+    pub(super) fn counts(self) -> Counts {
+        match self.0 & 3 {
+            0 => Counts::Ended,
+            1 => Counts::Never,
+            2 => Counts::Pending(self.0 >> 2),
+            _ => Counts::Probe(self.0 >> 2),
+        }
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.counts().fmt(f)
+    }
 }
 
 impl Now for Instant {

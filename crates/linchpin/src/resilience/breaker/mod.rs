@@ -134,9 +134,9 @@ impl<C> Breaker<C> {
         C: Classify<T, E>,
     {
         ctx.check()?;
-        let permit = self.admit_by(Clock).map_err(|no| self.refusal(no))?;
+        let permit = self.admit_by(Clock)?;
         match ctx.run_on(work()).await {
-            Ok(result) => self.judge(permit, result),
+            Ok(result) => conclude(&self.classify, permit, result),
             Err(ended) => {
                 permit.record(Outcome::of_end(&ended));
                 Err(ended.into())
@@ -153,12 +153,15 @@ impl<C> Breaker<C> {
     /// # Panics
     ///
     /// As [`call`](Self::call).
+    #[inline]
     pub fn call_sync<T, E>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, Failed<E>>
     where
         C: Classify<T, E>,
     {
-        let permit = self.admit_by(Clock).map_err(|no| self.refusal(no))?;
-        self.judge(permit, work())
+        match self.admit_by(Clock) {
+            Ok(permit) => conclude(&self.classify, permit, work()),
+            Err(refusal) => Err(refusal.into()),
+        }
     }
 
     /// Lets a call through at the time `now`: for who makes it by other means and records its outcome.
@@ -178,7 +181,7 @@ impl<C> Breaker<C> {
     /// operator holds it open.
     #[inline]
     pub fn admit(&self, now: Instant) -> Result<Permit<'_>, Refusal> {
-        self.admit_by(now).map_err(|no| self.refusal(no))
+        self.admit_by(now)
     }
 
     /// The same with a permit that owns a handle and may go wherever it likes.
@@ -187,7 +190,7 @@ impl<C> Breaker<C> {
     ///
     /// As [`admit`](Self::admit).
     pub fn admit_owned(&self, now: Instant) -> Result<Permit<'static>, Refusal> {
-        self.own(now).map_err(|no| self.refusal(no))
+        self.own(now)
     }
 
     /// This breaker before each call of a tower service. See [`Guarded`].
@@ -284,42 +287,51 @@ impl<C> Breaker<C> {
         self.core.tell();
     }
 
-    #[inline]
-    fn admit_by(&self, clock: impl Now) -> Result<Permit<'_>, No> {
-        let ticket = self.core.admit(clock).inspect_err(|no| self.core.refused(no))?;
+    #[expect(clippy::inline_always, reason = "a few instructions that each call has")]
+    #[inline(always)]
+    fn admit_by(&self, clock: impl Now) -> Result<Permit<'_>, Refusal> {
+        let ticket = match self.core.pass(clock) {
+            Some(ticket) => ticket,
+            None => match self.core.admit_otherwise(clock.now()) {
+                Ok(ticket) => ticket,
+                Err(no) => return Err(self.refusal(no)),
+            },
+        };
         Ok(Permit::new(Held::Borrowed(&self.core), ticket))
     }
 
-    fn own(&self, clock: impl Now) -> Result<Permit<'static>, No> {
-        let ticket = self.core.admit(clock).inspect_err(|no| self.core.refused(no))?;
-        Ok(Permit::new(Held::Owned(self.core.clone()), ticket))
-    }
-
-    #[inline]
-    fn judge<T, E>(&self, permit: Permit<'_>, result: Result<T, E>) -> Result<T, Failed<E>>
-    where
-        C: Classify<T, E>,
-    {
-        conclude(&self.classify, permit, result)
+    fn own(&self, clock: impl Now) -> Result<Permit<'static>, Refusal> {
+        let admitted = match self.core.pass(clock) {
+            Some(ticket) => Ok(ticket),
+            None => self.core.admit_otherwise(clock.now()),
+        };
+        match admitted {
+            Ok(ticket) => Ok(Permit::new(Held::Owned(self.core.clone()), ticket)),
+            Err(no) => Err(self.refusal(no)),
+        }
     }
 
     fn refusal(&self, no: No) -> Refusal {
         Refusal {
+            policy: POLICY,
+            instance: self.core.name,
             key: self.core.key.clone(),
-            retry_after: no.retry_after,
-            kind: Kind::Unavailable,
+            reason: no.cause.reason(),
             used: no.compared >> 32,
             limit: no.compared & u64::from(u32::MAX),
-            ..Refusal::new(POLICY, self.core.name, no.cause.reason())
+            retry_after: no.retry_after,
+            retryable: false,
+            kind: Kind::Unavailable,
         }
     }
 }
 
 /// Records what `result` says, and passes it on.
-#[inline]
+#[expect(clippy::inline_always, reason = "a few instructions that each call has")]
+#[inline(always)]
 fn conclude<T, E, C: Classify<T, E>>(
     classify: &C,
-    mut permit: Permit<'_>,
+    permit: Permit<'_>,
     result: Result<T, E>,
 ) -> Result<T, Failed<E>> {
     let outcome = classify.classify(result.as_ref());
@@ -328,7 +340,10 @@ fn conclude<T, E, C: Classify<T, E>>(
         _ => None,
     };
     permit.end(outcome, hint, Clock);
-    result.map_err(|error| FailedKind::Callee(error).into())
+    match result {
+        Ok(value) => Ok(value),
+        Err(error) => Err(FailedKind::Callee(error).into()),
+    }
 }
 
 const POLICY: &str = "breaker";

@@ -1,11 +1,12 @@
 //! What a breaker lets through.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::machine::{Clock, Core, Now, Place, Ticket};
+use super::machine::{Clock, Core, Counts, Now, Ticket};
 use crate::resilience::Outcome;
 use crate::time::Instant;
 
@@ -30,14 +31,15 @@ pub(super) enum Held<'a> {
 }
 
 impl<'a> Permit<'a> {
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a few instructions that each call has")]
+    #[inline(always)]
     pub(super) fn new(core: Held<'a>, ticket: Ticket) -> Self {
         Self { core, ticket, unwinding: thread::panicking(), recorded: false }
     }
 
     /// Says how the call has ended. Reads the clock only if the breaker counts by time or minds slow calls.
     #[inline]
-    pub fn record(mut self, outcome: Outcome) {
+    pub fn record(self, outcome: Outcome) {
         self.end(outcome, None, Clock);
     }
 
@@ -45,14 +47,14 @@ impl<'a> Permit<'a> {
     /// breaker opens by this outcome it stays open for so long, up to
     /// [`max_open_for`](super::Options::max_open_for).
     #[inline]
-    pub fn record_at(mut self, now: Instant, outcome: Outcome, retry_after: Option<Duration>) {
+    pub fn record_at(self, now: Instant, outcome: Outcome, retry_after: Option<Duration>) {
         self.end(outcome, retry_after, now);
     }
 
     /// The call begins only now: what it has waited for in a queue on this side does not make it slow.
     pub fn begin(&mut self, now: Instant) {
         if let Some(started) = self.ticket.started {
-            if let Place::Pending(id) = self.ticket.place {
+            if let Counts::Pending(id) = self.ticket.place.counts() {
                 self.core.get().begin_pending(self.ticket.stamp.generation(), id, started, now);
             }
             self.ticket.started = Some(now);
@@ -62,15 +64,17 @@ impl<'a> Permit<'a> {
     /// Whether the call is one of the few that decide whether the breaker closes.
     #[must_use]
     pub fn is_probe(&self) -> bool {
-        matches!(self.ticket.place, Place::Probe(_))
+        matches!(self.ticket.place.counts(), Counts::Probe(_))
     }
 
-    #[inline]
-    pub(super) fn end(&mut self, outcome: Outcome, hint: Option<Duration>, clock: impl Now) {
+    #[expect(clippy::inline_always, reason = "a few instructions that each call has")]
+    #[inline(always)]
+    pub(super) fn end(mut self, outcome: Outcome, hint: Option<Duration>, clock: impl Now) {
         self.recorded = true;
-        let core = self.core.get();
-        if outcome != Outcome::Success || !core.count_quietly(&self.ticket, clock) {
-            core.end(&self.ticket, outcome, hint, clock);
+        self.core.get().end(self.ticket, outcome, hint, clock);
+        if let Held::Borrowed(_) = self.core {
+            // Nothing of it needs to be dropped, and the compiler does not see that.
+            mem::forget(self);
         }
     }
 }
@@ -89,10 +93,17 @@ impl Drop for Permit<'_> {
     #[inline]
     fn drop(&mut self) {
         if !self.recorded {
-            let panicked = thread::panicking() && !self.unwinding;
-            self.end(if panicked { Outcome::Failure } else { Outcome::Ignored }, None, Clock);
+            abandoned(self.core.get(), self.ticket, self.unwinding);
         }
     }
+}
+
+/// By value, so that a permit that is recorded needs no place in memory.
+#[cold]
+fn abandoned(core: &Core, ticket: Ticket, unwinding: bool) {
+    let panicked = thread::panicking() && !unwinding;
+    let outcome = if panicked { Outcome::Failure } else { Outcome::Ignored };
+    core.end(ticket, outcome, None, Clock);
 }
 
 impl fmt::Debug for Permit<'_> {

@@ -85,6 +85,11 @@ impl Shape {
         SLOW.get(self.0) != 0
     }
 
+    /// Whether a window of that many calls takes no more without letting others go.
+    pub(super) fn is_full(self, calls: u64) -> bool {
+        !self.is_by_time() && calls >= self.most()
+    }
+
     /// How many calls are in a chunk.
     #[inline]
     pub(super) fn length(self) -> u32 {

@@ -172,6 +172,8 @@ frame! {
     /// While nothing in the window has failed or was slow: the least count that has no room for one more such call.
     /// Otherwise zero.
     quiet_room,
+    /// Not zero: if there is no room then, the calls in the word may be forgotten, since the window is full of such calls.
+    quiet_wraps,
     /// How the count is laid out: a `Shape`.
     shape,
     /// Open: when it ends. Full: when a probe has taken too long. Counting by time: when the bucket ends; by count: never.

@@ -23,6 +23,7 @@ mod slot;
 mod work;
 
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -35,7 +36,11 @@ pub use self::options::Options;
 use self::queue::Queue;
 #[cfg(all(test, linchpin_loom))]
 pub(crate) use self::queue::{Limits, Look, Queue};
-use self::slot::{Answer, Slot};
+use self::slot::Answer;
+#[cfg(not(all(test, linchpin_loom)))]
+use self::slot::Slot;
+#[cfg(all(test, linchpin_loom))]
+pub(crate) use self::slot::Slot;
 pub use self::work::Unanswered;
 use self::work::{Done, run};
 use crate::context::{Cancelled, Context, Ended};
@@ -158,12 +163,15 @@ impl<T: Send + 'static, R: Send + 'static> Batcher<T, R> {
     ///
     /// Dropping the future takes the item back if it is in no batch yet. Otherwise it is run, and its answer is dropped.
     pub async fn submit(&self, ctx: &Context, item: T) -> Result<R, Failed<Error>> {
-        let slot = Arc::new(Slot::new());
-        let number = match self.enter(ctx, item, Some(slot.clone())).await {
-            Ok(number) => number,
-            Err(failed) => return Err(of_callee(failed)),
-        };
-        Submitted { batcher: self, number: Some(number), slot, ended: ctx.cancelled() }.await
+        let bytes = (self.weigh)(&item);
+        let room = self.shared.room.acquire(ctx, 1);
+        room.await.map_err(of_callee)?.keep();
+        // It is woken from the moment on at which the worker may have it.
+        let slot = poll_fn(|cx| Poll::Ready(Arc::new(Slot::new(cx.waker().clone())))).await;
+        let entered = self.shared.push(item, bytes, Some(slot.clone()));
+        let number = Some(entered.map_err(|(_, refusal)| refusal)?);
+        let ended = ctx.cancelled();
+        Submitted { batcher: self, number, slot, is_new: true, ended }.await
     }
 
     /// Has `item` run in a batch. What becomes of it is not told; an error is logged.
@@ -176,7 +184,10 @@ impl<T: Send + 'static, R: Send + 'static> Batcher<T, R> {
     ///
     /// Dropping the future drops the item; it was not accepted.
     pub async fn push(&self, ctx: &Context, item: T) -> Result<(), Failed> {
-        self.enter(ctx, item, None).await.map(drop)
+        let bytes = (self.weigh)(&item);
+        self.shared.room.acquire(ctx, 1).await?.keep();
+        self.shared.push(item, bytes, None).map_err(|(_, refusal)| refusal)?;
+        Ok(())
     }
 
     /// The same if there is room now.
@@ -245,18 +256,6 @@ impl<T: Send + 'static, R: Send + 'static> Batcher<T, R> {
         let work = run(shared.clone(), ctx.clone(), work, Done(done.clone()));
         Ok(Self { shared, weigh: |_| 0, done, worker: task::spawn(name, work) })
     }
-
-    /// Waits for room and enters.
-    async fn enter(
-        &self,
-        ctx: &Context,
-        item: T,
-        slot: Option<Arc<Slot<R>>>,
-    ) -> Result<u64, Failed> {
-        let bytes = (self.weigh)(&item);
-        self.shared.room.acquire(ctx, 1).await?.keep();
-        self.shared.push(item, bytes, slot).map_err(|(_, refusal)| refusal.into())
-    }
 }
 
 /// The same failure of a call that has a callee.
@@ -308,6 +307,8 @@ struct Submitted<'a, T, R> {
     /// Until it is answered.
     number: Option<u64>,
     slot: Arc<Slot<R>>,
+    /// It was not polled yet, and its slot has the waker of this very poll.
+    is_new: bool,
     ended: Cancelled<'a>,
 }
 
@@ -315,7 +316,9 @@ impl<T, R> Future for Submitted<'_, T, R> {
     type Output = Answer<R>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Answer<R>> {
-        if let Poll::Ready(answer) = self.slot.poll(cx.waker()) {
+        if !std::mem::take(&mut self.is_new)
+            && let Poll::Ready(answer) = self.slot.poll(cx.waker())
+        {
             self.number = None;
             return Poll::Ready(answer);
         }

@@ -27,7 +27,7 @@ pub(crate) struct Limits {
 
 /// An item, and who waits for what becomes of it, if anybody.
 pub(crate) struct Entry<T, R> {
-    pub(super) item: T,
+    pub(crate) item: T,
     pub(super) slot: Option<Arc<Slot<R>>>,
     bytes: usize,
     /// Unless nobody waits for others.
@@ -75,6 +75,10 @@ impl<T, R> Queue<T, R> {
         if state.closed {
             return Err(item);
         }
+        if planted(Fault::BatchEntersAClosedQueue) {
+            drop(state);
+            state = lock(&self.state);
+        }
         let number = state.next;
         state.next += 1;
         state.bytes = state.bytes.saturating_add(bytes);
@@ -90,6 +94,10 @@ impl<T, R> Queue<T, R> {
     pub(crate) fn take_back(&self, number: u64) -> Option<Entry<T, R>> {
         let mut state = lock(&self.state);
         let at = state.entries.binary_search_by_key(&number, |entry| entry.number).ok()?;
+        if planted(Fault::BatchTakesBackWhatLiesThere) {
+            drop(state);
+            state = lock(&self.state);
+        }
         let entry = state.entries.remove(at)?;
         state.bytes = state.bytes.saturating_sub(entry.bytes);
         Some(entry)

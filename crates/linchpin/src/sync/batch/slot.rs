@@ -4,64 +4,83 @@ use std::task::{Poll, Waker};
 
 use crate::error::Error;
 use crate::resilience::Failed;
-use crate::shim::{Mutex, lock};
+use crate::shim::atomic::AtomicBool;
+use crate::shim::atomic::Ordering::Relaxed;
+use crate::shim::{Fault, Mutex, lock, planted};
 use crate::task::contained;
 
 /// What became of an item.
-pub(super) type Answer<R> = Result<R, Failed<Error>>;
+pub(crate) type Answer<R> = Result<R, Failed<Error>>;
 
-pub(crate) struct Slot<R>(Mutex<State<R>>);
+pub(crate) struct Slot<R> {
+    state: Mutex<State<R>>,
+    /// No answer is wanted any more: a look without the lock, at what never changes back.
+    over: AtomicBool,
+}
 
 enum State<R> {
-    Waits(Option<Waker>),
+    Waits(Waker),
     Answered(Answer<R>),
     /// It was answered, or nobody wants to know.
     Over,
 }
 
 impl<R> Slot<R> {
-    pub(super) fn new() -> Self {
-        Self(Mutex::new(State::Waits(None)))
+    /// One whose submitter waits with `waker`.
+    pub(crate) fn new(waker: Waker) -> Self {
+        Self { state: Mutex::new(State::Waits(waker)), over: AtomicBool::new(false) }
     }
 
     /// Leaves an answer. What is too late, or unwanted, is dropped, outside of the lock.
-    pub(super) fn answer(&self, answer: Answer<R>) {
-        let mut state = lock(&self.0);
-        if let State::Waits(waker) = &mut *state {
-            let waker = waker.take();
-            *state = State::Answered(answer);
-            drop(state);
+    pub(crate) fn answer(&self, answer: Answer<R>) {
+        let mut state = lock(&self.state);
+        if !matches!(*state, State::Waits(_)) {
+            return;
+        }
+        let before = std::mem::replace(&mut *state, State::Answered(answer));
+        self.over.store(true, Relaxed);
+        drop(state);
+        if let State::Waits(waker) = before {
             // One that panics must not keep the others of the batch from being answered.
-            let wake = |waker: Waker| {
-                contained("batcher", "a waker of a submitter panicked", || waker.wake());
-            };
-            waker.into_iter().for_each(wake);
+            contained("batcher", "a waker of a submitter panicked", || waker.wake());
         }
     }
 
-    pub(super) fn poll(&self, waker: &Waker) -> Poll<Answer<R>> {
-        let mut state = lock(&self.0);
+    /// The same with an answer that is made only if one is wanted.
+    pub(super) fn settle(&self, answer: impl FnOnce() -> Answer<R>) {
+        if !self.over.load(Relaxed) {
+            self.answer(answer());
+        }
+    }
+
+    pub(crate) fn poll(&self, waker: &Waker) -> Poll<Answer<R>> {
+        if planted(Fault::BatchLooksBeforeItRegisters)
+            && matches!(*lock(&self.state), State::Waits(_))
+        {
+            let before = std::mem::replace(&mut *lock(&self.state), State::Waits(waker.clone()));
+            drop(before);
+            return Poll::Pending;
+        }
+        let mut state = lock(&self.state);
         match &mut *state {
+            State::Waits(left) if left.will_wake(waker) => Poll::Pending,
             State::Waits(left) => {
-                let before = match left {
-                    Some(left) if left.will_wake(waker) => None,
-                    left => left.replace(waker.clone()),
-                };
+                let before = std::mem::replace(left, waker.clone());
                 drop(state);
                 drop(before);
                 Poll::Pending
             }
-            State::Answered(_) => match std::mem::replace(&mut *state, State::Over) {
+            State::Answered(_) | State::Over => match std::mem::replace(&mut *state, State::Over) {
                 State::Answered(answer) => Poll::Ready(answer),
                 State::Waits(_) | State::Over => Poll::Pending,
             },
-            State::Over => Poll::Pending,
         }
     }
 
     /// Its submitter goes.
-    pub(super) fn leave(&self) {
-        let before = std::mem::replace(&mut *lock(&self.0), State::Over);
+    pub(crate) fn leave(&self) {
+        let before = std::mem::replace(&mut *lock(&self.state), State::Over);
+        self.over.store(true, Relaxed);
         drop(before);
     }
 }

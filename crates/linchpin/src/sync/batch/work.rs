@@ -46,17 +46,22 @@ pub(super) async fn run<T, R, F, Fut>(
     Fut: Future<Output = Result<(), Error>>,
 {
     let (mut timer, mut ended) = (Timer::stopped(), ctx.cancelled());
+    // Those who push have more; those who submit wait for their answers first.
+    let mut more_comes = true;
     let why = loop {
-        // Whoever is about to submit does it first: the batch is larger, and there are fewer.
-        yield_now().await;
+        if more_comes {
+            // Whoever is about to push does it first: the batch is larger, and there are fewer.
+            yield_now().await;
+        }
         let next = poll_fn(|cx| next(&shared, &mut timer, &mut ended, cx)).await;
         let ran = match next {
             Next::Batch(entries) => run_one(&shared, &ctx, &mut ended, &mut work, entries).await,
             Next::Over => break None,
             Next::Ended(why) => Err(why),
         };
-        if let Err(why) = ran {
-            break Some(why);
+        match ran {
+            Ok(all_waited) => more_comes = !all_waited,
+            Err(why) => break Some(why),
         }
     };
     if let Some(why) = why {
@@ -96,19 +101,21 @@ fn next<T, R>(
     }
 }
 
-/// Runs a batch and answers it; an error if the context has ended meanwhile.
+/// Runs a batch and answers it, and says whether somebody waited for each item; an error if the context has ended
+/// meanwhile.
 async fn run_one<T, R, F, Fut>(
     shared: &Shared<T, R>,
     ctx: &Context,
     ended: &mut Cancelled<'_>,
     work: &mut F,
     entries: VecDeque<Entry<T, R>>,
-) -> Result<(), Ended>
+) -> Result<bool, Ended>
 where
     F: FnMut(Context, Batch<T, R>) -> Fut,
     Fut: Future<Output = Result<(), Error>>,
 {
     let (count, waiting) = (entries.len(), waiting(&entries));
+    let all_wait = waiting.len() == count;
     shared.batches.fetch_add(1, Relaxed);
     shared.items.fetch_add(count as u64, Relaxed);
     let batch = Batch::new(entries);
@@ -130,7 +137,7 @@ where
         Ok(Err(panic)) => Err(FailedKind::Panicked(panic.clone())),
         Err(ended) => Err(FailedKind::Ended(ended.clone())),
     });
-    outcome.map(drop)
+    outcome.map(|_| all_wait)
 }
 
 /// Those who wait for an answer.
@@ -156,7 +163,7 @@ fn settle<T, R>(
         tracing::error!(batcher = name, items = unheard, error = %why, "items were lost that nobody waits for");
     }
     for slot in waiting {
-        slot.answer(answer().map_err(Failed::from));
+        slot.settle(|| answer().map_err(Failed::from));
     }
 }
 

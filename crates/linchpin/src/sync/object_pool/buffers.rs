@@ -1,7 +1,7 @@
 //! A pool of buffers of many sizes.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
@@ -40,17 +40,14 @@ pub struct BufferPool(Arc<Inner>);
 struct Inner {
     options: BufferOptions,
     smallest_class: u32,
-    /// Of one class each, from its first use on.
-    stocks: Box<[OnceLock<Buffers>]>,
+    /// A kind for each class, the smallest first.
+    stock: Stock<CachePadded<Vec<u8>>>,
     budget: Budget,
     tally: Tally,
 }
 
 /// What moves: the head of a buffer, in a cache line of its own, since whoever has it writes to it all the time.
 pub(super) type Held = Box<CachePadded<Vec<u8>>>;
-
-/// What is kept of a class.
-type Buffers = Stock<CachePadded<Vec<u8>>>;
 
 /// Of any size, so that the smallest do not come in hundreds.
 const MOST_PER_THREAD: usize = 16;
@@ -68,10 +65,11 @@ impl BufferPool {
     /// If the sizes are no powers of two or the wrong way round.
     pub fn new(options: BufferOptions) -> Result<Self, BadOptions> {
         options.check()?;
-        let classes = (options.largest / options.smallest).ilog2() + 1;
+        let classes = options.smallest.ilog2()..=options.largest.ilog2();
+        let per_thread = |class: u32| (options.per_thread >> class).min(MOST_PER_THREAD);
         Ok(Self(Arc::new(Inner {
-            smallest_class: options.smallest.ilog2(),
-            stocks: (0..classes).map(|_| OnceLock::new()).collect(),
+            smallest_class: *classes.start(),
+            stock: Stock::usual(&classes.map(per_thread).collect::<Vec<_>>()),
             budget: Budget::new(options.max_kept, options.max_bytes),
             tally: Tally::default(),
             options,
@@ -94,7 +92,7 @@ impl BufferPool {
 
     /// Gives the pool a buffer that was made elsewhere, or was [detached](Buffer::detach), as if it came back.
     pub fn give(&self, buffer: Vec<u8>) {
-        self.0.count_taken();
+        self.0.stock.count_taken(mine());
         self.0.tally.made();
         self.0.give(Box::new(CachePadded::new(buffer)));
     }
@@ -102,7 +100,7 @@ impl BufferPool {
     /// Drops all that is kept for all threads and for this one. What is kept for another it drops itself, when it comes
     /// to the pool again.
     pub fn clear(&self) {
-        self.0.clear();
+        self.0.stock.clear(mine(), &*self.0);
     }
 
     /// What it has seen, and has.
@@ -136,33 +134,26 @@ impl fmt::Debug for BufferPool {
 impl Inner {
     #[inline]
     fn take(&self, bytes: usize) -> Held {
-        let hot = self.stock_if_used(class_for(bytes.max(self.options.smallest)));
-        let hot = hot.and_then(|stock| stock.take_hot(mine_if_known()));
-        hot.unwrap_or_else(|| self.take_other(bytes))
+        let own = self.stock.take_own(mine_if_known(), self.kind_for(bytes));
+        own.unwrap_or_else(|| self.take_other(bytes))
     }
 
     #[inline(never)]
     fn take_other(&self, bytes: usize) -> Held {
         if bytes > self.options.largest {
-            return self.make_large(bytes);
+            self.stock.count_taken(mine());
+            return self.make(bytes);
         }
-        let class = class_for(bytes.max(self.options.smallest));
-        self.stock(class).take(mine(), self).unwrap_or_else(|| self.make(1 << class))
+        let kind = self.kind_for(bytes);
+        self.stock
+            .take(mine(), kind, self)
+            .unwrap_or_else(|| self.make(self.options.smallest << kind))
     }
 
     #[inline(never)]
     fn make(&self, bytes: usize) -> Held {
         self.tally.made();
         Box::new(CachePadded::new(Vec::with_capacity(bytes)))
-    }
-
-    fn make_large(&self, bytes: usize) -> Held {
-        self.count_taken();
-        self.make(bytes)
-    }
-
-    fn count_taken(&self) {
-        self.stock(self.options.largest.ilog2()).count_taken(mine());
     }
 
     #[inline]
@@ -173,64 +164,39 @@ impl Inner {
             buffer.resize(capacity, BufferPool::POISON);
             buffer.clear();
         }
-        if capacity <= self.options.largest
-            && let Some(stock) = self.stock_if_used(class_of(capacity))
-        {
-            match stock.give_hot(mine_if_known(), buffer) {
-                Ok(()) => return,
-                Err(back) => buffer = back,
-            }
+        if let Err(buffer) = self.stock.give_own(mine_if_known(), self.kind_of(capacity), buffer) {
+            self.give_other(buffer);
         }
-        self.give_other(buffer);
     }
 
     #[inline(never)]
     fn give_other(&self, buffer: Held) {
         let capacity = buffer.capacity();
         if capacity < self.options.smallest || capacity > self.options.largest {
-            return self.refuse(buffer);
+            // Not of a size to keep, or moved out of its guard.
+            self.stock.count_given(mine());
+            return self.discard(buffer);
         }
-        self.stock(class_of(capacity)).give(mine(), buffer, self);
+        self.stock.give(mine(), self.kind_of(capacity), buffer, self);
     }
 
-    /// One that is not of a size to keep, or was moved out of its guard.
-    fn refuse(&self, buffer: Held) {
-        self.stock(self.options.largest.ilog2()).count_given(mine());
-        self.discard(buffer);
-    }
-
-    /// Of a class that there is.
-    fn stock(&self, class: u32) -> &Buffers {
-        let stock = &self.stocks[(class - self.smallest_class) as usize];
-        stock.get_or_init(|| Stock::usual((self.options.per_thread >> class).min(MOST_PER_THREAD)))
-    }
-
-    /// Of any class, unless there is none of it, or not yet.
+    /// The smallest that has so many bytes at least; of a number that no kind has if there is none.
     #[inline]
-    fn stock_if_used(&self, class: u32) -> Option<&Buffers> {
-        self.stocks.get(class.wrapping_sub(self.smallest_class) as usize)?.get()
+    fn kind_for(&self, bytes: usize) -> usize {
+        let class = usize::BITS - bytes.saturating_sub(1).leading_zeros();
+        class.saturating_sub(self.smallest_class) as usize
     }
 
-    fn clear(&self) {
-        self.stocks.iter().filter_map(OnceLock::get).for_each(|stock| stock.clear(mine(), self));
+    /// What a buffer of so many bytes is good for; of a number that no kind has if that is nothing.
+    #[inline]
+    fn kind_of(&self, capacity: usize) -> usize {
+        let class = (usize::BITS - 1).wrapping_sub(capacity.leading_zeros());
+        class.wrapping_sub(self.smallest_class) as usize
     }
 
     fn stats(&self) -> Stats {
-        let stocks = self.stocks.iter().filter_map(OnceLock::get);
-        self.tally.stats(stocks.map(Stock::counts))
+        self.tally.stats(|| self.stock.counts())
     }
-}
-
-/// The class that has so many bytes at least: the logarithm of a power of two.
-#[inline]
-fn class_for(bytes: usize) -> u32 {
-    usize::BITS - bytes.wrapping_sub(1).leading_zeros()
-}
-
-/// The class that a buffer of so many bytes is good for: the power of two at or below. None at all is of no class.
-#[inline]
-fn class_of(capacity: usize) -> u32 {
-    (usize::BITS - 1).wrapping_sub(capacity.leading_zeros())
 }
 
 impl Keeper<CachePadded<Vec<u8>>> for Inner {

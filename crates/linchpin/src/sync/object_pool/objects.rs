@@ -44,6 +44,9 @@ struct Inner<T> {
     tally: Tally,
 }
 
+/// The one kind of objects.
+const ALL: usize = 0;
+
 // ===== impl ObjectPool =====
 
 impl<T> ObjectPool<T> {
@@ -61,7 +64,7 @@ impl<T> ObjectPool<T> {
             name: options.name,
             make: Box::new(make),
             hooks: options.hooks,
-            stock: Stock::usual(options.per_thread),
+            stock: Stock::usual(&[options.per_thread]),
             budget: Budget::new(options.max_kept, options.max_bytes),
             tally: Tally::default(),
         })))
@@ -137,12 +140,12 @@ impl<T> fmt::Debug for ObjectPool<T> {
 impl<T> Inner<T> {
     #[inline]
     fn take(&self) -> Box<CachePadded<T>> {
-        self.stock.take_hot(mine_if_known()).unwrap_or_else(|| self.take_other())
+        self.stock.take_own(mine_if_known(), ALL).unwrap_or_else(|| self.take_other())
     }
 
     #[inline(never)]
     fn take_other(&self) -> Box<CachePadded<T>> {
-        self.stock.take(mine(), self).unwrap_or_else(|| self.make())
+        self.stock.take(mine(), ALL, self).unwrap_or_else(|| self.make())
     }
 
     #[inline(never)]
@@ -157,21 +160,26 @@ impl<T> Inner<T> {
     #[inline]
     fn give(&self, mut object: Box<CachePadded<T>>) {
         if thread::panicking() || !self.hooks.prepare(&mut object) {
-            self.stock.count_given(mine());
-            return self.discard(object);
+            return self.refuse(object);
         }
-        if let Err(object) = self.stock.give_hot(mine_if_known(), object) {
+        if let Err(object) = self.stock.give_own(mine_if_known(), ALL, object) {
             self.give_other(object);
         }
     }
 
+    #[cold]
+    fn refuse(&self, object: Box<CachePadded<T>>) {
+        self.stock.count_given(mine());
+        self.discard(object);
+    }
+
     #[inline(never)]
     fn give_other(&self, object: Box<CachePadded<T>>) {
-        self.stock.give(mine(), object, self);
+        self.stock.give(mine(), ALL, object, self);
     }
 
     fn stats(&self) -> Stats {
-        self.tally.stats([self.stock.counts()].into_iter())
+        self.tally.stats(|| self.stock.counts())
     }
 }
 
@@ -184,7 +192,6 @@ impl<T> Keeper<CachePadded<T>> for Inner<T> {
         self.hooks.weigh(object)
     }
 
-    #[cold]
     fn discard(&self, object: Box<CachePadded<T>>) {
         self.tally.discarded();
         contained("object pool", "an object panicked when its pool dropped it", || drop(object));
@@ -194,7 +201,7 @@ impl<T> Keeper<CachePadded<T>> for Inner<T> {
 impl<T> Drop for Inner<T> {
     fn drop(&mut self) {
         super::tell_leak(self.name, self.stats());
-        let stock = std::mem::replace(&mut self.stock, Stock::new(0, 0));
+        let stock = std::mem::replace(&mut self.stock, Stock::new(0, &[]));
         stock.into_all().for_each(|object| self.discard(object));
     }
 }

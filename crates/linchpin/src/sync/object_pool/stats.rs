@@ -47,12 +47,12 @@ impl Tally {
         self.unmade.fetch_add(1, Relaxed);
     }
 
-    /// With how many came back to each stock and were taken from it.
-    pub(super) fn stats(&self, stocks: impl Iterator<Item = (u64, u64)>) -> Stats {
+    /// With how many came back to the stock and were taken from it.
+    pub(super) fn stats(&self, counts: impl FnOnce() -> (u64, u64)) -> Stats {
         // In an order in which what happens meanwhile makes nothing negative that was positive before.
         let (discarded, detached) = (self.discarded.load(Relaxed), self.detached.load(Relaxed));
         let unmade = self.unmade.load(Relaxed);
-        let (given, taken) = stocks.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        let (given, taken) = counts();
         let (made, taken) = (self.made.load(Relaxed), taken.saturating_sub(unmade));
         Stats {
             out: taken.saturating_sub(given + detached),

@@ -113,13 +113,11 @@ impl<T> Once<T> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        if let Some(value) = self.get() {
-            return Ok(value);
+        // Apart from the rest, so that who finds the value makes no room for the making.
+        match self.get() {
+            Some(value) => Ok(value),
+            None => self.load(ctx, work).await,
         }
-        ctx.check()?;
-        let Some(mine) = self.turns.mine(ctx).await? else { return Ok(self.made()) };
-        let made = ctx.run(async { work().await }).await?;
-        Ok(self.keep(mine, made.map_err(FailedKind::Callee)?))
     }
 
     /// Puts a value where none is.
@@ -162,6 +160,17 @@ impl<T> Once<T> {
             Some(mine) => Ok(self.keep(mine, make()?)),
             None => Ok(self.made()),
         }
+    }
+
+    async fn load<E, F, Fut>(&self, ctx: &Context, work: F) -> Result<&T, Failed<E>>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        ctx.check()?;
+        let Some(mine) = self.turns.mine(ctx).await? else { return Ok(self.made()) };
+        let made = ctx.run(async { work().await }).await?;
+        Ok(self.keep(mine, made.map_err(FailedKind::Callee)?))
     }
 
     /// The value is there before anybody is told.
