@@ -108,7 +108,8 @@ impl Model {
             Kind::Leaky { .. } => now.max(self.free_at()),
             _ => {
                 let fits = |at: &u64| self.used(*at) + cost <= self.limit();
-                (now.max(self.floor())..).find(fits).expect("some time")
+                let from = now.max(self.floor());
+                (from..=from + 2 * self.window()).find(fits).expect("two windows on all is free")
             }
         }
     }
