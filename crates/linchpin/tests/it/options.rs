@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use linchpin::resilience::breaker::{self, Breaker};
 use linchpin::resilience::bulkhead::{self, Bulkhead};
+use linchpin::resilience::retry::{self, Retry};
 use linchpin::sync::batch::{self, Batcher};
 use linchpin::sync::bus::{self, Bus};
 use linchpin::sync::object_pool::{self, BufferOptions, BufferPool, ObjectPool};
@@ -31,6 +32,9 @@ const DEFAULTS: &[(&str, Build)] = &[
     }),
     ("resilience::bulkhead::Options", || {
         Ok(Bulkhead::new("test", 1, bulkhead::Options::default()).map(drop)?)
+    }),
+    ("resilience::retry::options::Options", || {
+        Ok(Retry::new("test", retry::Options::default()).map(drop)?)
     }),
     ("sync::bus::options::Options", || {
         Ok(Bus::<u8>::with(bus::Options::default()).topic("test").map(drop)?)
