@@ -1,9 +1,14 @@
 //! Area `resilience`: policies beside the crates people take.
 
 use crate::harness::Operation;
-use crate::resilience_breaker;
+use crate::{resilience_breaker, resilience_retry, resilience_timeout};
 
 /// Every row that the harness measures.
 pub fn operations() -> Vec<Operation> {
-    resilience_breaker::operations()
+    let parts = [
+        resilience_breaker::operations(),
+        resilience_retry::operations(),
+        resilience_timeout::operations(),
+    ];
+    parts.into_iter().flatten().collect()
 }
