@@ -8,9 +8,9 @@
 //! | code that blocks its thread | [`Timeout::abandon_blocking`] | the same |
 //!
 //! A limit is for one attempt, and belongs inside of a retry and a breaker; a deadline is for all of them, and belongs to
-//! the [`Context`]. The two are told apart: the limit is [`FailedKind::TimedOut`](super::FailedKind::TimedOut) and says
+//! the [`Context`]. The two are told apart: the limit is [`FailedKind::TimedOut`] and says
 //! that the callee took too long; the deadline, even if it comes at the same moment, is
-//! [`FailedKind::Ended`](super::FailedKind::Ended), and so is whatever else ends the context.
+//! [`FailedKind::Ended`], and so is whatever else ends the context.
 
 mod core;
 mod flight;
