@@ -7,6 +7,7 @@
 //! | to stop waiting for what takes too long | [`timeout::Timeout`] |
 //! | to know when to try again | [`retry::Schedule`] |
 //! | to cap how many run at once | [`bulkhead::Bulkhead`] |
+//! | to cap how many begin in some time | [`limiter::Limiter`], [`limiter::Keyed`] |
 //!
 //! # The words
 //!
@@ -33,6 +34,7 @@ mod bad_options;
 pub mod breaker;
 pub mod bulkhead;
 mod failed;
+pub mod limiter;
 mod news;
 mod outcome;
 mod refusal;
