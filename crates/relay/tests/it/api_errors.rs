@@ -1,6 +1,9 @@
 //! Bodies that are not understood, paths that are not there, and how both are told.
 
+use std::convert::Infallible;
+
 use axum::body::Body;
+use futures_util::stream;
 use http::{Method, Request};
 use serde_json::{Value, json};
 
@@ -60,6 +63,23 @@ async fn a_body_over_a_mebibyte_is_a_413() {
     api.raw(Method::POST, "/app/shop/msg", &token, &[], body(1 << 20)).await.ok(202);
     let reply = api.raw(Method::POST, "/app/shop/msg", &token, &[], body((1 << 20) + 1)).await;
     reply.error(413, "payload_too_large");
+}
+
+#[linchpin_testing::test]
+async fn a_body_in_pieces_is_put_together_in_a_buffer_that_comes_back() {
+    let api = Api::new();
+    api.app("shop").await;
+    let token = org_token(api.org);
+    let payload = json!({ "x": "x".repeat(100_000) });
+    let text = json!({ "eventType": "a", "payload": payload }).to_string();
+    for _ in 0..2 {
+        let pieces = text.as_bytes().chunks(7_000).map(|piece| Ok::<_, Infallible>(piece.to_vec()));
+        let body = Body::from_stream(stream::iter(pieces.collect::<Vec<_>>()));
+        let reply = api.raw(Method::POST, "/app/shop/msg", &token, &[], body).await.ok(202);
+        assert_eq!(reply["payload"], payload);
+    }
+    let stats = api.buffers.stats();
+    assert_eq!((stats.made, stats.reused, stats.out), (1, 1, 0));
 }
 
 #[linchpin_testing::test]
