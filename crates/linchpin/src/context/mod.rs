@@ -276,6 +276,11 @@ impl Context {
         Ok(())
     }
 
+    /// Whether it is the root, as far as can be told without a look.
+    pub(crate) fn never_ends(&self) -> bool {
+        self.0.is_none()
+    }
+
     fn derive(&self, role: Role, deadline: Option<Instant>) -> Self {
         Self(Some(Node::new(&self.0, role, deadline)))
     }

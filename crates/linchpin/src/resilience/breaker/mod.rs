@@ -60,8 +60,9 @@ use crate::time::Instant;
 
 /// A circuit breaker. Clones share its state.
 ///
-/// A call costs one exchange of a word and takes no lock while the breaker is closed, however large its window; with a
-/// time window, which is the default, it also reads the clock.
+/// While it is closed a call costs one exchange of a word, however large the window; with a time window, which is the
+/// default, it also reads the clock. Now and then a call carries the count over, under a lock: when a tenth of the time
+/// window is over or the word is full, of a window of calls only while a failure is in it.
 ///
 /// ```
 /// # use linchpin::{Context, resilience::breaker::{self, Breaker}};
@@ -135,7 +136,9 @@ impl<C> Breaker<C> {
     {
         ctx.check()?;
         let permit = self.admit_by(Clock)?;
-        match ctx.run_on(work()).await {
+        // A context that never ends needs nobody who looks whether it has.
+        let outcome = if ctx.never_ends() { Ok(work().await) } else { ctx.run_on(work()).await };
+        match outcome {
             Ok(result) => conclude(&self.classify, permit, result),
             Err(ended) => {
                 permit.record(Outcome::of_end(&ended));

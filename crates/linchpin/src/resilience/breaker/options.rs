@@ -137,7 +137,7 @@ impl Options {
     /// Counts calls that are under way for longer than the threshold of [`slow_calls`](Self::slow_calls) as slow already,
     /// so that a callee that hangs opens the breaker though no call ends. Default: no; without `slow_calls`: refused.
     ///
-    /// Each admission then takes a lock and looks at those under way, which is a few hundred nanoseconds.
+    /// Each admission then takes a lock and looks at those under way, and so costs much more.
     #[must_use]
     pub fn count_pending(mut self) -> Self {
         let slow = Slow { threshold: Duration::ZERO, ratio: 0.8, pending: true };
