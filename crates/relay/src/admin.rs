@@ -1,7 +1,7 @@
-//! What operators see, on a listener of its own: `/live`, `/ready`, `/metrics`.
+//! What operators see, on a listener of its own: `/live`, `/ready`, `/metrics`, `/events`.
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -9,8 +9,10 @@ use linchpin::time::Timestamp;
 use linchpin_data::sqlite::Database;
 use linchpin_http::lifecycle::Lifecycle;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use serde::Deserialize;
 
 use crate::deliver::Queue;
+use crate::events::{self, Events};
 use crate::store::Store;
 
 /// What the admin routes look at.
@@ -24,6 +26,8 @@ pub struct AdminState {
     pub queue: Queue,
     /// Says which of its parts answer.
     pub store: Store,
+    /// Tells what becomes of attempts.
+    pub events: Events,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
 }
@@ -52,6 +56,7 @@ pub fn install_metrics() -> linchpin::Result<PrometheusHandle> {
         "relay_oldest_due_seconds",
         "age of the oldest delivery that is due and not yet attempted"
     );
+    metrics::describe_gauge!("relay_event_listeners", "how many follow `/events`");
     metrics::describe_gauge!("relay_wal_bytes", "size of the write-ahead log");
     metrics::describe_gauge!(
         "relay_deliveries_in_memory",
@@ -70,6 +75,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/live", get(|| async { "live\n" }))
         .route("/ready", get(ready))
         .route("/metrics", get(render))
+        .route("/events", get(live))
         .with_state(state)
 }
 
@@ -99,7 +105,27 @@ async fn render(State(state): State<AdminState>) -> Response {
     let in_memory = state.queue.in_memory();
     metrics::gauge!("relay_deliveries_in_memory").set(in_memory.level);
     metrics::gauge!("relay_deliveries_in_memory_peak").set(in_memory.peak);
+    metrics::gauge!("relay_event_listeners").set(state.events.listeners() as f64);
     state.metrics.run_upkeep();
     let text = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (text, state.metrics.render()).into_response()
+}
+
+/// What a listener wants.
+#[derive(Deserialize)]
+struct Wanted {
+    /// A topic or a pattern; all there is, if none is named.
+    #[serde(default = "everything")]
+    topic: String,
+}
+
+fn everything() -> String {
+    "**".to_owned()
+}
+
+async fn live(State(state): State<AdminState>, Query(wanted): Query<Wanted>) -> Response {
+    match events::live(state.life.work().clone(), &state.events, &wanted.topic) {
+        Ok(response) => response,
+        Err(bad) => (StatusCode::BAD_REQUEST, format!("{bad}\n")).into_response(),
+    }
 }

@@ -12,8 +12,9 @@
 //! | [`model`] | what goes over the wire, and its rules |
 //! | [`store`] | tables and queries; every write is a submission to one writer |
 //! | [`deliver`] | from a committed delivery to a recorded attempt |
+//! | [`events`] | what becomes of attempts, told to whoever listens |
 //! | [`background`] | recoveries and replays, which outlive their requests |
-//! | [`admin`] | what operators see: readiness and metrics |
+//! | [`admin`] | what operators see: readiness, metrics, events |
 //! | [`listen`] | a receiver to try things with |
 //!
 //! Relay has no pattern of its own: contexts, owned tasks, pools and pipelines, retry schedules, bulkheads, the server and its shutdown, the
@@ -27,6 +28,7 @@ pub mod background;
 pub mod cli;
 pub mod config;
 pub mod deliver;
+pub mod events;
 pub mod ids;
 pub mod listen;
 pub mod logging;

@@ -86,10 +86,17 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
 
     let client = Client::new(ClientOptions::default().addresses(config.addresses.clone()))?;
     let sender = Sender::new(client, config.request_timeout, config.webhook_headers);
+    let events = seed.events().clone();
     let dispatcher = seed.start(database.writer().clone(), sender, &life).await?;
     let _pruning = task::spawn("prune", prune(life.accepting().clone(), database.writer().clone()));
-    // Hooks run in reverse: deliveries come to rest before the database is closed.
+    // Hooks run in reverse: deliveries come to rest before those who listen are told that it is over, and before the
+    // database is closed.
     close_at_the_end(&life, &database);
+    let told = events.clone();
+    life.on_stop("events", |_| async move {
+        told.close();
+        format!("{} listened", told.listeners())
+    });
     life.on_stop(
         "deliveries",
         |_| async move { format!("{} given back", dispatcher.drain().await) },
@@ -108,7 +115,8 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
     let watched = Lifecycle::new(lifecycle::Options::default())?;
     let (one, other) = (life.clone(), watched.clone());
     servers.spawn("api", |_| async move { api.serve(routes).run(&one).await });
-    let admin = admin::router(AdminState { life: life.clone(), database, queue, store, metrics });
+    let admin =
+        admin::router(AdminState { life: life.clone(), database, queue, store, events, metrics });
     servers.spawn("operators", |_| async move { operators.serve(admin).run(&other).await });
     life.ready();
     tracing::info!(mode = ?config.mode, database = %config.database.display(), "ready");

@@ -17,6 +17,8 @@ use super::claim;
 use super::queue::{Held, Queue, Ready};
 use super::record::{self, Attempt};
 use super::send::{Sender, Sent};
+use crate::events::{Attempted, Events};
+use crate::model::time::Time;
 
 /// How the dispatcher works.
 #[derive(Clone, Debug)]
@@ -40,6 +42,7 @@ pub struct Dispatcher {
 #[derive(Debug)]
 struct Shared {
     queue: Queue,
+    events: Events,
     writer: Writer,
     sender: Sender,
     schedule: Schedule,
@@ -74,7 +77,8 @@ impl Dispatcher {
     /// If the queue has no places.
     pub fn prepare(settings: &Settings) -> linchpin::Result<(Queue, Seed)> {
         let (queue, receiver) = Queue::new(settings.queue, MEMORY_KIB)?;
-        let seed = Seed { queue: queue.clone(), receiver, settings: settings.clone() };
+        let (events, settings) = (Events::new()?, settings.clone());
+        let seed = Seed { queue: queue.clone(), events, receiver, settings };
         Ok((queue, seed))
     }
 
@@ -96,11 +100,18 @@ impl Dispatcher {
 #[derive(Debug)]
 pub struct Seed {
     queue: Queue,
+    events: Events,
     receiver: Receiver<Held>,
     settings: Settings,
 }
 
 impl Seed {
+    /// Where attempts will be told of.
+    #[must_use]
+    pub fn events(&self) -> &Events {
+        &self.events
+    }
+
     /// Voids the leases of the last process and starts sending.
     ///
     /// # Errors
@@ -122,6 +133,7 @@ impl Seed {
         let waiting = bulkhead::Options::default().max_queue(1);
         let shared = Arc::new(Shared {
             queue: self.queue,
+            events: self.events,
             writer,
             sender,
             schedule: self.settings.schedule,
@@ -212,16 +224,16 @@ impl Shared {
         self.record(ready, &attempt).await;
     }
 
-    /// Records the attempt, however long storage takes to heal: the alternative is to send it again.
+    /// Records the attempt and tells of it, however long storage takes to heal: the alternative is to send it again.
     async fn record(&self, ready: &Ready, attempt: &Attempt) {
         let mut wait = RECORD_RETRY[0];
         loop {
-            let (queue, ready, recorded) = (self.queue.clone(), ready.clone(), attempt.clone());
+            let (queue, row, recorded) = (self.queue.clone(), ready.clone(), attempt.clone());
             // Under a context of its own: an attempt that was made is recorded, shutdown or not.
             let submitted = self
                 .writer
                 .submit(&Context::root(), move |tx| {
-                    let new = record::record(tx, &ready, &recorded)?;
+                    let new = record::record(tx, &row, &recorded)?;
                     if let (true, Some(due)) = (new, recorded.next) {
                         let queue = queue.clone();
                         tx.after_commit(move || queue.due_at(due));
@@ -229,7 +241,12 @@ impl Shared {
                     Ok(new)
                 })
                 .await;
-            let Err(error) = submitted else { return };
+            let error = match submitted {
+                Ok(true) => return self.events.tell(attempt.outcome(), attempted(ready, attempt)),
+                // It was on record under the same number, and told of then.
+                Ok(false) => return,
+                Err(error) => error,
+            };
             tracing::error!(error = %error.report(), "cannot record an attempt");
             if self.life.work().sleep(wait).await.is_err() {
                 return;
@@ -261,6 +278,19 @@ fn log(ready: &Ready, attempt: &Attempt) {
         tracing::info!(%msg, %endpoint, attempt = number, status, ms, %next, "not delivered, will retry");
     } else {
         tracing::warn!(%msg, %endpoint, attempt = number, status, ms, "not delivered, given up");
+    }
+}
+
+fn attempted(ready: &Ready, attempt: &Attempt) -> Attempted {
+    Attempted {
+        app_id: ready.app,
+        msg_id: ready.message,
+        endpoint_id: ready.endpoint,
+        attempt: ready.attempt + 1,
+        response_status_code: attempt.status_code,
+        response_duration_ms: attempt.duration_ms,
+        timestamp: Time(attempt.at),
+        next_attempt: attempt.next.map(Time),
     }
 }
 

@@ -7,6 +7,8 @@
 //!                                   └────────────── timer claims what is due ◀──────────────────────┘
 //! ```
 //!
+//! What was recorded is told on the bus of [`events`](crate::events).
+//!
 //! Nothing polls: a delivery is handed over by the commit that stored it, a retry by a timer set to the earliest due
 //! time, and a full memory by the place that becomes free.
 

@@ -4,6 +4,7 @@ use linchpin::time::Timestamp;
 use linchpin_data::sqlite::{Sql as _, Tx};
 
 use super::queue::Ready;
+use crate::events::Outcome;
 use crate::ids::AttemptId;
 use crate::model::attempt::{FAIL, MANUAL, SCHEDULED, SUCCESS};
 
@@ -28,6 +29,16 @@ const INSERT: &str = "
     INSERT INTO attempt (org, app, message, endpoint, id, url, status, status_code, response,
                          duration_ms, trigger_type, next_attempt, created_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+
+impl Attempt {
+    pub(super) fn outcome(&self) -> Outcome {
+        match self.next {
+            _ if self.success => Outcome::Delivered,
+            Some(_) => Outcome::Failed,
+            None => Outcome::Exhausted,
+        }
+    }
+}
 
 /// Records `attempt`, unless one was recorded under the same number already: `false` then.
 pub(super) fn record(tx: &mut Tx<'_>, ready: &Ready, attempt: &Attempt) -> linchpin::Result<bool> {

@@ -14,6 +14,7 @@ mod api_pages;
 mod api_task;
 mod cli;
 mod e2e;
+mod events;
 mod failing_sync;
 mod listen;
 mod operators;

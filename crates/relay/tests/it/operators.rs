@@ -7,6 +7,7 @@ use http_body_util::BodyExt as _;
 use linchpin_http::lifecycle::{self, Lifecycle};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use relay::admin::{self, AdminState};
+use relay::events::Events;
 use tower::ServiceExt as _;
 
 use crate::api::Api;
@@ -67,6 +68,7 @@ async fn readiness_says_what_does_not_answer() {
         database: api.database.clone(),
         queue: api.queue.clone(),
         store: api.store.clone(),
+        events: Events::new().unwrap(),
         metrics: PrometheusBuilder::new().build_recorder().handle(),
     });
     let down = "not ready: starting or shutting down\n";

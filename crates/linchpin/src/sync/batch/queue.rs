@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::slot::Slot;
 use crate::shim::{Fault, Mutex, lock, planted};
+use crate::task::wake;
 use crate::time::Instant;
 
 pub(crate) struct Queue<T, R> {
@@ -86,7 +87,7 @@ impl<T, R> Queue<T, R> {
         let tells = state.entries.len() == 1 || self.is_full(&state);
         let worker = if tells { state.worker.take() } else { None };
         drop(state);
-        worker.into_iter().for_each(Waker::wake);
+        wake("batcher", worker);
         Ok(number)
     }
 
@@ -139,7 +140,7 @@ impl<T, R> Queue<T, R> {
         state.flush = !state.entries.is_empty();
         let worker = state.worker.take();
         drop(state);
-        worker.into_iter().for_each(Waker::wake);
+        wake("batcher", worker);
     }
 
     /// Takes no more items. What is there is run.
@@ -148,7 +149,7 @@ impl<T, R> Queue<T, R> {
         state.closed = true;
         let worker = state.worker.take();
         drop(state);
-        worker.into_iter().for_each(Waker::wake);
+        wake("batcher", worker);
     }
 
     /// Takes no more items and gives up what is there.

@@ -7,7 +7,7 @@ use crate::resilience::Failed;
 use crate::shim::atomic::AtomicBool;
 use crate::shim::atomic::Ordering::Relaxed;
 use crate::shim::{Fault, Mutex, lock, planted};
-use crate::task::contained;
+use crate::task::wake;
 
 /// What became of an item.
 pub(crate) type Answer<R> = Result<R, Failed<Error>>;
@@ -41,8 +41,7 @@ impl<R> Slot<R> {
         self.over.store(true, Relaxed);
         drop(state);
         if let State::Waits(waker) = before {
-            // One that panics must not keep the others of the batch from being answered.
-            contained("batcher", "a waker of a submitter panicked", || waker.wake());
+            wake("batcher", [waker]);
         }
     }
 

@@ -11,10 +11,10 @@ use std::iter::successors;
 use std::task::Waker;
 
 use super::protocol::Why;
-use crate::task::contained;
 use crate::task::pool::Priority;
 use crate::task::slab::Slab;
 use crate::task::turns::Turns;
+use crate::task::wake;
 
 #[derive(Debug)]
 pub(super) struct Line {
@@ -286,13 +286,7 @@ impl Calls {
 impl Drop for Calls {
     fn drop(&mut self) {
         if let Some(first) = self.first.take() {
-            call(first);
-            std::mem::take(&mut self.others).into_iter().for_each(call);
+            wake("semaphore", [first].into_iter().chain(std::mem::take(&mut self.others)));
         }
     }
-}
-
-/// One that panics must not keep the others from being called.
-fn call(waker: Waker) {
-    contained("semaphore", "a waker of a semaphore panicked", || waker.wake());
 }
