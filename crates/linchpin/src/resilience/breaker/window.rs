@@ -151,7 +151,8 @@ impl Count {
                 self.turn(newest);
                 newest = Chunk::default();
             }
-            newest.push(call);
+            // Who does not mind slow calls forgets them all, not some.
+            newest.push(Call { slow: call.slow && self.shape.times_calls(), ..call });
         }
         // In a row they may be more than the window holds.
         let counted = u64::from(newest.failures.trailing_ones().min(newest.calls));

@@ -304,6 +304,26 @@ fn other_options_keep_what_was_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_does_not_mind_slow_calls_forgets_them() {
+    let plain = || exact().count_window(11).min_calls(11).failure_ratio(1.0);
+    let minds = || plain().slow_calls(SECOND, 1.0);
+    let breaker = breaker(minds());
+    let slow = [(); 5].map(|()| breaker.admit(Instant::now()).unwrap());
+    tokio::time::advance(2 * SECOND).await;
+    for permit in slow {
+        permit.record(Success);
+    }
+    assert_eq!(breaker.numbers().slow, 5);
+    // In chunks that are carried over as in the word.
+    breaker.reconfigure(plain().count_window(40)).unwrap();
+    for _ in 0..30 {
+        call(&breaker, Success);
+    }
+    breaker.reconfigure(minds().count_window(40)).unwrap();
+    assert_eq!((breaker.numbers().slow, breaker.numbers().calls), (0, 35));
+}
+
+#[tokio::test(start_paused = true)]
 async fn other_options_hold_from_the_next_call_on() {
     let lenient = exact().time_window(10 * SECOND).min_calls(100);
     let breaker = breaker(lenient);
