@@ -1,10 +1,13 @@
 //! Bodies that are not understood, paths that are not there, and how both are told.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use axum::body::Body;
-use futures_util::stream;
+use axum::body::{Body, Bytes, HttpBody};
 use http::{Method, Request};
+use http_body::{Frame, SizeHint};
 use serde_json::{Value, json};
 
 use crate::api::{Api, org_token};
@@ -65,6 +68,28 @@ async fn a_body_over_a_mebibyte_is_a_413() {
     reply.error(413, "payload_too_large");
 }
 
+/// A body of a known length that arrives in pieces.
+struct Pieces {
+    pieces: VecDeque<Bytes>,
+    bytes: u64,
+}
+
+impl HttpBody for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.pieces.pop_front().map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes)
+    }
+}
+
 #[linchpin_testing::test]
 async fn a_body_in_pieces_is_put_together_in_a_buffer_that_comes_back() {
     let api = Api::new();
@@ -73,8 +98,8 @@ async fn a_body_in_pieces_is_put_together_in_a_buffer_that_comes_back() {
     let payload = json!({ "x": "x".repeat(100_000) });
     let text = json!({ "eventType": "a", "payload": payload }).to_string();
     for _ in 0..2 {
-        let pieces = text.as_bytes().chunks(7_000).map(|piece| Ok::<_, Infallible>(piece.to_vec()));
-        let body = Body::from_stream(stream::iter(pieces.collect::<Vec<_>>()));
+        let pieces = text.as_bytes().chunks(7_000).map(Bytes::copy_from_slice).collect();
+        let body = Body::new(Pieces { pieces, bytes: text.len() as u64 });
         let reply = api.raw(Method::POST, "/app/shop/msg", &token, &[], body).await.ok(202);
         assert_eq!(reply["payload"], payload);
     }
