@@ -4,7 +4,9 @@ use linchpin::Result;
 
 use crate::harness::Operation;
 use crate::row::Row;
-use crate::{context, context_tree, floor, registry, relay, resilience, sync, tasks};
+use crate::{
+    context, context_tree, floor, registry, relay, resilience, resilience_limiter, sync, tasks,
+};
 
 /// Something to measure in one run.
 #[derive(Clone, Copy, Debug)]
@@ -62,9 +64,9 @@ pub const AREAS: &[Area] = &[
     },
     Area {
         name: "resilience",
-        about: "policies around a call: breakers, beside their crates",
+        about: "policies around a call: breakers, limiters, beside their crates",
         operations: resilience::operations,
-        rest: |_| Ok(Report::default()),
+        rest: |_| resilience_limiter::bytes(),
     },
     Area {
         name: "relay",

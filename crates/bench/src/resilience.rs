@@ -1,9 +1,10 @@
 //! Area `resilience`: policies beside the crates people take.
 
 use crate::harness::Operation;
-use crate::resilience_breaker;
+use crate::{resilience_breaker, resilience_limiter};
 
 /// Every row that the harness measures.
 pub fn operations() -> Vec<Operation> {
-    resilience_breaker::operations()
+    let parts = [resilience_breaker::operations(), resilience_limiter::operations()];
+    parts.into_iter().flatten().collect()
 }

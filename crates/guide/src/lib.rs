@@ -37,6 +37,7 @@ chapters! {
     l5_tags "L5-tags";
     l6_options "L6-options";
     l7_zero_values "L7-zero-values";
+    n6_rate_limiting "N6-rate-limiting";
     n7_circuit_breaker "N7-circuit-breaker";
     p1_object_pools "P1-object-pools";
     p2_task_leaks "P2-task-leaks";

@@ -161,6 +161,14 @@ pub(crate) enum Fault {
     PoolPutsTheShelfBackLater,
     /// A worker looks for a job and becomes idle under two holds of the lock, not one.
     PoolLooksBeforeItIdles,
+    /// A limiter looks whether there is room for a key and counts it in two steps.
+    LimiterLooksBeforeItCounts,
+    /// A limiter stores its word without a look whether it is still the one that was judged.
+    LimiterStoresUnseen,
+    /// A limiter judges by numbers that are being written.
+    LimiterTrustsAMix,
+    /// A limiter takes a turn back though a penalty or other numbers came since.
+    LimiterUndoesWhatIsOld,
     /// The receiver of a mailbox looks and leaves its waker under two holds of the lock, not one.
     MailboxLooksBeforeItRegisters,
     /// One who waits to make a value looks whether it is its turn and gets in line under two holds of the lock, not one.

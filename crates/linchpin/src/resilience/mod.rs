@@ -5,6 +5,7 @@
 //! | to stop asking a callee that is not well | [`breaker::Breaker`] |
 //! | to know when to try again | [`retry::Schedule`] |
 //! | to cap how many run at once | [`bulkhead::Bulkhead`] |
+//! | to cap how many begin in some time | [`limiter::Limiter`], [`limiter::Keyed`] |
 //!
 //! # The words
 //!
@@ -29,6 +30,7 @@ mod bad_options;
 pub mod breaker;
 pub mod bulkhead;
 mod failed;
+pub mod limiter;
 mod news;
 mod outcome;
 mod refusal;

@@ -7,6 +7,9 @@ use linchpin::context::{Cancelled, Cause, Child, Context, Ended};
 use linchpin::error::{Error, Kind, Panicked, catch_async};
 use linchpin::resilience::breaker::{self, Breaker, Registry};
 use linchpin::resilience::bulkhead::{self, Bulkhead, Permit};
+use linchpin::resilience::limiter::{
+    self, Decision, Keyed, KeyedOptions, Limiter, Rate, Reservation,
+};
 use linchpin::resilience::retry::{Jitter, Schedule};
 use linchpin::resilience::{BadOptions, Failed, FailedKind, Refusal};
 use linchpin::sync::bus::{self, Batch, Bus, Listed, Message, Subscriber, Topic};
@@ -38,6 +41,8 @@ const _: () = {
     shared::<(breaker::Options, Breaker, breaker::Permit<'_>, breaker::Layer)>();
     shared::<(Registry<String>, breaker::RegistryOptions, breaker::Numbers)>();
     shared::<(bulkhead::Options, Bulkhead, Permit)>();
+    shared::<(limiter::Options, Limiter, limiter::Layer, Rate, Decision, Reservation)>();
+    shared::<(Keyed<String>, KeyedOptions)>();
     shared::<(Jitter, Schedule, BadOptions, Failed<Error>, FailedKind<Error>, Refusal)>();
     shared::<(pool::Options, Pool, BlockingPool, Handle<u8>, NotSubmitted<u8>)>();
     shared::<(Report, Unstarted)>();
@@ -77,6 +82,9 @@ fn every_wait_may_move_between_threads() {
     sent(catch_async(async {}));
     let breaker = Breaker::new("test", breaker::Options::default()).unwrap();
     sent(breaker.call(&ctx, || async { Ok::<_, Error>(1) }));
+    let limiter = Limiter::new("test", Rate::per_second(1), limiter::Options::default()).unwrap();
+    sent(limiter.acquire(&ctx, 1));
+    sent(limiter.call(&ctx, || async { Ok::<_, Error>(1) }));
     let door = Bulkhead::new("test", 1, bulkhead::Options::default()).unwrap();
     sent(door.enter(&ctx));
     let semaphore = Semaphore::new(1, semaphore::Options::default()).unwrap();

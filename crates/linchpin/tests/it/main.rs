@@ -24,6 +24,7 @@ mod group;
 mod group_crew;
 mod group_life;
 mod guide;
+mod limiter;
 mod lock;
 mod memory;
 mod object_pool;

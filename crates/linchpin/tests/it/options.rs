@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use linchpin::resilience::breaker::{self, Breaker};
 use linchpin::resilience::bulkhead::{self, Bulkhead};
+use linchpin::resilience::limiter::{self, Keyed, KeyedOptions, Limiter, Rate};
 use linchpin::sync::batch::{self, Batcher};
 use linchpin::sync::bus::{self, Bus};
 use linchpin::sync::object_pool::{self, BufferOptions, BufferPool, ObjectPool};
@@ -31,6 +32,13 @@ const DEFAULTS: &[(&str, Build)] = &[
     }),
     ("resilience::bulkhead::Options", || {
         Ok(Bulkhead::new("test", 1, bulkhead::Options::default()).map(drop)?)
+    }),
+    ("resilience::limiter::options::Options", || {
+        Ok(Limiter::new("test", Rate::per_second(1), limiter::Options::default()).map(drop)?)
+    }),
+    ("resilience::limiter::keyed::KeyedOptions", || {
+        let (options, limits) = (limiter::Options::default(), KeyedOptions::default());
+        Ok(Keyed::<u8>::new("test", Rate::per_second(1), options, limits).map(drop)?)
     }),
     ("sync::bus::options::Options", || {
         Ok(Bus::<u8>::with(bus::Options::default()).topic("test").map(drop)?)

@@ -29,6 +29,13 @@ const DROPPED: &[Row] = &[
     ("linchpin/src/error/panic.rs", &["catch_async"], "steps.rs"),
     ("linchpin/src/resilience/breaker/mod.rs", &["Breaker::call"], "breaker/life.rs"),
     ("linchpin/src/resilience/bulkhead.rs", &["Bulkhead::enter"], "steps.rs"),
+    ("linchpin/src/resilience/limiter/keyed.rs", &["Keyed::acquire"], "limiter/life.rs"),
+    (
+        "linchpin/src/resilience/limiter/mod.rs",
+        &["Limiter::acquire", "Limiter::call"],
+        "limiter/life.rs",
+    ),
+    ("linchpin/src/resilience/limiter/reservation.rs", &["Reservation::wait"], "limiter/life.rs"),
     (
         "linchpin/src/sync/bus/subscriber.rs",
         &["Subscriber::recv", "Subscriber::recv_many"],

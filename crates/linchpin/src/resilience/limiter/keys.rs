@@ -1,0 +1,275 @@
+//! The states of keys: shards, each a table under a lock, which sweep themselves.
+
+use std::borrow::Borrow;
+use std::hash::{BuildHasher as _, Hash};
+
+use crossbeam_utils::CachePadded;
+use hashbrown::{DefaultHashBuilder, HashTable};
+use smallvec::SmallVec;
+
+use super::decision::{Decision, No, Slot, Ticket};
+use super::machine::Machine;
+use super::meters::KeyMeters;
+use crate::shim::atomic::AtomicUsize;
+use crate::shim::atomic::Ordering::Relaxed;
+use crate::shim::{Fault, Mutex, lock, planted};
+use crate::sync::striped::stripes::{place, usual};
+
+/// What all shards share.
+pub(super) struct Keys<K, M: Machine> {
+    shards: Box<[Locked<K, M>]>,
+    hasher: DefaultHashBuilder,
+    /// How many keys there are in all shards.
+    count: AtomicUsize,
+    most: usize,
+    /// What keys share for which there was no room.
+    overflow: Mutex<Overflow<M>>,
+}
+
+/// A line of the processor's cache for each.
+type Locked<K, M> = CachePadded<Mutex<Shard<K, M>>>;
+
+struct Shard<K, M: Machine> {
+    plan: M,
+    version: u64,
+    table: HashTable<(K, M::State)>,
+    /// The bucket at which the sweep goes on.
+    hand: usize,
+}
+
+struct Overflow<M: Machine> {
+    plan: M,
+    version: u64,
+    state: M::State,
+}
+
+/// Where a slot was given.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Place {
+    Own,
+    Overflow,
+}
+
+/// Keys that left. They are dropped when no lock is held.
+type Gone<K> = SmallVec<[K; LOOKS]>;
+
+/// How many buckets are looked at for each key that comes. A table is at least a third full when it has just grown, so
+/// the hand is faster than those who come.
+const LOOKS: usize = 8;
+/// A table of so few buckets is not worth shrinking.
+const SMALL: usize = 64;
+
+impl<K: Hash + Eq, M: Machine> Keys<K, M> {
+    pub(super) fn new(plan: M, most: usize, shards: usize) -> Self {
+        let shard = || Shard { plan, version: 0, table: HashTable::new(), hand: 0 };
+        Self {
+            shards: (0..shards).map(|_| CachePadded::new(Mutex::new(shard()))).collect(),
+            hasher: DefaultHashBuilder::default(),
+            count: AtomicUsize::new(0),
+            most,
+            overflow: Mutex::new(Overflow { plan, version: 0, state: plan.fresh() }),
+        }
+    }
+
+    pub(super) fn usual(plan: M, most: usize) -> Self {
+        Self::new(plan, most, usual())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.count.load(Relaxed)
+    }
+
+    /// As [`Machine::take`] on the state of `key`.
+    #[inline]
+    pub(super) fn take<Q>(
+        &self,
+        key: &Q,
+        (now, cost, max_wait): (u64, u32, u64),
+        meters: &KeyMeters,
+    ) -> Result<(Slot, Place), No>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let hash = self.hasher.hash_one(key);
+        let mut shard = lock(self.shard(hash));
+        let Shard { plan, version, table, .. } = &mut *shard;
+        if let Some((_, state)) = table.find_mut(hash, |(other, _)| other.borrow() == key) {
+            let mut slot = plan.take(state, now, cost, max_wait)?;
+            slot.ticket.version = *version;
+            return Ok((slot, Place::Own));
+        }
+        drop(shard);
+        self.introduce(key, hash, (now, cost, max_wait), meters)
+    }
+
+    /// For a key that was not there.
+    #[cold]
+    fn introduce<Q>(
+        &self,
+        key: &Q,
+        hash: u64,
+        (now, cost, max_wait): (u64, u32, u64),
+        meters: &KeyMeters,
+    ) -> Result<(Slot, Place), No>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let ours = if cost == 0 { None } else { Some(key.to_owned()) };
+        let mut gone = Gone::new();
+        let mut locked = lock(self.shard(hash));
+        let shard = &mut *locked;
+        // Another may have brought it meanwhile.
+        if let Some((_, state)) = shard.table.find_mut(hash, |(other, _)| other.borrow() == key) {
+            let mut slot = shard.plan.take(state, now, cost, max_wait)?;
+            slot.ticket.version = shard.version;
+            return Ok((slot, Place::Own));
+        }
+        let mut state = shard.plan.fresh();
+        let mut slot = shard.plan.take(&mut state, now, cost, max_wait)?;
+        slot.ticket.version = shard.version;
+        let Some(ours) = ours else { return Ok((slot, Place::Own)) };
+        shard.sweep(now, LOOKS, &mut gone);
+        self.count.fetch_sub(gone.len(), Relaxed);
+        let is_room = self.enter();
+        if is_room {
+            let hasher = |entry: &(K, M::State)| self.hasher.hash_one(&entry.0);
+            shard.table.insert_unique(hash, (ours, state), hasher);
+        }
+        drop(locked);
+        meters.went(gone.len());
+        drop(gone);
+        if is_room {
+            meters.came();
+            return Ok((slot, Place::Own));
+        }
+        let Overflow { plan, version, state } = &mut *lock(&self.overflow);
+        let mut slot = plan.take(state, now, cost, max_wait)?;
+        slot.ticket.version = *version;
+        Ok((slot, Place::Overflow))
+    }
+
+    /// Counts one more, if there is room.
+    fn enter(&self) -> bool {
+        let more = |count: usize| if count < self.most { Some(count + 1) } else { None };
+        if planted(Fault::LimiterLooksBeforeItCounts) {
+            let is_room = more(self.count.load(Relaxed)).is_some();
+            self.count.fetch_add(usize::from(is_room), Relaxed);
+            return is_room;
+        }
+        self.count.fetch_update(Relaxed, Relaxed, more).is_ok()
+    }
+
+    pub(super) fn undo<Q>(&self, key: &Q, ticket: &Ticket, place: Place) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        if place == Place::Overflow {
+            let Overflow { plan, version, state } = &mut *lock(&self.overflow);
+            return *version == ticket.version && plan.undo(state, ticket);
+        }
+        let hash = self.hasher.hash_one(key);
+        let Shard { plan, version, table, .. } = &mut *lock(self.shard(hash));
+        let entry = table.find_mut(hash, |(other, _)| other.borrow() == key);
+        entry.is_some_and(|(_, state)| *version == ticket.version && plan.undo(state, ticket))
+    }
+
+    /// Lets nothing of `key` pass before `until`. There need not be room for it: a penalty is not forgotten.
+    pub(super) fn penalize<Q>(&self, key: &Q, until: u64, meters: &KeyMeters)
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let (hash, ours) = (self.hasher.hash_one(key), key.to_owned());
+        let Shard { plan, version, table, .. } = &mut *lock(self.shard(hash));
+        // Older tickets are void: to give one back would take the penalty back, too.
+        *version += 1;
+        if let Some((_, state)) = table.find_mut(hash, |(other, _)| other.borrow() == key) {
+            plan.penalize(state, until);
+            return;
+        }
+        let mut state = plan.fresh();
+        plan.penalize(&mut state, until);
+        let hasher = |entry: &(K, M::State)| self.hasher.hash_one(&entry.0);
+        table.insert_unique(hash, (ours, state), hasher);
+        self.count.fetch_add(1, Relaxed);
+        meters.came();
+    }
+
+    /// Looks at all keys and lets go of those that are fresh; how many went.
+    pub(super) fn prune(&self, now: u64) -> usize {
+        let mut all = 0;
+        for shard in &self.shards {
+            let mut gone = Gone::new();
+            let mut shard = lock(shard);
+            shard.hand = 0;
+            let buckets = shard.table.num_buckets();
+            shard.sweep(now, buckets, &mut gone);
+            self.shrink(&mut shard);
+            drop(shard);
+            self.count.fetch_sub(gone.len(), Relaxed);
+            all += gone.len();
+        }
+        all
+    }
+
+    fn shrink(&self, shard: &mut Shard<K, M>) {
+        let buckets = shard.table.num_buckets();
+        if buckets > SMALL && shard.table.len() < buckets / 8 {
+            shard.table.shrink_to(0, |(key, _)| self.hasher.hash_one(key));
+        }
+    }
+
+    /// Makes each state one of `plan`, which is of the same kind.
+    pub(super) fn reconfigure(&self, plan: M, now: u64) {
+        for shard in &self.shards {
+            let Shard { plan: old, version, table, .. } = &mut *lock(shard);
+            for (_, state) in table.iter_mut() {
+                plan.carry(old, state, now);
+            }
+            *old = plan;
+            *version += 1;
+        }
+        let Overflow { plan: old, version, state } = &mut *lock(&self.overflow);
+        plan.carry(old, state, now);
+        *old = plan;
+        *version += 1;
+    }
+
+    /// The numbers by which those who share are judged.
+    pub(super) fn plan(&self) -> M {
+        lock(&self.overflow).plan
+    }
+
+    /// What there is for those who share.
+    pub(super) fn shared(&self, now: u64) -> Decision {
+        let overflow = lock(&self.overflow);
+        overflow.plan.look(&overflow.state, now)
+    }
+
+    #[inline]
+    fn shard(&self, hash: u64) -> &Mutex<Shard<K, M>> {
+        &self.shards[place(hash, self.shards.len())]
+    }
+}
+
+impl<K, M: Machine> Shard<K, M> {
+    /// Looks at so many buckets, and takes out who is fresh.
+    fn sweep(&mut self, now: u64, looks: usize, gone: &mut Gone<K>) {
+        let buckets = self.table.num_buckets();
+        for _ in 0..looks.min(buckets) {
+            if self.hand >= buckets {
+                self.hand = 0;
+            }
+            if let Ok(entry) = self.table.get_bucket_entry(self.hand)
+                && self.plan.is_fresh(&entry.get().1, now)
+            {
+                let ((key, _), _) = entry.remove();
+                gone.push(key);
+            }
+            self.hand += 1;
+        }
+    }
+}

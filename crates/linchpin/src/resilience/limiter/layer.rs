@@ -1,0 +1,130 @@
+//! A limiter before each call of a tower service.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context as Poller, Poll, ready};
+
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::{Limiter, Reservation};
+use crate::resilience::{Failed, FailedKind};
+use crate::time::{Instant, Nap};
+
+/// Puts a [`Limiter`] before each call of a service: [`Limiter::layer`].
+#[derive(Clone, Debug)]
+pub struct Layer(Limiter);
+
+/// A service with a [`Limiter`] before each call. Its error is [`Failed`] with the service's own inside.
+///
+/// It is ready when the service is, and refuses in `call`: a readiness that fails would end a `tower::buffer` for good.
+/// Nothing is taken before `call`, so a service that was ready and is dropped leaves nothing behind.
+///
+/// With [`max_wait`](super::Options::max_wait) the response waits for its turn, and calls the service that was ready
+/// then; a clone of it takes its place meanwhile. It knows no context: put a time limit around it. Dropping the response
+/// before its turn gives that back.
+#[derive(Clone, Debug)]
+pub struct Limited<S> {
+    service: S,
+    limiter: Limiter,
+}
+
+pin_project! {
+    /// The future of [`Limited`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct LimitedFuture<S, R>
+    where
+        S: Service<R>,
+    {
+        #[pin]
+        state: State<S, R, S::Future, S::Error>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<S, R, F, E> {
+        Calling { #[pin] work: F },
+        Refused { failed: Option<Failed<E>> },
+        Waiting { nap: Nap, turn: Option<Reservation>, ready: Option<(S, R)> },
+    }
+}
+
+impl Layer {
+    pub(super) fn new(limiter: Limiter) -> Self {
+        Self(limiter)
+    }
+}
+
+impl<S> tower_layer::Layer<S> for Layer {
+    type Service = Limited<S>;
+
+    fn layer(&self, service: S) -> Self::Service {
+        Limited { service, limiter: self.0.clone() }
+    }
+}
+
+impl<S, R> Service<R> for Limited<S>
+where
+    S: Service<R> + Clone,
+{
+    type Response = S::Response;
+    type Error = Failed<S::Error>;
+    type Future = LimitedFuture<S, R>;
+
+    fn poll_ready(&mut self, cx: &mut Poller<'_>) -> Poll<Result<(), Self::Error>> {
+        self.service.poll_ready(cx).map_err(|error| FailedKind::Callee(error).into())
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        let core = &self.limiter.core;
+        let state = match self.limiter.take(Instant::now(), 1, core.max_wait()) {
+            Err(refusal) => State::Refused { failed: Some(refusal.into()) },
+            Ok(slot) if slot.decision.wait == 0 => {
+                State::Calling { work: self.service.call(request) }
+            }
+            Ok(slot) => {
+                let turn = Some(Reservation::new(slot, core.clone()));
+                let clone = self.service.clone();
+                let ready = std::mem::replace(&mut self.service, clone);
+                State::Waiting { nap: Nap::default(), turn, ready: Some((ready, request)) }
+            }
+        };
+        LimitedFuture { state }
+    }
+}
+
+impl<S, R> Future for LimitedFuture<S, R>
+where
+    S: Service<R>,
+{
+    type Output = Result<S::Response, Failed<S::Error>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            let work = match state.as_mut().project() {
+                StateProj::Calling { work } => {
+                    return work.poll(cx).map_err(|error| FailedKind::Callee(error).into());
+                }
+                StateProj::Refused { failed } => {
+                    return Poll::Ready(Err(failed.take().expect("polled after its end")));
+                }
+                StateProj::Waiting { nap, turn, ready } => {
+                    let at = turn.as_ref().expect("polled after a panic").at();
+                    ready!(nap.poll(at, cx));
+                    turn.take().expect("looked at").keep();
+                    let (mut service, request) = ready.take().expect("there with the turn");
+                    service.call(request)
+                }
+            };
+            state.set(State::Calling { work });
+        }
+    }
+}
+
+impl<S: Service<R>, R> fmt::Debug for LimitedFuture<S, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LimitedFuture").finish_non_exhaustive()
+    }
+}

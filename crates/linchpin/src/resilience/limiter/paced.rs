@@ -1,0 +1,126 @@
+//! The word of one limiter, which all change at once, and the numbers it is judged by.
+
+use super::decision::{No, Slot, Ticket};
+use super::machine::Machine as _;
+use super::pace::Pace;
+use crate::shim::atomic::Ordering::{AcqRel, Acquire, Release};
+use crate::shim::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use crate::shim::{Fault, Mutex, lock, planted};
+
+/// One load and one exchange let a visitor pass. Other numbers are written under a lock while the version is odd; who
+/// finds it odd waits for the lock, and who has read numbers of two versions reads again.
+#[derive(Debug)]
+pub(super) struct Paced {
+    word: AtomicU64,
+    version: AtomicU64,
+    interval: AtomicU64,
+    allowance: AtomicU64,
+    reciprocal: AtomicU64,
+    limit: AtomicU32,
+    smooth: AtomicBool,
+    writer: Mutex<()>,
+}
+
+impl Paced {
+    pub(super) fn new(pace: Pace) -> Self {
+        Self {
+            word: AtomicU64::new(pace.fresh()),
+            version: AtomicU64::new(0),
+            interval: AtomicU64::new(pace.interval),
+            allowance: AtomicU64::new(pace.allowance),
+            reciprocal: AtomicU64::new(pace.reciprocal),
+            limit: AtomicU32::new(pace.limit),
+            smooth: AtomicBool::new(pace.smooth),
+            writer: Mutex::new(()),
+        }
+    }
+
+    /// As [`Machine::take`](super::machine::Machine::take).
+    #[inline]
+    pub(super) fn take(&self, now: u64, cost: u32, max_wait: u64) -> Result<Slot, No> {
+        loop {
+            let (version, pace, word) = self.read();
+            let mut after = word;
+            let mut slot = pace.take(&mut after, now, cost, max_wait)?;
+            slot.ticket.version = version;
+            if cost == 0 {
+                return Ok(slot);
+            }
+            if planted(Fault::LimiterStoresUnseen) {
+                self.word.store(after, Release);
+                return Ok(slot);
+            }
+            if self.word.compare_exchange_weak(word, after, AcqRel, Acquire).is_ok() {
+                return Ok(slot);
+            }
+        }
+    }
+
+    /// The numbers of one version, and the word under them.
+    #[inline]
+    pub(super) fn read(&self) -> (u64, Pace, u64) {
+        loop {
+            let version = self.version.load(Acquire);
+            if version & 1 == 1 && !planted(Fault::LimiterTrustsAMix) {
+                self.wait();
+                continue;
+            }
+            let pace = self.pace();
+            let word = self.word.load(Acquire);
+            // Each load above sees what was written before what it sees.
+            if self.version.load(Acquire) == version || planted(Fault::LimiterTrustsAMix) {
+                return (version, pace, word);
+            }
+        }
+    }
+
+    #[inline]
+    fn pace(&self) -> Pace {
+        Pace {
+            interval: self.interval.load(Acquire),
+            allowance: self.allowance.load(Acquire),
+            reciprocal: self.reciprocal.load(Acquire),
+            limit: self.limit.load(Acquire),
+            smooth: self.smooth.load(Acquire),
+        }
+    }
+
+    #[cold]
+    fn wait(&self) {
+        drop(lock(&self.writer));
+    }
+
+    /// Gives back what was taken, if nobody came since; whether it did.
+    pub(super) fn undo(&self, ticket: &Ticket) -> bool {
+        // Nobody writes other numbers meanwhile.
+        let _writer = lock(&self.writer);
+        if self.version.load(Acquire) != ticket.version && !planted(Fault::LimiterUndoesWhatIsOld) {
+            return false;
+        }
+        self.word.compare_exchange(ticket.after, ticket.before, AcqRel, Acquire).is_ok()
+    }
+
+    /// Lets nothing pass before `until`.
+    pub(super) fn penalize(&self, until: u64) {
+        let _writer = lock(&self.writer);
+        self.word.fetch_max(self.pace().penalized(0, until), AcqRel);
+        // What was taken before cannot be given back any more: that would take the penalty back, too. The version
+        // comes last, so that a ticket with it was given after the penalty.
+        self.version.fetch_add(2, AcqRel);
+    }
+
+    /// Takes other numbers, and keeps what is owed.
+    pub(super) fn reconfigure(&self, pace: Pace, now: u64) {
+        let _writer = lock(&self.writer);
+        let old = self.pace();
+        self.version.fetch_add(1, AcqRel);
+        self.interval.store(pace.interval, Release);
+        self.allowance.store(pace.allowance, Release);
+        self.reciprocal.store(pace.reciprocal, Release);
+        self.limit.store(pace.limit, Release);
+        self.smooth.store(pace.smooth, Release);
+        let carried = |word| Some(pace.carried(&old, word, now));
+        let _word = self.word.fetch_update(AcqRel, Acquire, carried);
+        self.version.fetch_add(1, AcqRel);
+    }
+}
