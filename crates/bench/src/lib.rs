@@ -30,6 +30,8 @@ pub mod relay;
 pub mod resilience;
 pub mod resilience_breaker;
 pub mod resilience_limiter;
+pub mod resilience_retry;
+pub mod resilience_timeout;
 pub mod row;
 pub mod stats;
 pub mod sync;

@@ -1,10 +1,15 @@
 //! Area `resilience`: policies beside the crates people take.
 
 use crate::harness::Operation;
-use crate::{resilience_breaker, resilience_limiter};
+use crate::{resilience_breaker, resilience_limiter, resilience_retry, resilience_timeout};
 
 /// Every row that the harness measures.
 pub fn operations() -> Vec<Operation> {
-    let parts = [resilience_breaker::operations(), resilience_limiter::operations()];
+    let parts = [
+        resilience_breaker::operations(),
+        resilience_limiter::operations(),
+        resilience_retry::operations(),
+        resilience_timeout::operations(),
+    ];
     parts.into_iter().flatten().collect()
 }

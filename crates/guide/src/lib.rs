@@ -30,6 +30,7 @@ chapters! {
     e3_inspection "E3-inspection";
     e4_error_types "E4-error-types";
     e5_panics "E5-panics";
+    e6_retry "E6-retry";
     l1_values_and_handles "L1-values-and-handles";
     l2_interfaces "L2-interfaces";
     l3_any "L3-any";

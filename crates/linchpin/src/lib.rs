@@ -7,7 +7,7 @@
 //! | [`time`] | a movable monotonic clock, wall-clock timestamps | `time` |
 //! | [`task`] | owned tasks, groups, trackers, tickers, timers, a live registry | `go`, `errgroup`, `time.Ticker` |
 //! | [`sync`] | channels, the first of several waits, striped maps and locks, counters | channels, `select`, `sync.Map`, `sync/atomic` |
-//! | [`resilience`] | circuit breakers, retry schedules, bulkheads, and the words all policies share | failsafe-go |
+//! | [`resilience`] | circuit breakers, retries with budgets, bulkheads, and the words all policies share | failsafe-go |
 //!
 //! The crate knows no HTTP, no SQL and no serialisation; its sister crates add those and never depend on each
 //! other. Everything that waits takes a [`Context`] first, runs on a current-thread runtime too, and gives back

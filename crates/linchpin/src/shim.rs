@@ -117,6 +117,12 @@ pub(crate) enum Fault {
     BreakerTrustsAFrame,
     /// A breaker carries its count over while others count.
     BreakerTurnsUnseen,
+    /// A budget for retries takes in the calls that wait, and loses those that come meanwhile.
+    BudgetForgetsWhoComesMeanwhile,
+    /// A budget looks whether there is enough and takes it under two holds of the lock, not one.
+    BudgetLooksBeforeItTakes,
+    /// A budget stores what is left without a look whether it is still what it was judged by.
+    BudgetStoresUnseen,
     /// A subscriber looks whether a publisher waits for room before it has made some, and not in the same step.
     BusAdvancesUnseen,
     /// A message is counted, and what was written in its place is not handed on.
@@ -201,6 +207,8 @@ pub(crate) enum Fault {
     StripesLockAsTheyCome,
     /// A reader looks whether its loop gave an item and leaves its waker under two holds of the lock, not one.
     StreamLooksBeforeItWaits,
+    /// A caller leaves its work before it counts it, and not after.
+    TimeoutLeavesBeforeItCounts,
     /// A viewer looks for another value before it enters the list, and not under one hold of the lock.
     WatchedLooksBeforeItWaits,
     /// The watch does not look again whether the thread still polls the task whose name it found.

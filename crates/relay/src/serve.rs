@@ -137,6 +137,7 @@ fn routes(config: &Config, life: &Lifecycle, store: Store) -> axum::Router {
         store,
         tokens: Arc::new(Verifier::new(&keys)),
         addresses: Arc::new(config.addresses.clone()),
+        buffers: api::buffers(),
     };
     let options = StackOptions::default().on_error(api::error::page).body_limit(api::BODY_LIMIT);
     api::normalised(middleware::stack(api::router(state), life.work(), &options))

@@ -41,7 +41,7 @@ pub use self::child::Child;
 use self::node::{Link, Node, Role};
 pub use self::token::Token;
 pub use self::wait::Cancelled;
-use self::wait::Run;
+pub(crate) use self::wait::Run;
 use crate::time::Instant;
 
 /// A place in a tree of work: when it must end, why it ended, and what travels with it.

@@ -3,6 +3,8 @@
 //! | you want | use |
 //! |---|---|
 //! | to stop asking a callee that is not well | [`breaker::Breaker`] |
+//! | to make a call again that failed | [`retry::Retry`] |
+//! | to stop waiting for what takes too long | [`timeout::Timeout`] |
 //! | to know when to try again | [`retry::Schedule`] |
 //! | to cap how many run at once | [`bulkhead::Bulkhead`] |
 //! | to cap how many begin in some time | [`limiter::Limiter`], [`limiter::Keyed`] |
@@ -11,7 +13,8 @@
 //!
 //! A call through a policy fails with [`Failed`]: the callee's own error, or the word of the policy that it was never
 //! asked ([`Refusal`]), or that its time ran out, or that its context ended. What a call says of its callee is an
-//! [`Outcome`], and a [`Classify`] reads it from the result: one for all policies around a call.
+//! [`Outcome`], and a [`Classify`] reads it from the result, and whether to try [`Again`]: one for all policies around a
+//! call.
 //!
 //! | what happened | outcome |
 //! |---|---|
@@ -26,6 +29,7 @@
 //!
 //! A duration has elapsed once `now - start >= duration`; a call is *slow* only if it took strictly longer.
 
+mod again;
 mod bad_options;
 pub mod breaker;
 pub mod bulkhead;
@@ -36,7 +40,9 @@ mod outcome;
 mod refusal;
 pub mod retry;
 mod snapshot;
+pub mod timeout;
 
+pub use self::again::Again;
 pub use self::bad_options::BadOptions;
 pub use self::failed::{Failed, FailedKind};
 pub use self::outcome::{ByFailed, ByKind, ByResult, Classify, Outcome};

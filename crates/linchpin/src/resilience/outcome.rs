@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::again::Again;
 use super::failed::{Failed, FailedKind};
 use super::refusal::Refusal;
 use crate::context::{Cause, Ended};
@@ -43,6 +44,12 @@ pub enum Outcome {
 pub trait Classify<T, E> {
     /// What `result` says of the callee. Must be quick; a panic is the caller's, and the call a failure.
     fn classify(&self, result: Result<&T, &E>) -> Outcome;
+
+    /// Whether the same call makes sense once more. By default a failure does, unless it may have been done already
+    /// and doing it twice would harm.
+    fn again(&self, result: Result<&T, &E>) -> Again {
+        Again::of(self.classify(result))
+    }
 
     /// How long the callee asks to be left alone, if it does: a `Retry-After`, a pushback.
     fn retry_after(&self, _: Result<&T, &E>) -> Option<Duration> {
@@ -106,7 +113,9 @@ impl Outcome {
         match failed.kind() {
             FailedKind::Callee(_) => None,
             FailedKind::Ended(ended) => Some(Self::of_end(ended)),
-            FailedKind::Panicked(_) | FailedKind::TimedOut => Some(Self::Failure),
+            FailedKind::Exhausted | FailedKind::Panicked(_) | FailedKind::TimedOut => {
+                Some(Self::Failure)
+            }
             FailedKind::Refused(_) => Some(Self::Ignored),
         }
     }
@@ -139,6 +148,16 @@ impl<T> Classify<T, Error> for ByKind {
         }
     }
 
+    fn again(&self, result: Result<&T, &Error>) -> Again {
+        match result {
+            Ok(_) => Again::Never,
+            Err(error) => match error.find::<Refusal>() {
+                Some(refusal) => Again::of_refusal(refusal),
+                None => Again::of_kind(error.kind()),
+            },
+        }
+    }
+
     fn retry_after(&self, result: Result<&T, &Error>) -> Option<Duration> {
         result.err()?.find::<Refusal>()?.retry_after
     }
@@ -151,6 +170,18 @@ impl<T, E, C: Classify<T, E>> Classify<T, Failed<E>> for ByFailed<C> {
             Err(failed) => match failed.kind() {
                 FailedKind::Callee(error) => self.0.classify(Err(error)),
                 _ => Outcome::of_failed(failed).unwrap_or(Outcome::Failure),
+            },
+        }
+    }
+
+    fn again(&self, result: Result<&T, &Failed<E>>) -> Again {
+        match result {
+            Ok(value) => self.0.again(Ok(value)),
+            Err(failed) => match failed.kind() {
+                FailedKind::Callee(error) => self.0.again(Err(error)),
+                FailedKind::Refused(refusal) => Again::of_refusal(refusal),
+                FailedKind::TimedOut => Again::IfHarmless,
+                _ => Again::Never,
             },
         }
     }

@@ -10,7 +10,8 @@ use linchpin::resilience::bulkhead::{self, Bulkhead, Permit};
 use linchpin::resilience::limiter::{
     self, Decision, Keyed, KeyedOptions, Limiter, Rate, Reservation,
 };
-use linchpin::resilience::retry::{Jitter, Schedule};
+use linchpin::resilience::retry::{self, Attempt, Budget, Jitter, Pace, Retry, Schedule};
+use linchpin::resilience::timeout::{self, Timeout};
 use linchpin::resilience::{BadOptions, Failed, FailedKind, Refusal};
 use linchpin::sync::bus::{self, Batch, Bus, Listed, Message, Subscriber, Topic};
 use linchpin::sync::channel;
@@ -41,6 +42,8 @@ const _: () = {
     shared::<(breaker::Options, Breaker, breaker::Permit<'_>, breaker::Layer)>();
     shared::<(Registry<String>, breaker::RegistryOptions, breaker::Numbers)>();
     shared::<(bulkhead::Options, Bulkhead, Permit)>();
+    shared::<(retry::Options, Retry, retry::Layer, Attempt<'_>, Budget, Pace)>();
+    shared::<(Timeout, timeout::Layer, timeout::Numbers)>();
     shared::<(limiter::Options, Limiter, limiter::Layer, Rate, Decision, Reservation)>();
     shared::<(Keyed<String>, KeyedOptions)>();
     shared::<(Jitter, Schedule, BadOptions, Failed<Error>, FailedKind<Error>, Refusal)>();
@@ -82,6 +85,12 @@ fn every_wait_may_move_between_threads() {
     sent(catch_async(async {}));
     let breaker = Breaker::new("test", breaker::Options::default()).unwrap();
     sent(breaker.call(&ctx, || async { Ok::<_, Error>(1) }));
+    let retry = Retry::new("test", retry::Options::default()).unwrap();
+    let timeout = Timeout::new("test", Duration::from_secs(1)).unwrap();
+    sent(timeout.call(&ctx, || async { Ok::<_, Error>(1) }));
+    sent(timeout.wait(&ctx, |_| async { Ok::<_, Error>(1) }));
+    sent(timeout.abandon(&ctx, "test", async { Ok::<_, Error>(1) }));
+    sent(retry.call(&ctx, |_| async { Ok::<_, Error>(1) }));
     let limiter = Limiter::new("test", Rate::per_second(1), limiter::Options::default()).unwrap();
     sent(limiter.acquire(&ctx, 1));
     sent(limiter.call(&ctx, || async { Ok::<_, Error>(1) }));

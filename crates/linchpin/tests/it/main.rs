@@ -63,6 +63,7 @@ mod tidy_options;
 mod tidy_steps;
 mod tidy_words;
 mod time;
+mod timeout;
 mod timer;
 mod timer_parity;
 mod waits;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use linchpin::resilience::breaker::{self, Breaker};
 use linchpin::resilience::bulkhead::{self, Bulkhead};
 use linchpin::resilience::limiter::{self, Keyed, KeyedOptions, Limiter, Rate};
+use linchpin::resilience::retry::{self, Retry};
 use linchpin::sync::batch::{self, Batcher};
 use linchpin::sync::bus::{self, Bus};
 use linchpin::sync::object_pool::{self, BufferOptions, BufferPool, ObjectPool};
@@ -32,6 +33,9 @@ const DEFAULTS: &[(&str, Build)] = &[
     }),
     ("resilience::bulkhead::Options", || {
         Ok(Bulkhead::new("test", 1, bulkhead::Options::default()).map(drop)?)
+    }),
+    ("resilience::retry::options::Options", || {
+        Ok(Retry::new("test", retry::Options::default()).map(drop)?)
     }),
     ("resilience::limiter::options::Options", || {
         Ok(Limiter::new("test", Rate::per_second(1), limiter::Options::default()).map(drop)?)

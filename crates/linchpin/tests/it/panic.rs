@@ -12,6 +12,7 @@ use linchpin::error::{Panicked, catch, catch_async, panic_hook};
 use linchpin::task::{self, Tracker};
 use linchpin::{Error, Kind};
 use tokio::sync::oneshot;
+use tracing::Level;
 
 use crate::recorder::Recorder;
 
@@ -55,13 +56,19 @@ impl Write for Lines {
     }
 }
 
-/// What `work` logs on this thread.
+/// What `work` logs on this thread, from `INFO` up.
 pub(crate) fn logged(work: impl FnOnce()) -> Vec<String> {
+    logged_from(Level::INFO, work)
+}
+
+/// The same from `level` up.
+pub(crate) fn logged_from(level: Level, work: impl FnOnce()) -> Vec<String> {
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_writer(move || writer.clone())
         .with_ansi(false)
+        .with_max_level(level)
         .without_time()
         .finish();
     tracing::subscriber::with_default(subscriber, work);

@@ -28,6 +28,17 @@ const DROPPED: &[Row] = &[
     ),
     ("linchpin/src/error/panic.rs", &["catch_async"], "steps.rs"),
     ("linchpin/src/resilience/breaker/mod.rs", &["Breaker::call"], "breaker/life.rs"),
+    ("linchpin/src/resilience/retry/mod.rs", &["Retry::call"], "retry/life.rs"),
+    (
+        "linchpin/src/resilience/timeout/mod.rs",
+        &["Timeout::call", "Timeout::wait"],
+        "timeout/cases.rs",
+    ),
+    (
+        "linchpin/src/resilience/timeout/mod.rs",
+        &["Timeout::abandon", "Timeout::abandon_blocking"],
+        "timeout/modes.rs",
+    ),
     ("linchpin/src/resilience/bulkhead.rs", &["Bulkhead::enter"], "steps.rs"),
     ("linchpin/src/resilience/limiter/keyed.rs", &["Keyed::acquire"], "limiter/life.rs"),
     (

@@ -1,6 +1,6 @@
 //! Request bodies: JSON whatever the content type says, judged whole, and creations once per idempotency key.
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{FromRequest, FromRequestParts as _, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use linchpin::error;
+use linchpin::sync::object_pool::{Buffer, BufferOptions, BufferPool};
 use linchpin_data::idempotency::{Fingerprint, Key};
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
@@ -21,6 +22,9 @@ use crate::store::{Answer, Once};
 
 /// The largest body that is read: 1 MiB.
 pub const LIMIT: usize = 1 << 20;
+
+/// The smallest buffer: bodies of one piece are as large as this, or nearly so.
+const SMALLEST: usize = 8 << 10;
 
 const KEY: &str = "idempotency-key";
 /// The longest idempotency key, in bytes.
@@ -43,7 +47,7 @@ impl<T: Input> FromRequest<ApiState> for Checked<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
-        let bytes = read(request.into_body()).await?;
+        let bytes = read(request.into_body(), &state.buffers).await?;
         parse(&bytes, state).map(Self)
     }
 }
@@ -54,7 +58,7 @@ impl<T: Input> FromRequest<ApiState> for Creation<T> {
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
         let caller = Caller::from_request_parts(&mut parts, state).await?;
-        let bytes = read(body).await?;
+        let bytes = read(body, &state.buffers).await?;
         let input = parse(&bytes, state)?;
         Ok(Self { input, once: once(&parts, &caller, &bytes)? })
     }
@@ -69,16 +73,43 @@ impl IntoResponse for Answer {
     }
 }
 
-async fn read(body: Body) -> Result<Bytes, ApiError> {
-    let collected = Limited::new(body, LIMIT).collect().await.map_err(|fault| {
-        // A limit further out says the same, under wrappers.
-        if error::find::<LengthLimitError>(&*fault).is_some() {
-            ApiError::of_status(StatusCode::PAYLOAD_TOO_LARGE)
-        } else {
-            ApiError::new(StatusCode::BAD_REQUEST, "generic_error", "The body did not arrive whole")
+/// Where bodies are put together that come in several pieces: a large one would be a new piece of memory each time.
+#[must_use]
+#[expect(clippy::missing_panics_doc, reason = "the options are constants, and good ones")]
+pub fn buffers() -> BufferPool {
+    let options = BufferOptions::default().name("request bodies").sizes(SMALLEST, LIMIT);
+    BufferPool::new(options).expect("two powers of two")
+}
+
+/// A body in one piece stays as it came.
+async fn read(body: Body, buffers: &BufferPool) -> Result<Bytes, ApiError> {
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(LIMIT).min(LIMIT);
+    let mut body = Limited::new(body, LIMIT);
+    let (mut first, mut whole): (Bytes, Option<Buffer>) = Default::default();
+    while let Some(frame) = body.frame().await {
+        // Trailers say nothing here.
+        let Ok(piece) = frame.map_err(|fault| fault_of(&*fault))?.into_data() else { continue };
+        match &mut whole {
+            Some(whole) => whole.extend_from_slice(&piece),
+            None if first.is_empty() => first = piece,
+            None => {
+                let mut begun = buffers.take_owned(announced.max(first.len() + piece.len()));
+                begun.extend_from_slice(&first);
+                begun.extend_from_slice(&piece);
+                whole = Some(begun);
+            }
         }
-    })?;
-    Ok(collected.to_bytes())
+    }
+    Ok(whole.map_or(first, Bytes::from_owner))
+}
+
+fn fault_of(fault: &(dyn std::error::Error + 'static)) -> ApiError {
+    // A limit further out says the same, under wrappers.
+    if error::find::<LengthLimitError>(fault).is_some() {
+        ApiError::of_status(StatusCode::PAYLOAD_TOO_LARGE)
+    } else {
+        ApiError::new(StatusCode::BAD_REQUEST, "generic_error", "The body did not arrive whole")
+    }
 }
 
 fn parse<T: Input>(bytes: &[u8], state: &ApiState) -> Result<T, ApiError> {

@@ -25,13 +25,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
+use linchpin::sync::object_pool::BufferPool;
 use linchpin_http::client::AddressPolicy;
 use linchpin_security::jwt;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-pub use self::body::LIMIT as BODY_LIMIT;
+pub use self::body::{LIMIT as BODY_LIMIT, buffers};
 use self::error::ApiError;
 pub use self::normalize::normalised;
 use crate::store::{Put, Store};
@@ -45,6 +46,8 @@ pub struct ApiState {
     pub tokens: Arc<jwt::Verifier>,
     /// Which hosts endpoints may name.
     pub addresses: Arc<AddressPolicy>,
+    /// Where request bodies are put together: [`buffers`].
+    pub buffers: BufferPool,
 }
 
 impl fmt::Debug for ApiState {

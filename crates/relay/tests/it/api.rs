@@ -11,6 +11,7 @@ use http::{HeaderMap, Method, Request};
 use http_body_util::BodyExt as _;
 use linchpin::Context;
 use linchpin::resilience::retry::Schedule;
+use linchpin::sync::object_pool::BufferPool;
 use linchpin::task::{self, Task};
 use linchpin::time::Timestamp;
 use linchpin_data::sqlite::{Database, Sql as _, Tx};
@@ -35,6 +36,7 @@ pub(crate) struct Api {
     pub(crate) database: Database,
     pub(crate) queue: Queue,
     pub(crate) store: Store,
+    pub(crate) buffers: BufferPool,
     pub(crate) org: OrgId,
     token: String,
     // Nothing is sent: deliveries stay where the API put them.
@@ -62,7 +64,9 @@ impl Api {
             store: store.clone(),
             tokens: Arc::new(Verifier::new(&Keys::hs256(SECRET))),
             addresses: Arc::new(AddressPolicy::public()),
+            buffers: api::buffers(),
         };
+        let buffers = state.buffers.clone();
         let options = StackOptions::default().on_error(api::error::page);
         let stack = middleware::stack(api::router(state), &Context::root(), &options);
         let org = OrgId::at(Timestamp::now());
@@ -72,6 +76,7 @@ impl Api {
             database,
             queue,
             store,
+            buffers,
             org,
             token: org_token(org),
             _seed: Box::new(seed),

@@ -1,7 +1,13 @@
 //! Bodies that are not understood, paths that are not there, and how both are told.
 
-use axum::body::Body;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes, HttpBody};
 use http::{Method, Request};
+use http_body::{Frame, SizeHint};
 use serde_json::{Value, json};
 
 use crate::api::{Api, org_token};
@@ -60,6 +66,45 @@ async fn a_body_over_a_mebibyte_is_a_413() {
     api.raw(Method::POST, "/app/shop/msg", &token, &[], body(1 << 20)).await.ok(202);
     let reply = api.raw(Method::POST, "/app/shop/msg", &token, &[], body((1 << 20) + 1)).await;
     reply.error(413, "payload_too_large");
+}
+
+/// A body of a known length that arrives in pieces.
+struct Pieces {
+    pieces: VecDeque<Bytes>,
+    bytes: u64,
+}
+
+impl HttpBody for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.pieces.pop_front().map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes)
+    }
+}
+
+#[linchpin_testing::test]
+async fn a_body_in_pieces_is_put_together_in_a_buffer_that_comes_back() {
+    let api = Api::new();
+    api.app("shop").await;
+    let token = org_token(api.org);
+    let payload = json!({ "x": "x".repeat(100_000) });
+    let text = json!({ "eventType": "a", "payload": payload }).to_string();
+    for _ in 0..2 {
+        let pieces = text.as_bytes().chunks(7_000).map(Bytes::copy_from_slice).collect();
+        let body = Body::new(Pieces { pieces, bytes: text.len() as u64 });
+        let reply = api.raw(Method::POST, "/app/shop/msg", &token, &[], body).await.ok(202);
+        assert_eq!(reply["payload"], payload);
+    }
+    let stats = api.buffers.stats();
+    assert_eq!((stats.made, stats.reused, stats.out), (1, 1, 0));
 }
 
 #[linchpin_testing::test]

@@ -263,6 +263,7 @@ fn of_callee(failed: Failed) -> Failed<Error> {
     Failed::from(match failed.into_kind() {
         FailedKind::Callee(never) => match never {},
         FailedKind::Ended(ended) => FailedKind::Ended(ended),
+        FailedKind::Exhausted => FailedKind::Exhausted,
         FailedKind::Panicked(error) => FailedKind::Panicked(error),
         FailedKind::Refused(refusal) => FailedKind::Refused(refusal),
         FailedKind::TimedOut => FailedKind::TimedOut,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::resilience::BadOptions;
-use crate::resilience::retry::{Jitter, Schedule};
+use crate::resilience::retry::Schedule;
 
 /// How a [`Supervisor`](super::Supervisor) restarts and stops its children.
 #[derive(Clone, Debug)]
@@ -67,12 +67,11 @@ impl Options {
 
 impl Default for Options {
     fn default() -> Self {
-        let delays = [100, 200, 400, 800, 1_600, 3_200, 6_400, 10_000].map(Duration::from_millis);
-        let backoff = Schedule::new(delays).and_then(|schedule| schedule.jitter(Jitter::Full));
+        let (first, last) = (Duration::from_millis(100), Duration::from_secs(10));
         Self {
             restarts: 5,
             within: Duration::from_mins(1),
-            backoff: backoff.expect("delays of less than a year"),
+            backoff: Schedule::exponential(first, 2.0, last).expect("the cap is above the base"),
             settled_after: Duration::from_mins(1),
             stop_within: Duration::from_secs(5),
             seed: None,

@@ -219,7 +219,8 @@ impl Running {
         let Options { backoff, settled_after, .. } = &self.options;
         let slot = &mut self.slots[index];
         slot.row = if ran >= *settled_after { 0 } else { slot.row };
-        let retry = slot.row.min(backoff.retries().saturating_sub(1));
+        let last = |delays: usize| delays.saturating_sub(1);
+        let retry = slot.row.min(backoff.retries().map_or(usize::MAX, last));
         let delay = backoff.delay(retry, self.random.f64()).unwrap_or_default();
         slot.row += 1;
         slot.phase = Phase::BackingOff { until: Instant::now() + delay };
