@@ -24,9 +24,8 @@ use crate::time::Instant;
 
 /// A limiter for each key, which forgets a key as soon as it has nothing to remember of it. Clones share the keys.
 ///
-/// A key whose whole limit is free again is the same as one that never came, so it is let go of. That is done by those who
-/// bring new keys: each looks at a few buckets for keys that have been over for a minute, and before a table grows all that
-/// are over leave it. [`prune`](Self::prune) looks at all at once. No task and no timer does it, so that keys of the last
+/// A key whose whole limit is free again is the same as one that never came, so it is let go of: a few buckets are looked
+/// at for each key that comes, and all by [`prune`](Self::prune). No task and no timer does it, so that keys of the last
 /// burst stay until others come.
 ///
 /// Bounded: beyond [`max_keys`](KeyedOptions::max_keys) at a time new keys share one bucket, as if they were one key.

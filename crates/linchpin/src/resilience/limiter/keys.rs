@@ -53,10 +53,9 @@ pub(super) enum Place {
 /// Keys that left. They are dropped when no lock is held.
 type Gone<K> = SmallVec<[K; LOOKS]>;
 
-/// How many buckets are looked at for each key that comes.
+/// How many buckets are looked at for each key that comes. A table is at least a third full when it has just grown, so
+/// the hand is faster than those who come.
 const LOOKS: usize = 8;
-/// For how long a key that is over is kept, if there is room: who comes at times costs no entry each time.
-const KEPT: u64 = 60_000_000_000;
 /// A table of so few buckets is not worth shrinking.
 const SMALL: usize = 64;
 
@@ -131,7 +130,8 @@ impl<K: Hash + Eq, M: Machine> Keys<K, M> {
         let mut slot = shard.plan.take(&mut state, now, cost, max_wait)?;
         slot.ticket.version = shard.version;
         let Some(ours) = ours else { return Ok((slot, Place::Own)) };
-        self.make_room(shard, now, &mut gone);
+        shard.sweep(now, LOOKS, &mut gone);
+        self.count.fetch_sub(gone.len(), Relaxed);
         let is_room = self.enter();
         if is_room {
             let hasher = |entry: &(K, M::State)| self.hasher.hash_one(&entry.0);
@@ -148,23 +148,6 @@ impl<K: Hash + Eq, M: Machine> Keys<K, M> {
         let mut slot = plan.take(state, now, cost, max_wait)?;
         slot.ticket.version = *version;
         Ok((slot, Place::Overflow))
-    }
-
-    /// Lets go of keys that were over long ago; of all that are over before a table grows, and of some if there are too
-    /// many.
-    fn make_room(&self, shard: &mut Shard<K, M>, now: u64, gone: &mut Gone<K>) {
-        let is_full = shard.table.len() == shard.table.capacity();
-        if is_full {
-            shard.sweep(now, shard.table.num_buckets(), gone);
-            // As much as it holds again comes before the next of these.
-            let room = shard.table.capacity() / 2;
-            shard.table.reserve(room, |(key, _)| self.hasher.hash_one(key));
-        } else if self.len() >= self.most {
-            shard.sweep(now, LOOKS, gone);
-        } else {
-            shard.sweep(now.saturating_sub(KEPT), LOOKS, gone);
-        }
-        self.count.fetch_sub(gone.len(), Relaxed);
     }
 
     /// Counts one more, if there is room.

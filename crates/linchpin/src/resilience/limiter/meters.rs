@@ -54,16 +54,8 @@ impl Meters {
     #[inline]
     pub(super) fn refused(&self, name: &'static str, no: &No) {
         self.refused.increment(1);
-        if tracing::enabled!(tracing::Level::DEBUG) {
-            tell(name, no);
-        }
+        tracing::debug!(limiter = name, cause = ?no.cause, retry_after = ?Duration::from_nanos(no.retry_after), "refused");
     }
-}
-
-#[cold]
-fn tell(name: &'static str, no: &No) {
-    let retry_after = Duration::from_nanos(no.retry_after);
-    tracing::debug!(limiter = name, cause = ?no.cause, ?retry_after, "refused");
 }
 
 impl KeyMeters {

@@ -266,7 +266,6 @@ impl Limiter {
         Ok(Reservation::new(slot, self.core.clone()).wait(ctx).await?)
     }
 
-    #[inline]
     fn refuse(&self, no: &No, patient: bool) -> Refusal {
         self.core.meters.refused(self.core.name, no);
         refusal(self.core.name, None, no, patient)
