@@ -93,7 +93,7 @@ fn what_comes_back_is_given_once() {
     assert_eq!((at, word), if came_back { (NOW, NOW + 100) } else { (NOW + 100, NOW + 200) });
 }
 
-/// Two keys come at once, and there is room for one.
+/// Two keys of different shards come at once, and there is room for one.
 fn keys_are_bounded() {
     let keys: Arc<Keys<u8, Pace>> = Arc::new(Keys::new(Pace::new(100, 2, false), 1, 2));
     let visit = |key: u8| {
@@ -101,7 +101,7 @@ fn keys_are_bounded() {
         move || keys.take(&key, (NOW, 1, 0), &KeyMeters::new("model")).unwrap().1
     };
     let other = thread::spawn(visit(1));
-    let (mine, theirs) = (visit(2)(), other.join().unwrap());
+    let (mine, theirs) = (visit(4)(), other.join().unwrap());
     assert_eq!(keys.len(), 1);
     assert_ne!(mine == Place::Own, theirs == Place::Own);
 }

@@ -4,7 +4,9 @@ use std::borrow::Borrow;
 use std::hash::{BuildHasher as _, Hash};
 
 use crossbeam_utils::CachePadded;
-use hashbrown::{DefaultHashBuilder, HashTable};
+#[cfg(not(linchpin_loom))]
+use hashbrown::DefaultHashBuilder as Hasher;
+use hashbrown::HashTable;
 use smallvec::SmallVec;
 
 use super::decision::{Decision, No, Slot, Ticket};
@@ -18,7 +20,7 @@ use crate::sync::striped::stripes::{place, usual};
 /// What all shards share.
 pub(super) struct Keys<K, M: Machine> {
     shards: Box<[Locked<K, M>]>,
-    hasher: DefaultHashBuilder,
+    hasher: Hasher,
     /// How many keys there are in all shards.
     count: AtomicUsize,
     most: usize,
@@ -50,6 +52,10 @@ pub(super) enum Place {
     Overflow,
 }
 
+/// A model has to take the same course each time, and so has to find its keys in the same shards.
+#[cfg(linchpin_loom)]
+type Hasher = std::hash::BuildHasherDefault<std::hash::DefaultHasher>;
+
 /// Keys that left. They are dropped when no lock is held.
 type Gone<K> = SmallVec<[K; LOOKS]>;
 
@@ -64,7 +70,7 @@ impl<K: Hash + Eq, M: Machine> Keys<K, M> {
         let shard = || Shard { plan, version: 0, table: HashTable::new(), hand: 0 };
         Self {
             shards: (0..shards).map(|_| CachePadded::new(Mutex::new(shard()))).collect(),
-            hasher: DefaultHashBuilder::default(),
+            hasher: Hasher::default(),
             count: AtomicUsize::new(0),
             most,
             overflow: Mutex::new(Overflow { plan, version: 0, state: plan.fresh() }),
