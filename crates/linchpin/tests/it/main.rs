@@ -35,6 +35,7 @@ mod packed;
 mod panic;
 mod panic_policy;
 mod panic_wakers;
+mod paused;
 mod pipeline;
 mod pitfalls;
 mod policy_rules;

@@ -15,6 +15,8 @@ use proptest::prelude::*;
 use tokio::sync::Mutex;
 use tokio::time::{sleep, sleep_until};
 
+use crate::paused;
+
 const MS: Duration = Duration::from_millis(1);
 
 type Pair = (Pusher<u32>, Paced<u32>);
@@ -250,9 +252,7 @@ proptest! {
     #[test]
     fn a_throttle_is_never_faster_than_its_interval(gaps in prop::collection::vec(0_u32..250, 1..40)) {
         let pushes: Vec<u32> = gaps.iter().scan(0, |at, gap| { *at += gap; Some(*at) }).collect();
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        let seen = runtime.block_on(course(throttled(100, Edge::Both), &pushes));
+        let seen = paused::block_on(course(throttled(100, Edge::Both), &pushes));
         prop_assert!(seen.windows(2).all(|two| two[1].0 - two[0].0 >= 100), "{:?}", seen);
         prop_assert_eq!(seen.last().map(|last| last.1), pushes.last().copied());
     }
@@ -261,10 +261,8 @@ proptest! {
     #[test]
     fn a_debounce_waits_for_quiet_or_as_long_as_it_may(gaps in prop::collection::vec(1_u32..250, 1..40)) {
         let pushes: Vec<u32> = gaps.iter().scan(0, |at, gap| { *at += gap; Some(*at) }).collect();
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let options = debounce::Options::default().max_wait(MS * 300);
-        let seen = runtime.block_on(course(debounced(100, options), &pushes));
+        let seen = paused::block_on(course(debounced(100, options), &pushes));
         let mut since = pushes[0];
         for (at, value) in &seen {
             let at = *at as u32;

@@ -56,6 +56,13 @@ impl Write for Lines {
     }
 }
 
+/// A second listener, for good: tracing asks a single one what it wants by way of whichever thread it finds itself on, and
+/// then a line may be taken for one that nobody wants.
+static OTHER: LazyLock<tracing::Dispatch> = LazyLock::new(|| {
+    let all = tracing_subscriber::fmt().with_max_level(Level::TRACE).with_writer(io::sink);
+    tracing::Dispatch::new(all.finish())
+});
+
 /// What `work` logs on this thread, from `INFO` up.
 pub(crate) fn logged(work: impl FnOnce()) -> Vec<String> {
     logged_from(Level::INFO, work)
@@ -71,11 +78,6 @@ pub(crate) fn logged_from(level: Level, work: impl FnOnce()) -> Vec<String> {
         .with_max_level(level)
         .without_time()
         .finish();
-    // A second listener, for good: tracing asks a single one by way of whichever thread it finds itself on.
-    static OTHER: LazyLock<tracing::Dispatch> = LazyLock::new(|| {
-        let all = tracing_subscriber::fmt().with_max_level(Level::TRACE).with_writer(io::sink);
-        tracing::Dispatch::new(all.finish())
-    });
     LazyLock::force(&OTHER);
     tracing::subscriber::with_default(subscriber, work);
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();

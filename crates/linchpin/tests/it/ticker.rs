@@ -13,6 +13,8 @@ use proptest::prelude::*;
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 
+use crate::paused;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 fn ticker(seconds: u64, options: Options) -> Ticker {
@@ -189,9 +191,7 @@ proptest! {
     /// Whatever the work takes: by default no place of the rhythm is left out or comes twice.
     #[test]
     fn every_place_of_the_rhythm_is_a_tick_or_missed(work in prop::collection::vec(0_u64..50, 1..40)) {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(async {
+        paused::block_on(async {
             let (began, mut place) = (Instant::now(), 0);
             let mut ticker = ticker(10, Options::default());
             for seconds in work {

@@ -11,6 +11,7 @@ use linchpin_testing::steps::{Poller, poll_by_hand, settle};
 use proptest::prelude::*;
 
 use super::Seen;
+use crate::paused;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -168,7 +169,6 @@ proptest! {
         delay in prop_oneof![1 => Just(0_u64), 3 => 5..60_u64, 1 => Just(1_000_000)],
         steps in prop::collection::vec(step(), 1..80),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        runtime.expect("a runtime").block_on(play(items, bytes, delay, steps));
+        paused::block_on(play(items, bytes, delay, steps));
     }
 }

@@ -1,7 +1,5 @@
 //! What a breaker says: metrics, the log, and in which order.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use linchpin::resilience::Outcome::{Failure, Ignored, Success};
@@ -11,67 +9,9 @@ use metrics::{Counter, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Shared
 
 use super::{SECOND, call, exact, hasty, opened};
 use crate::panic::logged;
+use crate::recorder::Meters;
 
-/// Counters and gauges by name and labels.
-#[derive(Clone, Default)]
-struct Meters(Arc<Mutex<BTreeMap<String, Arc<AtomicU64>>>>);
-
-struct Signed(Arc<AtomicU64>);
-
-impl GaugeFn for Signed {
-    fn increment(&self, value: f64) {
-        self.0.fetch_add(value as u64, Ordering::Relaxed);
-    }
-
-    fn decrement(&self, value: f64) {
-        self.0.fetch_sub(value as u64, Ordering::Relaxed);
-    }
-
-    fn set(&self, value: f64) {
-        self.0.store(value as u64, Ordering::Relaxed);
-    }
-}
-
-impl Meters {
-    fn cell(&self, key: &Key) -> Arc<AtomicU64> {
-        let labels: Vec<String> =
-            key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
-        let name = format!("{}{{{}}}", key.name(), labels.join(","));
-        self.0.lock().unwrap().entry(name).or_default().clone()
-    }
-
-    /// Those that are not zero, without the prefix of all.
-    fn shown(&self) -> Vec<String> {
-        let all = self.0.lock().unwrap();
-        all.iter()
-            .map(|(name, cell)| (name, cell.load(Ordering::Relaxed)))
-            .filter(|(_, value)| *value != 0)
-            .map(|(name, value)| {
-                format!("{} {value}", name.trim_start_matches("linchpin_breaker_"))
-            })
-            .collect()
-    }
-}
-
-impl metrics::Recorder for Meters {
-    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-
-    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-
-    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-
-    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        Counter::from_arc(self.cell(key))
-    }
-
-    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
-        Gauge::from_arc(Arc::new(Signed(self.cell(key))))
-    }
-
-    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
-        Histogram::noop()
-    }
-}
+const PREFIX: &str = "linchpin_breaker_";
 
 #[tokio::test(start_paused = true)]
 async fn every_decision_is_counted() {
@@ -86,7 +26,7 @@ async fn every_decision_is_counted() {
     assert!(!call(&breaker, Success));
     old.record(Success);
     assert_eq!(
-        meters.shown(),
+        meters.shown(PREFIX),
         [
             "calls_total{breaker=pay,outcome=failure} 2",
             "calls_total{breaker=pay,outcome=ignored} 1",
@@ -102,7 +42,7 @@ async fn every_decision_is_counted() {
 async fn the_gauge_says_how_many_are_in_each_state() {
     let meters = Meters::default();
     let states = || -> Vec<String> {
-        meters.shown().into_iter().filter(|shown| shown.starts_with("state")).collect()
+        meters.shown(PREFIX).into_iter().filter(|shown| shown.starts_with("state")).collect()
     };
     let registry: Registry<u8> = metrics::with_local_recorder(&meters, || {
         Registry::new("host", hasty(), RegistryOptions::default()).unwrap()
@@ -127,8 +67,6 @@ async fn the_gauge_says_how_many_are_in_each_state() {
 
 #[test]
 fn a_transition_is_a_line_that_says_why() {
-    // Before anybody listens: a line that another test makes known meanwhile may be taken for one that nobody wants.
-    drop(opened(hasty()));
     let lines = logged(|| drop(opened(hasty())));
     let [line] = &*lines else { panic!("{lines:?}") };
     for part in ["WARN", "the breaker has opened", "breaker=\"test\"", "from=closed", "to=open"] {

@@ -12,6 +12,7 @@ use linchpin::time::Instant;
 use proptest::prelude::*;
 
 use self::model::{Model, Setting};
+use crate::paused;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -180,12 +181,7 @@ proptest! {
         setting in setting(),
         steps in prop::collection::vec(step(), 0..120),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
+        paused::block_on(async {
             let breaker = Breaker::new("random", options(&setting)).unwrap();
             let now = Instant::now();
             let model = Model::new(setting);

@@ -9,6 +9,7 @@ use linchpin::time::Instant;
 use proptest::prelude::*;
 
 use self::model::{Kind, Model};
+use crate::paused;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -110,12 +111,7 @@ proptest! {
         (count, interval) in (1..9_u32, 3..30_u64),
         steps in prop::collection::vec(step(), 0..80),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
+        paused::block_on(async {
             let period = u64::from(count) * interval;
             let rate = Rate::new(count, Duration::from_nanos(period));
             let began = Instant::now();

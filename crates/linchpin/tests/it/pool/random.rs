@@ -11,6 +11,7 @@ use linchpin_testing::steps::settle;
 use proptest::prelude::*;
 
 use super::accounted;
+use crate::paused;
 
 const OVERFLOWS: [Overflow; 4] =
     [Overflow::Wait, Overflow::Reject, Overflow::DropOldest, Overflow::CallerRuns];
@@ -95,7 +96,6 @@ proptest! {
         overflow in 0..4_usize,
         steps in prop::collection::vec(step(), 1..60),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(play(workers, queue, OVERFLOWS[overflow], steps));
+        paused::block_on(play(workers, queue, OVERFLOWS[overflow], steps));
     }
 }

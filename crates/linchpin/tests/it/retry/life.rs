@@ -15,6 +15,7 @@ use tracing::Level;
 
 use super::{MS, SECOND, exact, retry};
 use crate::panic::logged_from;
+use crate::paused;
 
 #[tokio::test(start_paused = true)]
 async fn a_call_is_dropped_at_each_step_of_its_attempts_and_rests() {
@@ -149,17 +150,10 @@ async fn numbers_tell_what_became_of_calls() {
 #[test]
 fn a_retry_and_its_end_are_lines_that_say_why() {
     let exhausted = || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
         let retry = retry(exact().max_attempts(2));
         let ctx = Context::root();
-        drop(runtime.block_on(retry.call(&ctx, |_| async { Err::<(), _>(()) })));
+        drop(paused::block_on(retry.call(&ctx, |_| async { Err::<(), _>(()) })));
     };
-    // Before anybody listens: a line that another test makes known meanwhile may be taken for one that nobody wants.
-    exhausted();
     let lines = logged_from(Level::DEBUG, exhausted);
     let [again, end] = &*lines else { panic!("{lines:?}") };
     for part in ["an attempt failed", "retry=\"test\"", "attempt=1", "delay=100ms"] {

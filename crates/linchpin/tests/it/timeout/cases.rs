@@ -16,6 +16,7 @@ use tracing::Level;
 
 use super::{MS, SECOND, timeout};
 use crate::panic::logged_from;
+use crate::paused;
 
 #[derive(Debug, Eq, PartialEq)]
 enum End {
@@ -170,18 +171,11 @@ async fn a_call_is_dropped_at_each_step() {
 #[test]
 fn a_timeout_is_a_line_that_says_which() {
     let late = || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
         let ctx = Context::root();
         let hung =
             async { timeout(SECOND).call(&ctx, std::future::pending::<Result<(), ()>>).await };
-        assert!(runtime.block_on(hung).is_err());
+        assert!(paused::block_on(hung).is_err());
     };
-    // Before anybody listens: see the retry's lines.
-    late();
     let lines = logged_from(Level::DEBUG, late);
     let [line] = &*lines else { panic!("{lines:?}") };
     for part in ["timed out", "timeout=\"test\"", "scope=\"attempt\"", "limit=1s", "elapsed=1s"] {
