@@ -223,8 +223,11 @@ impl<T> Shared<T> {
         task::wake("group", joiner);
     }
 
-    /// Leaves a task's waker for an abort, which may have come before.
-    pub(super) fn wait(&self, waker: &Waker) -> Result<u32, Aborted> {
+    /// Leaves a task's waker for an abort, which may have come before, and notes where. Once: a task has but one.
+    pub(super) fn wait(&self, waits: &mut Option<u32>, waker: &Waker) -> Result<(), Aborted> {
+        if waits.is_some() {
+            return Ok(());
+        }
         let waker = waker.clone();
         if planted(Fault::GroupLooksBeforeItWaits) && self.is_aborted() {
             return Err(Aborted);
@@ -235,7 +238,8 @@ impl<T> Shared<T> {
             drop(ledger);
             return Err(Aborted);
         }
-        Ok(ledger.waiting.insert(waker))
+        *waits = Some(ledger.waiting.insert(waker));
+        Ok(())
     }
 
     /// A worker has no more use for the waker that it left.
@@ -276,12 +280,12 @@ impl<T> Ticket<T> {
         self.shared.as_ref().is_some_and(|shared| shared.is_aborted())
     }
 
-    /// The task is not done. An abort wakes it, by the waker of the first time: a task has but one.
+    /// The task is not done. An abort wakes it, by the waker of the first time.
     pub(crate) fn wait(&mut self, waker: &Waker) -> Result<(), Aborted> {
-        if let (Some(shared), None) = (&self.shared, self.waits) {
-            self.waits = Some(shared.wait(waker)?);
+        match &self.shared {
+            Some(shared) => shared.wait(&mut self.waits, waker),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// The task ended like this.

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::task::{Context as Poller, Poll};
+use std::task::{Context as Poller, Poll, Waker};
 
 use futures_util::FutureExt as _;
 use pin_project_lite::pin_project;
@@ -11,7 +11,7 @@ use super::shared::{Aborted, Ticket};
 use super::{Listed, Listing, Outcome, SpawnSpan};
 use crate::context::Context;
 use crate::error::{Error, Kind};
-use crate::task::caught::{Caught, Payload};
+use crate::task::caught::Caught;
 
 /// `work` under `context`, unless that has ended before it begins.
 pub(super) fn begin<T, F, Fut>(
@@ -37,20 +37,20 @@ pub(super) fn fork<T, U, F>(
 where
     F: Future<Output = Result<U, Error>>,
 {
-    Member::new(ticket, work).map(|(ticket, end)| match end {
-        End::Returned(Ok(value)) => {
+    Member::new(ticket, work).map(|(ticket, outcome)| match outcome {
+        Outcome::Returned(Ok(value)) => {
             ticket.leave();
             Ok(value)
         }
-        End::Returned(Err(error)) => {
+        Outcome::Returned(Err(error)) => {
             ticket.settle(Outcome::Returned(Err(error.clone())));
             Err(error)
         }
-        End::Panicked(payload) => {
+        Outcome::Panicked(payload) => {
             ticket.settle(Outcome::Panicked(payload));
             Err(Error::new(Kind::Internal, "the task panicked; its group raises the panic again"))
         }
-        End::Aborted => {
+        Outcome::Dropped => {
             ticket.leave();
             Err(Error::new(Kind::Cancelled, "the task was aborted with its group"))
         }
@@ -100,45 +100,46 @@ pin_project! {
     }
 }
 
-/// How the work of a task ended.
-enum End<T> {
-    Returned(T),
-    Panicked(Payload),
-    /// Its group was aborted.
-    Aborted,
-}
-
 impl<T, F> Member<T, F> {
     fn new(ticket: Ticket<T>, work: Listed<F>) -> Self {
         Self { work: Caught::new(work), ticket: Some(ticket) }
     }
 }
 
-impl<T, F: Future> Future for Member<T, F> {
-    type Output = (Ticket<T>, End<F::Output>);
+impl<T, U, F> Future for Member<T, F>
+where
+    F: Future<Output = Result<U, Error>>,
+{
+    type Output = (Ticket<T>, Outcome<U>);
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
+        let this = self.project();
         let ticket = this.ticket.as_mut().expect("a task that is not done");
-        let end = if ticket.is_aborted() {
-            End::abort(this.work)
-        } else {
-            match this.work.as_mut().poll(cx) {
-                Poll::Ready(Ok(output)) => End::Returned(output),
-                Poll::Ready(Err(payload)) => End::Panicked(payload),
-                Poll::Pending => match ticket.wait(cx.waker()) {
-                    Ok(()) => return Poll::Pending,
-                    Err(Aborted) => End::abort(this.work),
-                },
-            }
-        };
-        Poll::Ready((this.ticket.take().expect("a task that is not done"), end))
+        let ended = poll_member(ticket.is_aborted(), this.work, cx, |waker| ticket.wait(waker));
+        ended.map(|outcome| (this.ticket.take().expect("a task that is not done"), outcome))
     }
 }
 
-impl<T> End<T> {
-    fn abort<F>(work: Pin<&mut Caught<F>>) -> Self {
-        work.discard().map_or_else(Self::Panicked, |()| Self::Aborted)
+/// Polls work of a group, which an abort stops at its next await. Whoever `waits` leaves its waker for that. Nothing of
+/// the work is left when it has come to an end.
+#[inline]
+pub(super) fn poll_member<U, F>(
+    is_aborted: bool,
+    mut work: Pin<&mut Caught<F>>,
+    cx: &mut Poller<'_>,
+    waits: impl FnOnce(&Waker) -> Result<(), Aborted>,
+) -> Poll<Outcome<U>>
+where
+    F: Future<Output = Result<U, Error>>,
+{
+    if !is_aborted {
+        if let Poll::Ready(ended) = work.as_mut().poll(cx) {
+            return Poll::Ready(ended.into());
+        }
+        if waits(cx.waker()).is_ok() {
+            return Poll::Pending;
+        }
     }
+    Poll::Ready(Outcome::of_discarded(work.discard()))
 }

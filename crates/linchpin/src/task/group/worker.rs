@@ -7,6 +7,7 @@ use std::task::{Context as Poller, Poll};
 
 use super::crew::Sent;
 use super::shared::Shared;
+use super::spawned::poll_member;
 use super::verdict::{Outcome, Place};
 use crate::error::Error;
 use crate::task::caught::Caught;
@@ -78,27 +79,15 @@ impl<T: Send + 'static> Worker<T> {
 
     /// How the work ended, of which nothing is left then; `None` if there is none.
     fn poll(&mut self, cx: &mut Poller<'_>) -> Poll<Option<Outcome<T>>> {
-        let Stage::Running { work, waited, .. } = &mut self.stage else {
-            return Poll::Ready(None);
-        };
-        let mut work = Pin::new(work);
-        if !self.shared.is_aborted() {
-            match work.as_mut().poll(cx) {
-                Poll::Ready(Ok(result)) => return Poll::Ready(Some(Outcome::Returned(result))),
-                Poll::Ready(Err(payload)) => return Poll::Ready(Some(Outcome::Panicked(payload))),
-                Poll::Pending => {}
+        let Self { shared, stage, alone, waits } = self;
+        let Stage::Running { work, waited, .. } = stage else { return Poll::Ready(None) };
+        poll_member(shared.is_aborted(), Pin::new(work), cx, |waker| {
+            if *alone && !std::mem::replace(waited, true) {
+                send(shared, shared.work_waits());
             }
-            if self.alone && !std::mem::replace(waited, true) {
-                send(&self.shared, self.shared.work_waits());
-            }
-            if self.waits.is_none() {
-                self.waits = self.shared.wait(cx.waker()).ok();
-            }
-            if self.waits.is_some() {
-                return Poll::Pending;
-            }
-        }
-        Poll::Ready(Some(Outcome::of_discarded(work.discard())))
+            shared.wait(waits, waker)
+        })
+        .map(Some)
     }
 
     fn next(&mut self, outcome: Outcome<T>) {

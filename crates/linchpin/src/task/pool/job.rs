@@ -227,14 +227,19 @@ impl<W: Work<T>, T: Send + 'static> Cell<W, T> {
         let before = self.state.fetch_or(OVER, AcqRel);
         if before & FORGOTTEN != 0 {
             // The handle was gone before it was over, and so will not come here.
-            if let Some(unheard) = self.take_outcome() {
-                self.profile.unheard(unheard);
-            }
+            self.tell_unheard();
         } else if before & WAITS != 0 {
             let waker = lock(&self.waker).take();
             wake("pool", waker);
         }
         end
+    }
+
+    /// For who owns what it came to, which nobody fetches.
+    fn tell_unheard(&self) {
+        if let Some(outcome) = self.take_outcome() {
+            self.profile.unheard(outcome);
+        }
     }
 
     /// For who owns the `Due`, once.
@@ -300,9 +305,7 @@ impl<W: Work<T>, T: Send + 'static> Fetch<T> for Cell<W, T> {
     fn forget(&self) {
         let before = self.state.fetch_or(FORGOTTEN, AcqRel);
         if before & OVER != 0 {
-            if let Some(outcome) = self.take_outcome() {
-                self.profile.unheard(outcome);
-            }
+            self.tell_unheard();
         } else if before & WAITS != 0 {
             let waker = lock(&self.waker).take();
             drop(waker);
