@@ -1,8 +1,12 @@
 //! What is wrong with options.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::error::{Error, Kind};
+
+/// No time in options is longer: who says more means something else.
+pub(super) const YEAR: Duration = Duration::from_hours(365 * 24);
 
 /// Options that do not fit together, found when a component is built.
 #[derive(Clone, Debug, Eq, PartialEq)]

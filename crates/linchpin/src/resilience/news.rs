@@ -41,14 +41,19 @@ impl<T> News<T> {
             news.waiting.pop_front()
         };
         while let Some(event) = next {
-            if let Err(error) = catch(|| listener(event)) {
-                // The subscriber may be what panics.
-                drop(catch(|| tracing::error!(error = %error.report(), "a listener panicked")));
-            }
+            told(|| listener(event));
             let mut state = lock(state);
             let news = news(&mut state);
             next = news.waiting.pop_front();
             news.telling = next.is_some();
         }
+    }
+}
+
+/// Tells listeners of what needs no order. One that panics is logged and costs its event only.
+pub(super) fn told(tell: impl FnOnce()) {
+    if let Err(error) = catch(tell) {
+        // The subscriber may be what panics.
+        drop(catch(|| tracing::error!(error = %error.report(), "a listener panicked")));
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::resilience::BadOptions;
+use crate::resilience::bad_options::YEAR;
 
 /// How a [`Breaker`](super::Breaker) judges and how long it waits. The default is meant for a remote dependency.
 ///
@@ -53,7 +54,6 @@ pub(super) struct Slow {
 /// The most calls that a count window holds, and the most probes.
 const MOST_CALLS: u32 = 1_000_000;
 const MOST_PROBES: u32 = 10_000;
-const LONGEST: Duration = Duration::from_hours(365 * 24);
 const SHORTEST_WINDOW: Duration = Duration::from_millis(10);
 
 impl Default for Options {
@@ -301,7 +301,7 @@ impl Options {
             ("max_probe", self.max_probe),
         ];
         for (what, duration) in durations {
-            if duration.is_zero() || duration > LONGEST {
+            if duration.is_zero() || duration > YEAR {
                 let why = format!("`{what}` is {duration:?}; say above zero and at most a year");
                 return Err(BadOptions::new("Breaker", why));
             }

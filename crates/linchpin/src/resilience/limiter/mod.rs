@@ -122,15 +122,7 @@ impl Limiter {
     /// As [`try_acquire`](Self::try_acquire).
     #[inline]
     pub fn try_acquire_at(&self, now: Instant, cost: u32) -> Result<Decision, Refusal> {
-        match self.core.take(now, cost, 0) {
-            Ok(slot) => {
-                if cost > 0 {
-                    self.core.meters.granted(self.core.name, 0);
-                }
-                Ok(slot.decision)
-            }
-            Err(no) => Err(self.refuse(&no, false)),
-        }
+        Ok(self.take(now, cost, 0)?.decision)
     }
 
     /// Takes `cost` for a time that is at most `max_wait` ahead.
@@ -160,7 +152,10 @@ impl Limiter {
         ctx.check()?;
         let now = Instant::now();
         let slot = self.take(now, cost, left(ctx, now))?;
-        self.turn(ctx, slot, now).await
+        if slot.at <= now.to_bits() {
+            return Ok(slot.decision);
+        }
+        Ok(Reservation::new(slot, self.core.clone()).wait(ctx).await?)
     }
 
     /// Calls `work` if the rate allows it.
@@ -250,6 +245,7 @@ impl Limiter {
 
     // ----- inside
 
+    #[inline]
     fn take(&self, now: Instant, cost: u32, max_wait: u64) -> Result<Slot, Refusal> {
         let slot =
             self.core.take(now, cost, max_wait).map_err(|no| self.refuse(&no, max_wait > 0))?;
@@ -257,13 +253,6 @@ impl Limiter {
             self.core.meters.granted(self.core.name, slot.decision.wait);
         }
         Ok(slot)
-    }
-
-    async fn turn(&self, ctx: &Context, slot: Slot, now: Instant) -> Result<Decision, Failed> {
-        if slot.at <= now.to_bits() {
-            return Ok(slot.decision);
-        }
-        Ok(Reservation::new(slot, self.core.clone()).wait(ctx).await?)
     }
 
     fn refuse(&self, no: &No, patient: bool) -> Refusal {

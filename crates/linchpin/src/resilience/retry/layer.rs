@@ -37,8 +37,6 @@ pub struct Retried<S, C = ByResult, P = ByClone> {
     replay: P,
 }
 
-struct Shared(Arc<Core>);
-
 pin_project! {
     /// The future of [`Retried`].
     #[must_use = "futures do nothing unless polled"]
@@ -51,7 +49,7 @@ pin_project! {
         service: S,
         retry: Retry<C>,
         replay: P,
-        call: Call<Shared>,
+        call: Call<Arc<Core>>,
         bounds: Bounds,
         // What is sent the next time.
         copy: Option<R>,
@@ -106,7 +104,7 @@ where
         let deadline = replay.deadline(&request);
         let copy = replay.copy(&request);
         let bounds = Bounds { deadline, ended: None, is_idempotent, is_replayable: copy.is_some() };
-        let call = Call::new(Shared(retry.core.clone()));
+        let call = Call::new(retry.core.clone());
         let state = State::Calling { work: service.call(request) };
         RetriedFuture { state, service, retry, replay, call, bounds, copy, before: None }
     }
@@ -163,12 +161,6 @@ where
                 }
             }
         }
-    }
-}
-
-impl AsRef<Core> for Shared {
-    fn as_ref(&self) -> &Core {
-        &self.0
     }
 }
 

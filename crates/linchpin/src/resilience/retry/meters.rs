@@ -5,7 +5,7 @@ use std::time::Duration;
 use metrics::Counter;
 
 use super::stop::{StopReason, Stopped};
-use crate::error::catch;
+use crate::resilience::news::told;
 use crate::shim::atomic::{AtomicU64, Ordering};
 
 #[derive(Debug)]
@@ -125,11 +125,4 @@ impl Meters {
 
 fn one_more(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
-}
-
-/// A listener that panics costs its event only.
-fn told(tell: impl FnOnce()) {
-    if let Err(error) = catch(tell) {
-        drop(catch(|| tracing::error!(error = %error.report(), "a listener panicked")));
-    }
 }

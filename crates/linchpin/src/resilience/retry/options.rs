@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::budget::Budget;
 use super::schedule::Schedule;
 use crate::resilience::BadOptions;
+use crate::resilience::bad_options::YEAR;
 
 /// How a [`Retry`](super::Retry) tries again. The default is meant for a remote dependency: three attempts, from 50 ms,
 /// within a budget.
@@ -34,8 +35,6 @@ pub struct Options {
     pub(super) exhausted_as_error: bool,
     pub(super) random: fn() -> f64,
 }
-
-const YEAR: Duration = Duration::from_hours(365 * 24);
 
 impl Default for Options {
     fn default() -> Self {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::pace::Pace;
 use crate::resilience::BadOptions;
+use crate::resilience::bad_options::YEAR;
 
 /// The delays between attempts, with chance in them.
 ///
@@ -62,8 +63,6 @@ pub enum Jitter {
     /// Up to this share more or less: `d * (1 - r + 2 * r * u)`. May go beyond the cap by that share.
     PlusMinus(f64),
 }
-
-const YEAR: Duration = Duration::from_hours(365 * 24);
 
 impl Schedule {
     /// One retry for each of `delays`, without jitter. An empty list never retries.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge};
 
-use crate::error::catch;
+use crate::resilience::news::told;
 use crate::shim::atomic::{AtomicU64, Ordering};
 use crate::task::Tracker;
 use crate::time::Instant;
@@ -107,12 +107,5 @@ impl Abandoned {
 impl AsRef<Self> for Core {
     fn as_ref(&self) -> &Self {
         self
-    }
-}
-
-/// A listener that panics costs its event only.
-fn told(tell: impl FnOnce()) {
-    if let Err(error) = catch(tell) {
-        drop(catch(|| tracing::error!(error = %error.report(), "a listener panicked")));
     }
 }

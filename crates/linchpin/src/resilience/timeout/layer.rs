@@ -15,7 +15,7 @@ use crate::resilience::{Failed, FailedKind};
 
 /// Puts a [`Timeout`](super::Timeout) around each call of a service: [`Timeout::layer`](super::Timeout::layer).
 #[derive(Clone, Debug)]
-pub struct Layer(Shared);
+pub struct Layer(Arc<Core>);
 
 /// A service whose calls have a time limit. Its error is [`Failed`] with the service's own inside.
 ///
@@ -25,7 +25,7 @@ pub struct Layer(Shared);
 #[derive(Clone, Debug)]
 pub struct Timed<S> {
     service: S,
-    core: Shared,
+    core: Arc<Core>,
 }
 
 pin_project! {
@@ -33,18 +33,15 @@ pin_project! {
     #[must_use = "futures do nothing unless polled"]
     pub struct TimedFuture<F> {
         #[pin]
-        limited: Limited<'static, F, Shared>,
+        limited: Limited<'static, F, Arc<Core>>,
     }
 }
-
-#[derive(Clone, Debug)]
-struct Shared(Arc<Core>);
 
 static ROOT: Context = Context::root();
 
 impl Layer {
     pub(super) fn new(core: Arc<Core>) -> Self {
-        Self(Shared(core))
+        Self(core)
     }
 }
 
@@ -82,11 +79,5 @@ impl<F: Future<Output = Result<T, E>>, T, E> Future for TimedFuture<F> {
 impl<F> fmt::Debug for TimedFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TimedFuture").finish_non_exhaustive()
-    }
-}
-
-impl AsRef<Core> for Shared {
-    fn as_ref(&self) -> &Core {
-        &self.0
     }
 }

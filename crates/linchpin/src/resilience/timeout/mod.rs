@@ -31,6 +31,7 @@ pub use self::layer::{Layer, Timed, TimedFuture};
 use self::limited::Limited;
 use crate::context::Context;
 use crate::error::{Error, Kind, catch_async};
+use crate::resilience::bad_options::YEAR;
 use crate::resilience::{BadOptions, Failed, FailedKind, Snapshot};
 use crate::task;
 
@@ -60,8 +61,6 @@ use crate::task;
 pub struct Timeout {
     core: Arc<Core>,
 }
-
-const YEAR: Duration = Duration::from_hours(365 * 24);
 
 impl Timeout {
     /// A limit; `name` tells it apart in logs and metrics.

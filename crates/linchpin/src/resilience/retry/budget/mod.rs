@@ -14,6 +14,7 @@ use self::concurrent::Concurrent;
 pub(in crate::resilience::retry) use self::ratio::Ratio;
 use self::throttle::Throttle;
 use crate::resilience::BadOptions;
+use crate::resilience::bad_options::YEAR;
 use crate::time::Instant;
 
 /// What the retries of all calls together may cost, so that a callee which is down does not get three times the load.
@@ -90,8 +91,6 @@ pub enum Event {
     /// The call is over, however it went.
     CallEnded,
 }
-
-const YEAR: Duration = Duration::from_hours(365 * 24);
 
 // ===== impl Budget =====
 
