@@ -19,7 +19,9 @@ const MOST: usize = 256;
 /// Every row of pools.
 pub fn operations() -> Vec<Operation> {
     let go = Program::build(PROGRAM);
-    let row = |name, threads, at_once| beside_go(go.as_ref(), operation(name, threads, at_once));
+    let row = |name, threads, at_once| {
+        go.beside(operation(name, threads, at_once), "Go, sync.Pool", &[&threads, &at_once])
+    };
     vec![
         row("object-pool", 1, 1),
         row("object-pool-t2", 2, 1),
@@ -29,13 +31,7 @@ pub fn operations() -> Vec<Operation> {
     ]
 }
 
-/// Which numbers the programs of a row are told.
-struct Load {
-    threads: usize,
-    at_once: usize,
-}
-
-fn operation(name: &'static str, threads: usize, at_once: usize) -> (Operation, Load) {
+fn operation(name: &'static str, threads: usize, at_once: usize) -> Operation {
     let mut operation = Operation::new(name);
     // The one macro keeps what is measured the same: how a buffer is had is all that differs.
     macro_rules! subject {
@@ -118,7 +114,7 @@ fn operation(name: &'static str, threads: usize, at_once: usize) -> (Operation, 
             began.elapsed()
         });
     }
-    (operation, Load { threads, at_once })
+    operation
 }
 
 struct Buffers;
@@ -131,14 +127,6 @@ impl opool::PoolAllocator<Vec<u8>> for Buffers {
     fn reset(&self, buffer: &mut Vec<u8>) {
         buffer.clear();
     }
-}
-
-/// Adds `sync.Pool`, where there is Go.
-fn beside_go(go: Option<&Program>, (operation, load): (Operation, Load)) -> Operation {
-    let Some(go) = go else { return operation };
-    let arguments = [load.threads.to_string(), load.at_once.to_string()];
-    let sample = go.sample(&arguments.each_ref().map(String::as_str));
-    operation.timed(Peer, "Go, sync.Pool", sample)
 }
 
 const PROGRAM: &str = r#"

@@ -53,10 +53,7 @@ func main() {
 /// Every row of values that are made once.
 pub fn operations() -> Vec<Operation> {
     let go = Program::build(PROGRAM);
-    let beside = |operation: Operation, name, what| match &go {
-        None => operation,
-        Some(go) => operation.timed(Peer, name, go.sample(&[what])),
-    };
+    let beside = |operation, name, what: &str| go.beside(operation, name, &[&what]);
     let read = Operation::new("once-read")
         .sync(Ours, LINCHPIN, read_ours())
         .sync(Peer, STD, read_std())

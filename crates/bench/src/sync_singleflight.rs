@@ -77,10 +77,7 @@ func main() {
 /// Every row of single flights.
 pub fn operations() -> Vec<Operation> {
     let go = Program::build_with(PROGRAM, Path::new("/usr/share/gocode"));
-    let beside = |operation: Operation, what| match &go {
-        None => operation,
-        Some(go) => operation.timed(Peer, GO, go.sample(&[what])),
-    };
+    let beside = |operation, what: &str| go.beside(operation, GO, &[&what]);
     vec![
         alone(false),
         beside(alone_string(), "alone"),

@@ -2,10 +2,9 @@
 
 use crate::go::Program;
 use crate::harness::Operation;
-use crate::row::Role::Peer;
 
-/// The program, or none.
-pub(super) struct Go(Option<Program>);
+/// The program.
+pub(super) struct Go(Program);
 
 /// A channel for each subscriber, sent to under a lock for reading, as code in Go has it. One processor, as one thread
 /// does all the rest here. Bursts are received one by one by the publisher's own goroutine; or each subscriber is a
@@ -112,13 +111,7 @@ impl Go {
         subscribers: usize,
         burst: usize,
     ) -> Operation {
-        match &self.0 {
-            None => operation,
-            Some(go) => operation.timed(
-                Peer,
-                "Go, a channel for each, under a mutex",
-                go.sample(&[&subscribers.to_string(), &burst.to_string()]),
-            ),
-        }
+        let subject = "Go, a channel for each, under a mutex";
+        self.0.beside(operation, subject, &[&subscribers, &burst])
     }
 }

@@ -3,10 +3,9 @@
 use super::Load;
 use crate::go::Program;
 use crate::harness::Operation;
-use crate::row::Role::Peer;
 
-/// The program, or none.
-pub(super) struct Go(Option<Program>);
+/// The program.
+pub(super) struct Go(Program);
 
 /// The same loop over a `sync.Map`.
 const PROGRAM: &str = r#"
@@ -67,17 +66,6 @@ impl Go {
 
     /// Adds `sync.Map` to `operation`, where there is Go.
     pub(super) fn beside(&self, operation: Operation, load: Load, threads: usize) -> Operation {
-        match &self.0 {
-            None => operation,
-            Some(go) => {
-                let arguments =
-                    [threads.to_string(), load.reads.to_string(), load.keys.to_string()];
-                operation.timed(
-                    Peer,
-                    "Go, sync.Map",
-                    go.sample(&arguments.each_ref().map(String::as_str)),
-                )
-            }
-        }
+        self.0.beside(operation, "Go, sync.Map", &[&threads, &load.reads, &load.keys])
     }
 }

@@ -3,10 +3,9 @@
 use super::Jobs;
 use crate::go::Program;
 use crate::harness::Operation;
-use crate::row::Role::Peer;
 
-/// The program, or none.
-pub(super) struct Go(Option<Program>);
+/// The program.
+pub(super) struct Go(Program);
 
 /// Sixty-four goroutines on a channel of 1,024 jobs, a channel for each result. Bare, and with what a pool of Go's
 /// libraries does for a job: it recovers, asks the context, counts, and takes the times. Prints how many nanoseconds
@@ -106,21 +105,16 @@ impl Go {
     /// Adds Go to `operation`: measured where it can be, and in any case the figure that was recorded for conc.
     pub(super) fn beside(&self, operation: Operation, jobs: Jobs, processors: u32) -> Operation {
         let work = if jobs == Jobs::Yield { "yield" } else { "ready" };
-        let processors = processors.to_string();
-        let operation = match &self.0 {
-            None => operation,
-            Some(go) => operation
-                .timed(
-                    Peer,
-                    "Go, with recover, context, times",
-                    go.sample(&[work, &processors, "pool"]),
-                )
-                .timed(
-                    Peer,
-                    "Go, bare goroutines on a channel",
-                    go.sample(&[work, &processors, "bare"]),
-                ),
-        };
+        let operation = self.0.beside(
+            operation,
+            "Go, with recover, context, times",
+            &[&work, &processors, &"pool"],
+        );
+        let operation = self.0.beside(
+            operation,
+            "Go, bare goroutines on a channel",
+            &[&work, &processors, &"bare"],
+        );
         operation.recorded("Go, conc", 508.0)
     }
 }
