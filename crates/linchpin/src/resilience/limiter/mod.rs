@@ -122,7 +122,8 @@ impl Limiter {
     /// As [`try_acquire`](Self::try_acquire).
     #[inline]
     pub fn try_acquire_at(&self, now: Instant, cost: u32) -> Result<Decision, Refusal> {
-        Ok(self.take(now, cost, 0)?.decision)
+        let taken = self.visit(now, cost, 0).map(|slot| slot.decision);
+        taken.map_err(|no| self.refuse(&no, false))
     }
 
     /// Takes `cost` for a time that is at most `max_wait` ahead.
@@ -245,10 +246,14 @@ impl Limiter {
 
     // ----- inside
 
-    #[inline]
     fn take(&self, now: Instant, cost: u32, max_wait: u64) -> Result<Slot, Refusal> {
-        let slot =
-            self.core.take(now, cost, max_wait).map_err(|no| self.refuse(&no, max_wait > 0))?;
+        self.visit(now, cost, max_wait).map_err(|no| self.refuse(&no, max_wait > 0))
+    }
+
+    /// The same, and the refusal, which is large, is left to be made where it goes.
+    #[inline]
+    fn visit(&self, now: Instant, cost: u32, max_wait: u64) -> Result<Slot, No> {
+        let slot = self.core.take(now, cost, max_wait)?;
         if cost > 0 {
             self.core.meters.granted(self.core.name, slot.decision.wait);
         }
