@@ -40,10 +40,12 @@ mod word;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use self::layer::{Guarded, GuardedFuture, Layer};
 use self::locked::Standing;
-use self::machine::{Clock, Core, No, Now};
+pub(super) use self::machine::{Clock, Now, Ticket};
+use self::machine::{Core, No};
 use self::meters::Meters;
 pub use self::options::Options;
 use self::permit::Held;
@@ -283,6 +285,41 @@ impl<C> Breaker<C> {
         Ok(())
     }
 
+    /// The time in which calls count, if it is by time.
+    pub(super) fn time_window(&self) -> Option<Duration> {
+        lock(&self.core.state).options.time_window_length()
+    }
+
+    // ----- for a stack, which keeps what it has taken by itself
+
+    /// Lets a call through. The ticket must come back by [`give`](Self::give).
+    #[expect(clippy::inline_always, reason = "a few instructions that each call has")]
+    #[inline(always)]
+    pub(super) fn take(&self, now: Instant) -> Result<Ticket, Refusal> {
+        match self.core.pass(now) {
+            Some(ticket) => Ok(ticket),
+            None => self.core.admit_otherwise(now).map_err(|no| self.refusal(no)),
+        }
+    }
+
+    /// Says how the call has ended.
+    #[expect(clippy::inline_always, reason = "a few instructions that each call has")]
+    #[inline(always)]
+    pub(super) fn give(
+        &self,
+        ticket: Ticket,
+        outcome: Outcome,
+        hint: Option<Duration>,
+        clock: impl Now,
+    ) {
+        self.core.end(ticket, outcome, hint, clock);
+    }
+
+    /// What [`Permit::begin`] does.
+    pub(super) fn begin(&self, ticket: &mut Ticket, now: Instant) {
+        self.core.begin(ticket, now);
+    }
+
     // ----- inside
 
     fn force(&self, to: Standing) {
@@ -354,6 +391,13 @@ const POLICY: &str = "breaker";
 impl<C: Clone> Clone for Breaker<C> {
     fn clone(&self) -> Self {
         Self { core: self.core.clone(), classify: self.classify.clone() }
+    }
+}
+
+/// How it is set.
+impl<C> fmt::Display for Breaker<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        lock(&self.core.state).options.fmt(f)
     }
 }
 
