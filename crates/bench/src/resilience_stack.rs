@@ -31,6 +31,7 @@ impl std::fmt::Display for Sick {
 
 impl std::error::Error for Sick {}
 
+#[expect(clippy::unused_async, reason = "what is called must be a future")]
 async fn well() -> Result<u64, Sick> {
     black_box(Ok(1))
 }
@@ -115,7 +116,7 @@ async fn tower(operations: u64) {
     let budget = Arc::new(TpsBudget::new(Duration::from_secs(10), 1, 0.2));
     let mut service = ServiceBuilder::new()
         .load_shed()
-        .rate_limit(u64::MAX, Duration::from_secs(3_600))
+        .rate_limit(u64::MAX, Duration::from_hours(1))
         .concurrency_limit(64)
         .retry(Budgeted(budget))
         .timeout(Duration::from_secs(10))

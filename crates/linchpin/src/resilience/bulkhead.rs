@@ -136,14 +136,18 @@ impl Bulkhead {
         self.name
     }
 
-    pub(super) fn snapshot(&self) -> Snapshot {
-        super::Snapshot {
-            policy: "bulkhead",
-            instance: "x",
-            key: None,
-            state: "x",
-            numbers: vec![],
-        }
+    /// It as people look at it.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let (limit, free, queued) =
+            (self.places.limit(), self.places.available(), self.places.waiting());
+        let numbers = vec![
+            ("limit", limit as f64),
+            ("running", limit.saturating_sub(free) as f64),
+            ("queued", queued as f64),
+        ];
+        let state = if free > 0 { "open" } else { "full" };
+        Snapshot { policy: "bulkhead", instance: self.name, key: None, state, numbers }
     }
 
     /// How many places are free now. Stale as soon as it is read.

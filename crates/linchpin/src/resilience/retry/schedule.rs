@@ -244,7 +244,7 @@ impl fmt::Display for Schedule {
                 write!(f, "after {base:?} by {factor} up to {cap:?}")?;
             }
             Course::Linear { base, cap } => {
-                write!(f, "after {base:?} more each time up to {cap:?}")?
+                write!(f, "after {base:?} more each time up to {cap:?}")?;
             }
             Course::List(delays) => write!(f, "after {delays:?}")?,
             Course::Smooth { base, cap } => {

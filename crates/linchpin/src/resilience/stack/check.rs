@@ -6,6 +6,10 @@ use super::Role;
 use super::parts::Parts;
 use crate::resilience::BadOptions;
 use crate::resilience::bad_options::YEAR;
+use crate::resilience::breaker::Breaker;
+use crate::resilience::bulkhead::Bulkhead;
+use crate::resilience::limiter::Limiter;
+use crate::resilience::timeout::Timeout;
 
 /// Refuses a stack whose parts contradict each other.
 pub(super) fn check<C>(parts: &Parts<C>, by_request: bool) -> Result<(), BadOptions> {
@@ -22,7 +26,7 @@ pub(super) fn check<C>(parts: &Parts<C>, by_request: bool) -> Result<(), BadOpti
 
 fn client<C>(parts: &Parts<C>, by_request: bool) -> Option<String> {
     let Parts { deadline, retry, breaker, timeout, .. } = parts;
-    let limit = timeout.as_ref().map(|timeout| timeout.limit());
+    let limit = timeout.as_ref().map(Timeout::limit);
     if let Some(retry) = retry {
         if !retry.is_idempotent && !by_request {
             return Some(
@@ -54,7 +58,7 @@ fn client<C>(parts: &Parts<C>, by_request: bool) -> Option<String> {
              never fires; make the deadline longer, or leave one of them out"
         ));
     }
-    if let (Some(window), Some(limit)) = (breaker.as_ref().and_then(|it| it.time_window()), limit)
+    if let (Some(window), Some(limit)) = (breaker.as_ref().and_then(Breaker::time_window), limit)
         && window < 2 * limit
     {
         return Some(format!(
@@ -89,8 +93,8 @@ fn waits<C>(parts: &Parts<C>) -> Option<String> {
     if all.is_zero() || all > YEAR {
         return Some(format!("a deadline of {all:?}; say above zero and at most a year"));
     }
-    let limiter = parts.limiter.as_ref().map_or(Duration::ZERO, |it| it.max_wait());
-    let bulkhead = parts.bulkhead.as_ref().map_or(Duration::ZERO, |it| it.max_wait());
+    let limiter = parts.limiter.as_ref().map_or(Duration::ZERO, Limiter::max_wait);
+    let bulkhead = parts.bulkhead.as_ref().map_or(Duration::ZERO, Bulkhead::max_wait);
     [("limiter", limiter), ("bulkhead", bulkhead)].into_iter().find(|(_, wait)| *wait >= all).map(
         |(what, wait)| {
             format!(

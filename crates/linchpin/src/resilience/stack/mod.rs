@@ -84,13 +84,11 @@ pub(super) enum Role {
 
 impl Stack {
     /// One for calls that go out; `name` is that of all parts which bring none.
-    #[must_use]
     pub fn client(name: &'static str) -> Builder {
         Builder::new(name, Role::Client)
     }
 
     /// One for requests that come in.
-    #[must_use]
     pub fn server(name: &'static str) -> Builder {
         Builder::new(name, Role::Server)
     }

@@ -283,9 +283,10 @@ where
                 // An answer may hold a connection, so it goes before the wait.
                 *this.before = result.err();
                 let rest = || Box::pin(async move { ctx.sleep(delay).await });
-                this.step.set(match delay.is_zero() {
-                    true => Step::Readying,
-                    false => Step::Resting { rest: rest() },
+                this.step.set(if delay.is_zero() {
+                    Step::Readying
+                } else {
+                    Step::Resting { rest: rest() }
                 });
                 None
             }
