@@ -34,7 +34,7 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
         (client().deadline(SECOND).deadline(SECOND), "`deadline` twice"),
         (client().deadline(SECOND).bulkhead(waits(SECOND)), "for the bulkhead"),
         (client().deadline(SECOND).limiter(turns(SECOND)), "for the limiter"),
-        (client().deadline(0 * SECOND), "above zero"),
+        (client().deadline(std::time::Duration::ZERO), "above zero"),
         (client().bulkhead(0), "Bulkhead"),
         (
             client().timeout(SECOND).retry(marked().min_attempt_time(2 * SECOND)),

@@ -42,7 +42,7 @@ macro_rules! subject {
             fn extremes() -> Vec<(&'static str, Result<Self, BadOptions>)> {
                 let extremes = [
                     ("the shortest", client().deadline(std::time::Duration::from_nanos(1))),
-                    ("no deadline", client().deadline(0 * SECOND)),
+                    ("no deadline", client().deadline(std::time::Duration::ZERO)),
                     ("for ever", client().deadline(std::time::Duration::MAX)),
                     ("nothing at all", client()),
                     ("no place", client().bulkhead(0)),
