@@ -148,7 +148,7 @@ async fn an_attempt_knows_its_number_its_deadline_and_its_context() {
 
 #[tokio::test(start_paused = true)]
 async fn a_wait_in_a_queue_of_ours_is_not_the_callees_slowness() {
-    let slow = breaker::Options::default().slow_calls(SECOND, 0.5).min_calls(1);
+    let slow = breaker::Options::default().slow_calls(SECOND, 0.25).min_calls(1);
     let waits = (1, bulkhead::Options::default().max_queue(4).max_wait(20 * SECOND));
     let stack = client().breaker(slow).bulkhead(waits).timeout(10 * SECOND).build().unwrap();
     let ctx = Context::root();
