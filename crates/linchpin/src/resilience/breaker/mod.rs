@@ -32,6 +32,7 @@ mod pending;
 mod permit;
 mod probes;
 mod registry;
+mod stacked;
 mod state;
 mod tally;
 mod transit;
@@ -40,12 +41,11 @@ mod word;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 pub use self::layer::{Guarded, GuardedFuture, Layer};
 use self::locked::Standing;
-pub(super) use self::machine::{Clock, Now, Ticket};
-use self::machine::{Core, No};
+pub(super) use self::machine::{Clock, Ticket};
+use self::machine::{Core, No, Now};
 use self::meters::Meters;
 pub use self::options::Options;
 use self::permit::Held;
@@ -283,41 +283,6 @@ impl<C> Breaker<C> {
         self.core.reconfigure(&mut lock(&self.core.state), options, Instant::now());
         self.core.tell();
         Ok(())
-    }
-
-    /// The time in which calls count, if it is by time.
-    pub(super) fn time_window(&self) -> Option<Duration> {
-        lock(&self.core.state).options.time_window_length()
-    }
-
-    // ----- for a stack, which keeps what it has taken by itself
-
-    /// Lets a call through. The ticket must come back by [`give`](Self::give).
-    #[expect(clippy::inline_always, reason = "a few instructions that each call has")]
-    #[inline(always)]
-    pub(super) fn take(&self, now: Instant) -> Result<Ticket, Refusal> {
-        match self.core.pass(now) {
-            Some(ticket) => Ok(ticket),
-            None => self.core.admit_otherwise(now).map_err(|no| self.refusal(no)),
-        }
-    }
-
-    /// Says how the call has ended.
-    #[expect(clippy::inline_always, reason = "a few instructions that each call has")]
-    #[inline(always)]
-    pub(super) fn give(
-        &self,
-        ticket: Ticket,
-        outcome: Outcome,
-        hint: Option<Duration>,
-        clock: impl Now,
-    ) {
-        self.core.end(ticket, outcome, hint, clock);
-    }
-
-    /// What [`Permit::begin`] does.
-    pub(super) fn begin(&self, ticket: &mut Ticket, now: Instant) {
-        self.core.begin(ticket, now);
     }
 
     // ----- inside
