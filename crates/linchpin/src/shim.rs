@@ -197,6 +197,8 @@ pub(crate) enum Fault {
     SemaphoreLooksBeforeItWaits,
     /// Permits of a semaphore come back without what was written while they were held.
     SemaphoreReleasesNothing,
+    /// A semaphore that serves the newest takes its number for the lowest of all who wait.
+    SemaphoreServesByTheNewestNumber,
     /// A set looks whether one of its futures was woken and leaves its waker under two holds of the lock, not one.
     SetLooksBeforeItWaits,
     /// A set polls a future and takes the wake-ups that come meanwhile for those that it answers.

@@ -134,13 +134,13 @@ where
     pub async fn run(self, life: &Lifecycle) -> linchpin::Result<()> {
         let Self { server, service, options } = self;
         // Only the loop below ever waits.
-        let waiting = bulkhead::Options::default().max_queue(1);
+        let waiting = bulkhead::Options::default().max_queue(1).max_wait(Duration::MAX);
         let places = Bulkhead::new("connections", options.max_connections, waiting)
             .context("bad options for Server: max_connections")?;
         let tracker = Tracker::new("http");
         let connections = metrics::gauge!("linchpin_http_connections");
         let accepting = life.accepting();
-        while let Ok(place) = places.enter(accepting).await {
+        while let Ok(place) = places.enter_owned(accepting).await {
             let stream = match accepting.run(server.listener.accept()).await {
                 Ok(Ok((stream, _))) => stream,
                 Ok(Err(fault)) => {

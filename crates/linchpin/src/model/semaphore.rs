@@ -10,7 +10,7 @@ use loom::thread;
 
 use super::{Woken, catches, holds};
 use crate::shim::Fault;
-use crate::sync::semaphore::{Entered, Options, Place, Protocol, Why};
+use crate::sync::semaphore::{Entered, Options, Order, Place, Protocol, Why};
 use crate::task::pool::Priority;
 
 /// One that comes for permits and, if it must wait, for its turn.
@@ -27,9 +27,9 @@ impl Comer {
         let waker = Waker::from(woken.clone());
         let mut comer = Self { woken, waker, place: None };
         let has = semaphore.try_take(permits)
-            || match semaphore.enter(permits, Priority::Normal, comer.waker.clone()) {
+            || match semaphore.enter(permits, Priority::Normal.level(), comer.waker.clone()) {
                 Entered::Granted => true,
-                Entered::Waits(place) => {
+                Entered::Waits(place, _) => {
                     comer.place = Some(place);
                     false
                 }
@@ -85,6 +85,34 @@ fn a_permit_is_not_lost_with_a_waiter() {
     semaphore.give(1);
     leaver.join().unwrap();
     assert_eq!(second.turn(&semaphore), Ok(()));
+    assert_eq!((semaphore.available(), semaphore.waiting()), (0, 0));
+}
+
+/// The newest goes away as the permit comes back, or has it: the oldest has it only if it was called.
+fn the_newest_is_next_and_no_permit_is_lost_with_it() {
+    let options = Options::default().order(Order::NewestFirst);
+    let semaphore = Arc::new(Protocol::new("semaphore", 1, options));
+    assert!(semaphore.try_take(1));
+    let ((oldest, _), (newest, _)) = (Comer::come(&semaphore, 1), Comer::come(&semaphore, 1));
+    let leaver = thread::spawn({
+        let semaphore = semaphore.clone();
+        move || {
+            let (place, waker) = (newest.place.unwrap(), &newest.waker);
+            let has = semaphore.look(place, waker).is_ready();
+            if !has {
+                semaphore.leave(place, 1);
+            }
+            has
+        }
+    });
+    semaphore.give(1);
+    let newest_has_it = leaver.join().unwrap();
+    let place = oldest.place.unwrap();
+    if newest_has_it {
+        assert_eq!(semaphore.look(place, &oldest.waker), Poll::Pending, "two have one permit");
+        semaphore.give(1);
+    }
+    assert_eq!(oldest.turn(&semaphore), Ok(()));
     assert_eq!((semaphore.available(), semaphore.waiting()), (0, 0));
 }
 
@@ -176,6 +204,14 @@ fn semaphore_wakes() {
 fn semaphore_line() {
     holds("semaphore_line", a_permit_is_not_lost_with_a_waiter);
     catches(Fault::SemaphoreForgetsWhoLeft, a_permit_is_not_lost_with_a_waiter);
+}
+
+#[test]
+fn semaphore_newest() {
+    holds("semaphore_newest", the_newest_is_next_and_no_permit_is_lost_with_it);
+    for fault in [Fault::SemaphoreServesByTheNewestNumber, Fault::SemaphoreForgetsWhoLeft] {
+        catches(fault, the_newest_is_next_and_no_permit_is_lost_with_it);
+    }
 }
 
 #[test]

@@ -34,6 +34,11 @@ impl Priority {
     pub const ALL: [Self; 4] =
         [Self::Sheddable, Self::SheddablePlus, Self::Critical, Self::CriticalPlus];
 
+    /// Its level in a line, 0 the most urgent.
+    pub(crate) fn level(self) -> usize {
+        Self::ALL.len() - 1 - self as usize
+    }
+
     /// The word for headers, logs and labels.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -49,6 +49,16 @@ impl Refusal {
         }
     }
 
+    /// The status of a response that says so: that of the [`kind`](Self::kind), but 503 and not 429 if something on this
+    /// side is full. 429 says that the one who asks asks for too much, which nobody has counted then.
+    #[must_use]
+    pub fn http_status(&self) -> u16 {
+        match (self.policy, self.kind) {
+            ("bulkhead" | "semaphore", Kind::ResourceExhausted) => 503,
+            (_, kind) => kind.http_status(),
+        }
+    }
+
     /// With the number that was compared, and its bound.
     pub(crate) fn compared(self, used: u64, limit: u64) -> Self {
         Self { used, limit, ..self }

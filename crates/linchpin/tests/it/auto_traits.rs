@@ -6,7 +6,7 @@ use futures_util::stream::Iter;
 use linchpin::context::{Cancelled, Cause, Child, Context, Ended};
 use linchpin::error::{Error, Kind, Panicked, catch_async};
 use linchpin::resilience::breaker::{self, Breaker, Registry};
-use linchpin::resilience::bulkhead::{self, Bulkhead, Permit};
+use linchpin::resilience::bulkhead::{self, Bulkhead};
 use linchpin::resilience::limiter::{
     self, Decision, Keyed, KeyedOptions, Limiter, Rate, Reservation,
 };
@@ -41,7 +41,8 @@ const _: () = {
     shared::<(Error, Kind, Panicked)>();
     shared::<(breaker::Options, Breaker, breaker::Permit<'_>, breaker::Layer)>();
     shared::<(Registry<String>, breaker::RegistryOptions, breaker::Numbers)>();
-    shared::<(bulkhead::Options, Bulkhead, Permit)>();
+    shared::<(bulkhead::Options, bulkhead::Discipline, Bulkhead, bulkhead::At<'_>)>();
+    shared::<(bulkhead::Permit<'_>, bulkhead::Layer, bulkhead::Numbers)>();
     shared::<(retry::Options, Retry, retry::Layer, Attempt<'_>, Budget, Pace)>();
     shared::<(Timeout, timeout::Layer, timeout::Numbers)>();
     shared::<(limiter::Options, Limiter, limiter::Layer, Rate, Decision, Reservation)>();
@@ -97,6 +98,8 @@ fn every_wait_may_move_between_threads() {
     sent(limiter.call(&ctx, || async { Ok::<_, Error>(1) }));
     let door = Bulkhead::new("test", 1, bulkhead::Options::default()).unwrap();
     sent(door.enter(&ctx));
+    sent(door.enter_owned(&ctx));
+    sent(door.call(&ctx, || async { Ok::<_, Error>(1) }));
     let semaphore = Semaphore::new(1, semaphore::Options::default()).unwrap();
     sent(semaphore.acquire(&ctx, 1));
     sent(semaphore.acquire_owned(&ctx, 1));

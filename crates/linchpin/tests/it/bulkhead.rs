@@ -1,95 +1,95 @@
-//! Bulkhead: who gets in, who waits, who is turned away, and what a drop gives back.
+//! Bulkhead: the specification's cases, who is next, the rules of all policies, and the layer of tower.
 
+mod cases;
+mod events;
+mod layer;
+mod life;
+mod queue;
+mod random;
+mod rules;
+
+use std::cell::Cell;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use linchpin::Context;
 use linchpin::context::Cause;
-use linchpin::resilience::FailedKind;
 use linchpin::resilience::bulkhead::{Bulkhead, Options, Permit};
+use linchpin::resilience::{Failed, FailedKind, Refusal};
 use linchpin::time::Instant;
+use linchpin_testing::steps::{Poller, poll_by_hand};
 
-fn door(running: usize, options: Options) -> Bulkhead {
-    Bulkhead::new("test", running, options).unwrap()
+pub(crate) fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
 }
 
-fn enter(door: &Bulkhead) -> Permit {
-    door.enter(&Context::root()).now_or_never().expect("a place is free").unwrap()
+pub(crate) fn bulkhead(places: usize, options: Options) -> Bulkhead {
+    Bulkhead::new("test", places, options).unwrap()
 }
 
-fn is_full(door: &Bulkhead) -> bool {
-    match door.enter(&Context::root()).now_or_never() {
-        Some(Err(failed)) => matches!(failed.kind(), FailedKind::Refused(_)),
-        _ => false,
+/// With a queue of so many in which one may wait for so long.
+pub(crate) fn queue(callers: usize, wait: Duration) -> Options {
+    Options::default().max_queue(callers).max_wait(wait)
+}
+
+/// One in which one may wait for as long as the context lets.
+pub(crate) fn patient(callers: usize) -> Options {
+    queue(callers, Duration::MAX)
+}
+
+/// What became of a call, and when.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Fate {
+    Began(u64),
+    Refused(&'static str, u64),
+    DeadlineExceeded(u64),
+}
+
+/// Calls after `comes`, and works for `works` if it is let in, in milliseconds since `began`.
+pub(crate) async fn caller(
+    bulkhead: &Bulkhead,
+    began: Instant,
+    ctx: &Context,
+    comes: u64,
+    works: u64,
+) -> Fate {
+    tokio::time::sleep(ms(comes)).await;
+    let (now, started) = (|| began.elapsed().as_millis() as u64, Cell::new(0));
+    let call = bulkhead.call(ctx, || async {
+        started.set(now());
+        tokio::time::sleep(ms(works)).await;
+        Ok::<_, ()>(())
+    });
+    match call.await.map_err(Failed::into_kind) {
+        Ok(()) => Fate::Began(started.get()),
+        Err(FailedKind::Refused(refusal)) => Fate::Refused(refusal.reason, now()),
+        Err(FailedKind::Ended(ended)) => {
+            assert!(matches!(ended.cause(), Cause::Deadline));
+            Fate::DeadlineExceeded(now())
+        }
+        Err(other) => panic!("{other:?}"),
     }
 }
 
-#[test]
-fn the_default_lets_nobody_wait() {
-    let door = door(2, Options::default());
-    let _inside = (enter(&door), enter(&door));
-    assert!(is_full(&door));
-    assert!(door.try_enter().is_err());
+/// Waits under a root, polled once.
+pub(crate) fn waiter(
+    bulkhead: &Bulkhead,
+) -> Poller<impl Future<Output = Result<Permit<'static>, Failed>> + use<>> {
+    let bulkhead = bulkhead.clone();
+    let mut waiter = poll_by_hand(async move { bulkhead.enter_owned(&Context::root()).await });
+    assert!(waiter.poll().is_pending(), "there is something to wait for");
+    waiter
 }
 
-#[tokio::test]
-async fn runs_then_queues_then_refuses() {
-    let door = door(1, Options::default().max_queue(1));
-    let inside = enter(&door);
-    let ctx = Context::root();
-    let mut waiter = Box::pin(door.enter(&ctx));
-    assert!((&mut waiter).now_or_never().is_none());
-    assert!(is_full(&door));
-    drop(inside);
-    assert!(door.try_enter().is_err(), "nobody overtakes the queue");
-    let _second = waiter.await.unwrap();
-    assert_eq!(door.free(), 0);
+/// How many are inside, and how many wait.
+pub(crate) fn crowd(bulkhead: &Bulkhead) -> (usize, usize) {
+    let numbers = bulkhead.numbers();
+    (numbers.in_use, numbers.queued)
 }
 
-#[tokio::test]
-async fn a_cancelled_waiter_leaves_the_queue() {
-    let door = door(1, Options::default().max_queue(1));
-    let _inside = enter(&door);
-    let ctx = Context::root();
-    let mut waiter = Box::pin(door.enter(&ctx));
-    assert!((&mut waiter).now_or_never().is_none());
-    drop(waiter);
-    assert!(door.enter(&ctx).now_or_never().is_none(), "its place in the queue is free again");
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_longest_wait_refuses_and_the_deadline_ends() {
-    let door = door(1, Options::default().max_queue(4).max_wait(Duration::from_millis(100)));
-    let _inside = enter(&door);
-    let began = Instant::now();
-    let failed = door.enter(&Context::root()).await.unwrap_err();
-    assert!(matches!(failed.kind(), FailedKind::Refused(_)));
-    assert!(began.elapsed() >= Duration::from_millis(100));
-
-    let ctx = Context::root().with_timeout(Duration::from_millis(30));
-    let began = Instant::now();
-    let failed = door.enter(&ctx).await.unwrap_err();
-    assert!(
-        matches!(failed.kind(), FailedKind::Ended(end) if matches!(end.cause(), Cause::Deadline))
-    );
-    assert!(began.elapsed() < Duration::from_millis(100));
-}
-
-#[tokio::test]
-async fn a_panicking_call_gives_its_place_back() {
-    let door = door(1, Options::default());
-    let inside = door.clone();
-    let call = linchpin::task::spawn("panicking", async move {
-        let _place = inside.enter(&Context::root()).await;
-        panic!("boom");
-    });
-    assert!(call.outcome().await.is_err());
-    assert_eq!(door.free(), 1);
-}
-
-#[test]
-fn no_place_at_all_is_a_mistake() {
-    let fault = Bulkhead::new("db", 0, Options::default()).unwrap_err().to_string();
-    assert_eq!(fault, "bad options for Bulkhead: `db` has no place at all; say at least 1");
-    assert!(Bulkhead::new("db", usize::MAX, Options::default()).is_err());
+#[track_caller]
+pub(crate) fn refused<T, E: std::fmt::Debug>(result: Result<T, Failed<E>>) -> Refusal {
+    match result.map(drop).unwrap_err().into_kind() {
+        FailedKind::Refused(refusal) => refusal,
+        other => panic!("{other:?}"),
+    }
 }

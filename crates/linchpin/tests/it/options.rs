@@ -31,7 +31,7 @@ const DEFAULTS: &[(&str, Build)] = &[
         let options = breaker::Options::default();
         Ok(breaker::Registry::<u8>::new("test", options, limits).map(drop)?)
     }),
-    ("resilience::bulkhead::Options", || {
+    ("resilience::bulkhead::options::Options", || {
         Ok(Bulkhead::new("test", 1, bulkhead::Options::default()).map(drop)?)
     }),
     ("resilience::retry::options::Options", || {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use linchpin::error::catch_async;
-use linchpin::resilience::bulkhead::{self, Bulkhead};
 use linchpin::sync::lock::checked;
 use linchpin::task::pipeline::{self, Pipeline};
 use linchpin::task::{self, Scope, Tracker};
@@ -125,28 +124,4 @@ async fn collecting_a_pipeline_and_running_ahead_may_be_dropped_anywhere() {
         assert_eq!(ahead.count().await, 3);
     })
     .await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_place_that_is_waited_for_is_nobodys_when_the_wait_is_dropped() {
-    let world = async || {
-        let door = Bulkhead::new("db", 1, bulkhead::Options::default()).unwrap();
-        let permit = door.enter(&Context::root()).await.unwrap();
-        let holder = task::spawn("holder", async move {
-            tokio::time::sleep(SECOND).await;
-            drop(permit);
-        });
-        (door, holder)
-    };
-    let left = async |(door, holder): &(Bulkhead, task::Task<()>)| {
-        while !holder.is_finished() {
-            tokio::time::sleep(SECOND).await;
-        }
-        assert_eq!(door.free(), 1);
-    };
-    let enter = async |(door, _): &(Bulkhead, task::Task<()>)| {
-        let wide = Context::root().with_timeout(10 * SECOND);
-        drop(door.enter(&wide).await);
-    };
-    steps::drop_at_each(world, enter, left).await;
 }

@@ -40,7 +40,16 @@ const DROPPED: &[Row] = &[
         &["Timeout::abandon", "Timeout::abandon_blocking"],
         "timeout/modes.rs",
     ),
-    ("linchpin/src/resilience/bulkhead.rs", &["Bulkhead::enter"], "steps.rs"),
+    (
+        "linchpin/src/resilience/bulkhead/at.rs",
+        &["At::call", "At::enter", "At::enter_owned"],
+        "bulkhead/life.rs",
+    ),
+    (
+        "linchpin/src/resilience/bulkhead/mod.rs",
+        &["Bulkhead::call", "Bulkhead::enter", "Bulkhead::enter_owned"],
+        "bulkhead/life.rs",
+    ),
     ("linchpin/src/resilience/limiter/keyed.rs", &["Keyed::acquire"], "limiter/life.rs"),
     (
         "linchpin/src/resilience/limiter/mod.rs",

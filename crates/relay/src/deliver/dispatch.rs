@@ -130,7 +130,7 @@ impl Seed {
         if let Some(due) = next {
             self.queue.due_at(due);
         }
-        let waiting = bulkhead::Options::default().max_queue(1);
+        let waiting = bulkhead::Options::default().max_queue(1).max_wait(Duration::MAX);
         let shared = Arc::new(Shared {
             queue: self.queue,
             events: self.events,
@@ -154,7 +154,7 @@ impl Seed {
 impl Shared {
     /// Starts a task for each delivery in memory, as places become free.
     async fn dispatch(self: Arc<Self>, mut receiver: Receiver<Held>) {
-        while let Ok(place) = self.places.enter(self.life.accepting()).await {
+        while let Ok(place) = self.places.enter_owned(self.life.accepting()).await {
             let Ok(held) = receiver.recv(self.life.accepting()).await else { break };
             let (shared, guard) = (self.clone(), self.life.guard());
             self.tracker.spawn("delivery", async move {

@@ -35,7 +35,7 @@ pub(super) enum Entry<'a> {
 
 /// The wait for one's turn, and for a place. Seldom, and so on the heap.
 pub(super) type Waiting<'a> =
-    Pin<Box<dyn Future<Output = Result<Option<bulkhead::Permit>, Failed>> + Send + 'a>>;
+    Pin<Box<dyn Future<Output = Result<Option<bulkhead::Permit<'static>>, Failed>> + Send + 'a>>;
 
 impl<'p, C> Holding<'p, C> {
     #[inline]
@@ -95,7 +95,7 @@ impl<'p, C> Holding<'p, C> {
     }
 
     /// Whoever waited has its place, and begins now.
-    pub(super) fn begin(&mut self, place: Option<bulkhead::Permit>, now: Instant) {
+    pub(super) fn begin(&mut self, place: Option<bulkhead::Permit<'_>>, now: Instant) {
         if let Some(place) = place {
             place.keep();
             self.taken.place = true;
@@ -115,7 +115,7 @@ impl<'p, C> Holding<'p, C> {
     fn give_back(&mut self, outcome: Outcome, hint: Option<Duration>, now: Option<Instant>) {
         let Taken { breaker, place } = std::mem::take(&mut self.taken);
         if place && let Some(bulkhead) = &self.parts.bulkhead {
-            bulkhead.give();
+            bulkhead.give(outcome);
         }
         if let (Some(policy), Some(ticket)) = (&self.parts.breaker, breaker) {
             match now.filter(|_| !ticket.is_timed()) {
@@ -150,7 +150,7 @@ fn wait(
             turn.wait(ctx).await?;
         }
         match bulkhead {
-            Some(bulkhead) => Ok(Some(bulkhead.enter(ctx).await?)),
+            Some(bulkhead) => Ok(Some(bulkhead.enter_owned(ctx).await?)),
             None => Ok(None),
         }
     })

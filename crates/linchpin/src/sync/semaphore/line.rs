@@ -1,7 +1,7 @@
 //! The line: who waits, who is next, and who may pass whom.
 //!
-//! A pure machine that is told how many permits are free. Waiters stand in a table and are linked in the order in which
-//! they came, a list for each level of priority, so that one leaves from the middle in O(1).
+//! A pure machine that is told how many permits are free, and from which end it is served. Waiters stand in a table and are
+//! linked in the order in which they came, a list for each level of priority, so that one leaves from the middle in O(1).
 //!
 //! They have numbers, too. Nearly always the next is the one with the lowest of all in the table: it leaves the table at
 //! once, and [`served`](Line::served) is its number, by which it knows that it was granted what it asked for. One that is
@@ -11,7 +11,7 @@ use std::iter::successors;
 use std::task::Waker;
 
 use super::protocol::Why;
-use crate::task::pool::Priority;
+use crate::shim::{Fault, planted};
 use crate::task::slab::Slab;
 use crate::task::turns::Turns;
 use crate::task::wake;
@@ -19,9 +19,9 @@ use crate::task::wake;
 #[derive(Debug)]
 pub(super) struct Line {
     waiters: Slab<Waiter>,
-    levels: [Level; Priority::LEVELS],
+    levels: [Level; LEVELS],
     waiting: usize,
-    turns: Turns,
+    turns: Turns<LEVELS>,
     /// How often one may be passed, and how many behind the first are looked at.
     overtaking: usize,
     /// How often somebody was passed.
@@ -30,6 +30,9 @@ pub(super) struct Line {
     came: u64,
     served: u64,
 }
+
+/// How many levels of priority there are, 0 the most urgent: as many as the users with the most have.
+pub(crate) const LEVELS: usize = 4;
 
 /// Where one waits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -90,7 +93,7 @@ impl Line {
     pub(super) fn new(overtaking: usize) -> Self {
         Self {
             waiters: Slab::new(),
-            levels: [Level::default(); Priority::LEVELS],
+            levels: [Level::default(); LEVELS],
             waiting: 0,
             turns: Turns::new(),
             overtaking,
@@ -109,16 +112,10 @@ impl Line {
         self.waiting
     }
 
-    /// Gets in line, behind all of the same priority, to be called by `waker`.
-    pub(super) fn push(
-        &mut self,
-        permits: usize,
-        priority: Priority,
-        waker: Option<Waker>,
-    ) -> Place {
+    /// Gets in line, behind all of the same level, to be called by `waker`.
+    pub(super) fn push(&mut self, permits: usize, level: usize, waker: Option<Waker>) -> Place {
         self.came += 1;
         let number = self.came;
-        let level = priority.level();
         let before = self.levels[level].last;
         let (turn, passes) = (Turn::Waits, self.passes);
         let waiter = Waiter { number, permits, level, turn, waker, before, after: None, passes };
@@ -158,18 +155,19 @@ impl Line {
         Left { turn, _waker: waker }
     }
 
-    /// Grants what it can of the permits that are `free`, and says how many.
-    pub(super) fn grant(&mut self, free: usize, calls: &mut Calls) -> usize {
+    /// Grants what it can of the permits that are `free`, and says how many. Of a level the one is next that came first,
+    /// or last.
+    pub(super) fn grant(&mut self, free: usize, newest_first: bool, calls: &mut Calls) -> usize {
         let mut left = free;
         // Nobody waits for none.
         while left > 0
-            && let Some((level, first)) = self.first()
+            && let Some((level, next)) = self.next(newest_first)
         {
-            if self.at(first).permits <= left {
+            if self.at(next).permits <= left {
                 let levels = &self.levels;
                 self.turns.take(level, |level| levels[level].first.is_some());
-                left -= self.serve(first, level, calls);
-            } else if let Some(key) = self.one_that_passes(first, left) {
+                left -= self.serve(next, level, calls);
+            } else if let Some(key) = self.one_that_passes(next, newest_first, left) {
                 self.passes += 1;
                 left -= self.call(key, Turn::Granted, calls);
             } else {
@@ -186,24 +184,25 @@ impl Line {
         why: Why,
         calls: &mut Calls,
     ) {
-        let refused = self.in_order().filter(|key| is_refused(self.at(*key).permits));
+        let refused = self.in_order(false).filter(|key| is_refused(self.at(*key).permits));
         for key in refused.collect::<Vec<_>>() {
             self.call(key, Turn::Refused(why), calls);
         }
     }
 
     /// Whose turn it is, and of which level.
-    fn first(&self) -> Option<(usize, u32)> {
+    fn next(&self, newest_first: bool) -> Option<(usize, u32)> {
         let level = self.turns.look(|level| self.levels[level].first.is_some())?;
-        Some((level, self.levels[level].first?))
+        Some((level, self.levels[level].end(newest_first)?))
     }
 
-    /// Who is to be served with `free` permits, which do not do for the first.
-    fn one_that_passes(&self, first: u32, free: usize) -> Option<u32> {
+    /// Who is to be served with `free` permits, which do not do for the `next`.
+    fn one_that_passes(&self, next: u32, newest_first: bool, free: usize) -> Option<u32> {
         if !self.may_pass() {
             return None;
         }
-        let mut behind = self.in_order().filter(|key| *key != first).take(self.overtaking);
+        let others = self.in_order(newest_first).filter(|key| *key != next);
+        let mut behind = others.take(self.overtaking);
         behind.find(|key| self.at(*key).permits <= free)
     }
 
@@ -216,20 +215,25 @@ impl Line {
     }
 
     /// All who wait, the more urgent first.
-    fn in_order(&self) -> impl Iterator<Item = u32> {
-        let levels = self.levels.iter();
-        levels.flat_map(|level| successors(level.first, |key| self.at(*key).after))
+    fn in_order(&self, newest_first: bool) -> impl Iterator<Item = u32> {
+        let follower = move |key: &u32| {
+            let waiter = self.at(*key);
+            if newest_first { waiter.before } else { waiter.after }
+        };
+        self.levels.iter().flat_map(move |level| successors(level.end(newest_first), follower))
     }
 
-    /// Grants the first of a level what it asks for: so many permits.
-    fn serve(&mut self, first: u32, level: usize, calls: &mut Calls) -> usize {
-        let mut others = (0..Priority::LEVELS).filter(|other| *other != level);
-        let is_lowest = self.waiters.len() == self.waiting
+    /// Grants the next of a level what it asks for: so many permits.
+    fn serve(&mut self, next: u32, level: usize, calls: &mut Calls) -> usize {
+        let mut others = (0..LEVELS).filter(|other| *other != level);
+        let is_first = self.levels[level].first == Some(next);
+        let is_lowest = (is_first || planted(Fault::SemaphoreServesByTheNewestNumber))
+            && self.waiters.len() == self.waiting
             && others.all(|other| self.levels[other].first.is_none());
         if !is_lowest {
-            return self.call(first, Turn::Granted, calls);
+            return self.call(next, Turn::Granted, calls);
         }
-        let Waiter { number, permits, waker, before, after, .. } = self.take(first);
+        let Waiter { number, permits, waker, before, after, .. } = self.take(next);
         self.served = number;
         calls.extend(waker);
         self.unlink(level, before, after);
@@ -269,6 +273,14 @@ impl Line {
 
     fn take(&mut self, key: u32) -> Waiter {
         self.waiters.remove(key).expect(STAYS)
+    }
+}
+
+// ===== impl Level =====
+
+impl Level {
+    fn end(&self, newest: bool) -> Option<u32> {
+        if newest { self.last } else { self.first }
     }
 }
 

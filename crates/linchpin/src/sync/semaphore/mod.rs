@@ -18,6 +18,7 @@ mod line;
 mod options;
 mod permit;
 mod protocol;
+mod state;
 mod wait;
 
 use std::fmt;
@@ -29,7 +30,10 @@ pub use self::options::Options;
 pub use self::permit::Permit;
 use self::protocol::Core;
 #[cfg(all(test, linchpin_loom))]
-pub(crate) use self::protocol::{Core as Protocol, Entered, Why};
+pub(crate) use self::protocol::Entered;
+pub(crate) use self::protocol::{Core as Protocol, Why};
+pub(crate) use self::state::Order;
+pub(crate) use self::wait::{Denied, Wait};
 use crate::context::Context;
 use crate::resilience::{BadOptions, Failed, Refusal};
 use crate::task::pool::Priority;
@@ -98,7 +102,7 @@ impl Semaphore {
     /// Dropping the future leaves the line. What was granted meanwhile goes to the next.
     pub async fn acquire(&self, ctx: &Context, permits: usize) -> Result<Permit<&Self>, Failed> {
         if !self.0.take_now(ctx, permits)? {
-            self.0.take_late(ctx, permits, Priority::Normal).await?;
+            self.0.take_late(ctx, permits, Priority::Normal.level()).await?;
         }
         Ok(Permit::new(self, permits))
     }
@@ -114,7 +118,7 @@ impl Semaphore {
     /// As for [`acquire`](Self::acquire).
     pub async fn acquire_owned(&self, ctx: &Context, permits: usize) -> Result<Permit, Failed> {
         if !self.0.take_now(ctx, permits)? {
-            self.0.take_late(ctx, permits, Priority::Normal).await?;
+            self.0.take_late(ctx, permits, Priority::Normal.level()).await?;
         }
         Ok(Permit::new(self.clone(), permits))
     }
@@ -253,7 +257,7 @@ impl<'a> At<'a> {
         permits: usize,
     ) -> Result<Permit<&'a Semaphore>, Failed> {
         if !self.semaphore.0.take_now(ctx, permits)? {
-            self.semaphore.0.take_late(ctx, permits, self.priority).await?;
+            self.semaphore.0.take_late(ctx, permits, self.priority.level()).await?;
         }
         Ok(Permit::new(self.semaphore, permits))
     }
@@ -269,7 +273,7 @@ impl<'a> At<'a> {
     /// As there.
     pub async fn acquire_owned(self, ctx: &Context, permits: usize) -> Result<Permit, Failed> {
         if !self.semaphore.0.take_now(ctx, permits)? {
-            self.semaphore.0.take_late(ctx, permits, self.priority).await?;
+            self.semaphore.0.take_late(ctx, permits, self.priority.level()).await?;
         }
         Ok(Permit::new(self.semaphore.clone(), permits))
     }

@@ -1,12 +1,15 @@
 //! How a semaphore lets its callers wait.
 
+use super::state::Order;
+
 /// How a [`Semaphore`](super::Semaphore) lets its callers wait. The default is Go's: first come first served, without
 /// exception, and no bound on how many wait.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Options {
     pub(super) name: &'static str,
     pub(super) max_waiting: usize,
     pub(super) overtaking: usize,
+    pub(super) order: Order,
 }
 
 impl Options {
@@ -37,10 +40,21 @@ impl Options {
         self.overtaking = times;
         self
     }
+
+    /// Who of those with the same priority is next.
+    pub(crate) fn order(mut self, order: Order) -> Self {
+        self.order = order;
+        self
+    }
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { name: "semaphore", max_waiting: usize::MAX, overtaking: 0 }
+        Self {
+            name: "semaphore",
+            max_waiting: usize::MAX,
+            overtaking: 0,
+            order: Order::OldestFirst,
+        }
     }
 }

@@ -9,12 +9,13 @@
 
 use std::task::{Poll, Waker};
 
-use super::line::{Calls, Line, Place, Turn};
+use super::line::{Calls, Place, Turn};
 use super::options::Options;
+use super::state::{Held, Order, State};
 use crate::resilience::Refusal;
 use crate::shim::atomic::{AtomicU64, AtomicUsize, Ordering};
-use crate::shim::{Fault, Mutex, MutexGuard, lock, planted};
-use crate::task::pool::Priority;
+use crate::shim::{Fault, Mutex, lock, planted};
+use crate::time::Instant;
 
 /// What all handles of a semaphore share.
 pub(crate) struct Core {
@@ -24,21 +25,11 @@ pub(crate) struct Core {
     limit: AtomicUsize,
     /// Whose number is no higher has been granted what it asked for: so one who comes for it needs no lock.
     served: AtomicU64,
+    /// How many may wait. Written under the lock.
+    max_waiting: AtomicUsize,
     state: Mutex<State>,
     policy: &'static str,
-    options: Options,
-}
-
-/// The lock, and whom to call when it is free: dropped in this order.
-struct Held<'a> {
-    state: MutexGuard<'a, State>,
-    calls: Calls,
-}
-
-struct State {
-    line: Line,
-    /// Permits to be withdrawn as they come back, since the semaphore has shrunk.
-    debt: usize,
+    name: &'static str,
 }
 
 /// Why no permits are granted.
@@ -57,7 +48,8 @@ pub(crate) enum Why {
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Entered {
     Granted,
-    Waits(Place),
+    /// With since when somebody waits, where the order asks for it.
+    Waits(Place, Option<Instant>),
     Refused(Why),
 }
 
@@ -78,9 +70,10 @@ impl Core {
             word: AtomicUsize::new(permits << SHIFT),
             limit: AtomicUsize::new(permits),
             served: AtomicU64::new(0),
-            state: Mutex::new(State { line: Line::new(options.overtaking), debt: 0 }),
+            max_waiting: AtomicUsize::new(options.max_waiting),
+            state: Mutex::new(State::new(&options)),
             policy,
-            options,
+            name: options.name,
         }
     }
 
@@ -119,12 +112,16 @@ impl Core {
         }
     }
 
-    pub(super) fn name(&self) -> &'static str {
-        self.options.name
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
     }
 
-    pub(super) fn lets_wait(&self) -> bool {
-        self.options.max_waiting > 0
+    fn max_waiting(&self) -> usize {
+        self.max_waiting.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn lets_wait(&self) -> bool {
+        self.max_waiting() > 0
     }
 
     pub(crate) fn limit(&self) -> usize {
@@ -136,7 +133,7 @@ impl Core {
     }
 
     /// Why [`try_take`](Self::try_take) just failed.
-    pub(super) fn why_not(&self, permits: usize) -> Why {
+    pub(crate) fn why_not(&self, permits: usize) -> Why {
         let (word, limit) = (self.word.load(Ordering::Relaxed), self.limit());
         match word {
             _ if word & CLOSED != 0 => Why::Closed,
@@ -146,7 +143,7 @@ impl Core {
         }
     }
 
-    pub(super) fn refusal(&self, why: Why, permits: usize) -> Refusal {
+    pub(crate) fn refusal(&self, why: Why, permits: usize) -> Refusal {
         match why {
             Why::Closed => self.in_use("closed"),
             Why::Full => self.in_use("full"),
@@ -156,13 +153,12 @@ impl Core {
     }
 
     /// A refusal that tells how much is in use.
-    pub(super) fn in_use(&self, reason: &'static str) -> Refusal {
-        let limit = self.limit();
-        self.refuse(reason, limit.saturating_sub(self.available()), limit)
+    pub(crate) fn in_use(&self, reason: &'static str) -> Refusal {
+        self.refuse(reason, self.held(), self.limit())
     }
 
     fn refuse(&self, reason: &'static str, used: usize, limit: usize) -> Refusal {
-        Refusal::new(self.policy, self.options.name, reason).compared(used as u64, limit as u64)
+        Refusal::new(self.policy, self.name, reason).compared(used as u64, limit as u64)
     }
 
     // ----- with the lock
@@ -176,12 +172,23 @@ impl Core {
         (self.word.load(Ordering::Relaxed) >> SHIFT).saturating_sub(state.debt)
     }
 
+    /// How many permits are held: for a while more than there are, once it has shrunk.
+    pub(crate) fn held(&self) -> usize {
+        let word = self.word.load(Ordering::Relaxed);
+        if word & CROWDED == 0 {
+            return self.limit().saturating_sub(word >> SHIFT);
+        }
+        let state = lock(&self.state);
+        let free = self.word.load(Ordering::Relaxed) >> SHIFT;
+        (self.limit() + state.debt).saturating_sub(free)
+    }
+
     pub(crate) fn waiting(&self) -> usize {
         lock(&self.state).line.waiting()
     }
 
     /// Comes to wait. What is free and due to nobody else is granted at once.
-    pub(crate) fn enter(&self, permits: usize, priority: Priority, waker: Waker) -> Entered {
+    pub(crate) fn enter(&self, permits: usize, level: usize, waker: Waker) -> Entered {
         let mut held = self.hold();
         if self.is_closed() {
             return Entered::Refused(Why::Closed);
@@ -192,12 +199,13 @@ impl Core {
         let late = planted(Fault::SemaphoreLooksBeforeItWaits);
         if !late && self.crowd() == 0 {
             // Nobody's turn has come. Who gives some from now on sees the flag.
-            if held.state.line.waiting() >= self.options.max_waiting {
+            if held.state.line.waiting() >= self.max_waiting() {
                 return Entered::Refused(Why::Full);
             }
-            return Entered::Waits(held.state.line.push(permits, priority, Some(waker)));
+            let place = held.state.line.push(permits, level, Some(waker));
+            return Entered::Waits(place, held.state.stands());
         }
-        let place = held.state.line.push(permits, priority, None);
+        let place = held.state.line.push(permits, level, None);
         self.settle(&mut held, 0);
         if late {
             self.crowd();
@@ -206,13 +214,13 @@ impl Core {
             held.state.line.leave(place);
             return Entered::Granted;
         }
-        if held.state.line.waiting() > self.options.max_waiting {
+        if held.state.line.waiting() > self.max_waiting() {
             held.state.line.leave(place);
             self.settle(&mut held, 0);
             return Entered::Refused(Why::Full);
         }
         held.state.line.set_waker(place, waker);
-        Entered::Waits(place)
+        Entered::Waits(place, held.state.stands())
     }
 
     /// Comes for its turn. Its place in the line is gone when it is ready.
@@ -281,6 +289,19 @@ impl Core {
         self.settle(&mut held, gained);
     }
 
+    /// Lets others wait from now on: so many, in another order. Those who wait stay.
+    pub(crate) fn rearrange(&self, max_waiting: usize, order: Order) {
+        let mut held = self.hold();
+        self.max_waiting.store(max_waiting, Ordering::Relaxed);
+        held.state.order = order;
+        held.state.standing = None;
+        if held.state.line.waiting() > 0 {
+            held.state.stands();
+            // Another may be next, for whom what is free does.
+            self.settle(&mut held, 0);
+        }
+    }
+
     /// Withdraws permits that are held.
     pub(crate) fn forget(&self, permits: usize) {
         let mut held = self.hold();
@@ -329,7 +350,11 @@ impl Core {
         let paid = free.min(state.debt);
         state.debt -= paid;
         // Without the flag nobody waits.
-        let left = free - paid - state.line.grant(free - paid, calls);
+        let newest_first = state.newest_first();
+        let left = free - paid - state.line.grant(free - paid, newest_first, calls);
+        if state.line.waiting() == 0 {
+            state.standing = None;
+        }
         let calm =
             state.line.waiting() == 0 && (left > 0 || planted(Fault::SemaphoreForgetsItsDebt));
         let flag = if calm { word & CROWDED } else { 0 };
@@ -345,11 +370,4 @@ impl Core {
 /// What was done under a permit is seen by the next who has it.
 fn release() -> Ordering {
     if planted(Fault::SemaphoreReleasesNothing) { Ordering::Relaxed } else { Ordering::Release }
-}
-
-impl Held<'_> {
-    /// Refuses those who wait for more than there are.
-    fn refuse_above(&mut self, limit: usize) {
-        self.state.line.refuse(|permits| permits > limit, Why::TooFew(limit), &mut self.calls);
-    }
 }

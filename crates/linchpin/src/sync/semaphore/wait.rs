@@ -7,23 +7,31 @@ use super::line::Place;
 use super::protocol::{Core, Entered, Why};
 use crate::context::{Cancelled, Context, Ended};
 use crate::resilience::Failed;
-use crate::task::pool::Priority;
+use crate::time::Instant;
 
 /// A place in line, from the first poll on. Dropping it leaves the line; what was granted meanwhile goes to the next.
-pub(super) struct Wait<'a> {
-    core: &'a Core,
+pub(crate) struct Wait<'a, C: AsRef<Core>> {
+    core: C,
     ctx: &'a Context,
     permits: usize,
-    priority: Priority,
+    level: usize,
     place: Option<Place>,
+    standing: Option<Instant>,
     ended: Cancelled<'a>,
+}
+
+/// Why one has waited in vain.
+#[derive(Debug)]
+pub(crate) enum Denied {
+    Ended(Ended),
+    Refused(Why),
 }
 
 impl Core {
     /// Takes permits if they are free and it is one's turn; whether it did. Apart from the wait, so that who need not wait
     /// makes no room for it.
     #[inline]
-    pub(super) fn take_now(&self, ctx: &Context, permits: usize) -> Result<bool, Failed> {
+    pub(crate) fn take_now(&self, ctx: &Context, permits: usize) -> Result<bool, Failed> {
         ctx.check()?;
         Ok(self.try_take(permits))
     }
@@ -33,59 +41,97 @@ impl Core {
         &'a self,
         ctx: &'a Context,
         permits: usize,
-        priority: Priority,
-    ) -> Wait<'a> {
-        Wait { core: self, ctx, permits, priority, place: None, ended: ctx.cancelled() }
+        level: usize,
+    ) -> Wait<'a, &'a Self> {
+        Wait::new(self, ctx, permits, level)
     }
 }
 
-impl Wait<'_> {
+impl AsRef<Self> for Core {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+impl<'a, C: AsRef<Core>> Wait<'a, C> {
+    /// For who has just found that the permits are not to be had at once.
+    pub(crate) fn new(core: C, ctx: &'a Context, permits: usize, level: usize) -> Self {
+        let ended = ctx.cancelled();
+        Self { core, ctx, permits, level, place: None, standing: None, ended }
+    }
+
+    /// Since when somebody waits, where the order asks for it: known from the first poll on.
+    pub(crate) fn standing(&self) -> Option<Instant> {
+        self.standing
+    }
+
+    pub(crate) fn core(&self) -> &C {
+        &self.core
+    }
+
+    /// Leaves the line. What was granted meanwhile goes to the next.
+    pub(crate) fn leave(&mut self) {
+        if let Some(place) = self.place.take() {
+            self.core.as_ref().leave(place, self.permits);
+        }
+    }
+
     /// What the line says.
     fn turn(&mut self, cx: &Poller<'_>) -> Poll<Result<(), Why>> {
+        let core = self.core.as_ref();
         let Some(place) = self.place else {
-            if !self.core.lets_wait() {
-                return Poll::Ready(Err(self.core.why_not(self.permits)));
+            if !core.lets_wait() {
+                return Poll::Ready(Err(core.why_not(self.permits)));
             }
-            return match self.core.enter(self.permits, self.priority, cx.waker().clone()) {
+            return match core.enter(self.permits, self.level, cx.waker().clone()) {
                 Entered::Granted => Poll::Ready(Ok(())),
                 Entered::Refused(why) => Poll::Ready(Err(why)),
-                Entered::Waits(place) => {
-                    self.place = Some(place);
+                Entered::Waits(place, standing) => {
+                    (self.place, self.standing) = (Some(place), standing);
                     Poll::Pending
                 }
             };
         };
-        let turn = self.core.look(place, cx.waker());
+        let turn = core.look(place, cx.waker());
         if turn.is_ready() {
             self.place = None;
         }
         turn
     }
-}
 
-impl Future for Wait<'_> {
-    type Output = Result<(), Failed>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
-        let wait = &mut *self;
-        match wait.turn(cx) {
+    /// What becomes of it.
+    pub(crate) fn poll_turn(&mut self, cx: &mut Poller<'_>) -> Poll<Result<(), Denied>> {
+        match self.turn(cx) {
             // Permits are as good for the next, so an end that came with them wins.
             Poll::Ready(Ok(())) => {
-                let ended = wait.ctx.check().inspect_err(|_| wait.core.give(wait.permits));
-                Poll::Ready(ended.map_err(Failed::from))
+                let ended = self.ctx.check().inspect_err(|_| self.core.as_ref().give(self.permits));
+                Poll::Ready(ended.map_err(Denied::Ended))
             }
-            Poll::Ready(Err(why)) => Poll::Ready(Err(wait.core.refusal(why, wait.permits).into())),
+            Poll::Ready(Err(why)) => Poll::Ready(Err(Denied::Refused(why))),
             Poll::Pending => {
-                Pin::new(&mut wait.ended).poll(cx).map(|cause| Err(Ended::from(cause).into()))
+                let ended = Pin::new(&mut self.ended).poll(cx);
+                ended.map(|cause| Err(Denied::Ended(cause.into())))
             }
         }
     }
 }
 
-impl Drop for Wait<'_> {
+// It has nothing that is pinned.
+impl<C: AsRef<Core>> Unpin for Wait<'_, C> {}
+
+impl<C: AsRef<Core>> Future for Wait<'_, C> {
+    type Output = Result<(), Failed>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
+        self.poll_turn(cx).map_err(|denied| match denied {
+            Denied::Ended(ended) => ended.into(),
+            Denied::Refused(why) => self.core.as_ref().refusal(why, self.permits).into(),
+        })
+    }
+}
+
+impl<C: AsRef<Core>> Drop for Wait<'_, C> {
     fn drop(&mut self) {
-        if let Some(place) = self.place {
-            self.core.leave(place, self.permits);
-        }
+        self.leave();
     }
 }

@@ -30,7 +30,7 @@ fn a_semaphore_that_shrinks_withdraws_what_comes_back_until_it_is_paid() {
     semaphore.resize(4).unwrap();
     assert_eq!((semaphore.limit(), semaphore.available()), (4, 0));
     let refusal = semaphore.try_acquire(1).unwrap_err();
-    assert_eq!(refusal.to_string(), "semaphore `test` refused: full (4 of 4)");
+    assert_eq!(refusal.to_string(), "semaphore `test` refused: full (8 of 4)");
     let mut waiter = waiter(&semaphore, 1);
     drop(held.split(4));
     assert_eq!((semaphore.available(), waiter.wakes()), (0, 0));

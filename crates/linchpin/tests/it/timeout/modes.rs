@@ -48,7 +48,7 @@ async fn t6_abandoned_work_goes_on_with_its_permit_and_is_counted() {
     let timeout = timeout(SECOND);
     let ctx = Context::root();
     let begun = Instant::now();
-    let permit = door.enter(&ctx).await.unwrap();
+    let permit = door.enter_owned(&ctx).await.unwrap();
     let work = async move {
         tokio::time::sleep(5 * SECOND).await;
         drop(permit);
@@ -56,11 +56,14 @@ async fn t6_abandoned_work_goes_on_with_its_permit_and_is_counted() {
     };
     let failed = timeout.abandon(&ctx, "report", work).await.unwrap_err();
     assert!(matches!(failed.kind(), FailedKind::TimedOut));
-    assert_eq!((begun.elapsed(), timeout.numbers().abandoned, door.free()), (SECOND, 1, 0));
+    assert_eq!(
+        (begun.elapsed(), timeout.numbers().abandoned, door.numbers().in_use),
+        (SECOND, 1, 1)
+    );
     tokio::time::sleep(3_999 * MS).await;
-    assert_eq!((timeout.numbers().abandoned, door.free()), (1, 0));
+    assert_eq!((timeout.numbers().abandoned, door.numbers().in_use), (1, 1));
     tokio::time::sleep(2 * MS).await;
-    assert_eq!((timeout.numbers().abandoned, door.free()), (0, 1));
+    assert_eq!((timeout.numbers().abandoned, door.numbers().in_use), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]

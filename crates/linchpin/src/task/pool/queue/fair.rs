@@ -13,7 +13,7 @@ const KEPT: usize = 1_024;
 pub(super) struct Levels<T> {
     queues: [VecDeque<T>; Priority::LEVELS],
     len: usize,
-    turns: Turns,
+    turns: Turns<{ Priority::LEVELS }>,
 }
 
 impl<T> Levels<T> {

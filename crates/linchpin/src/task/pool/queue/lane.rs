@@ -44,7 +44,7 @@ struct Line {
     len: usize,
     /// Those who were given a place and have not taken it yet.
     granted: BTreeSet<u64>,
-    turns: Turns,
+    turns: Turns<{ Priority::LEVELS }>,
     number: u64,
 }
 
