@@ -147,7 +147,7 @@ impl Core {
             if options.algorithm != state.options.algorithm {
                 self.due.store(due(&options, now), Release);
                 (state.carried, state.rtt) = (Sum::default(), None);
-                drop(self.samples.take());
+                self.samples.take();
             }
             state.options = options;
             if from != to {
