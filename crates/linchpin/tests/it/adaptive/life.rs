@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 use linchpin::context::Cause;
 use linchpin::error::Error;
 use linchpin::resilience::Outcome::Success;
-use linchpin::resilience::adaptive::{Adaptive, Algorithm, Options, Permit};
+use linchpin::resilience::adaptive::{Algorithm, Options, Permit};
 use linchpin::resilience::timeout::Timeout;
 use linchpin::resilience::{ByFailed, ByKind, ByResult, Classify, Failed, FailedKind, Outcome};
 use linchpin::time::Instant;
