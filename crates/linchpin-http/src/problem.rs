@@ -2,6 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
+use linchpin::resilience::Refusal;
 use linchpin::{Error, Kind};
 use serde::Serialize;
 
@@ -60,9 +61,14 @@ fn status(kind: Kind) -> StatusCode {
 }
 
 impl From<&Error> for Problem {
-    /// The error's kind and public text; what it wraps stays in the log.
+    /// The error's kind and public text; what it wraps stays in the log. The status is the kind's, or a
+    /// [`Refusal`]'s: 503 where something on this side is full.
     fn from(error: &Error) -> Self {
-        Self::new(error.kind(), error.public())
+        let kind = error.kind();
+        let refusal = error.find::<Refusal>().filter(|refusal| refusal.kind == kind);
+        let status = refusal.map_or(kind.http_status(), Refusal::http_status);
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self { code: kind.as_str(), ..Self::from_status(status, error.public()) }
     }
 }
 

@@ -6,8 +6,10 @@
 //!
 //! The id comes first, so that everything after can name it. The observer stands outside the panic boundary: it counts
 //! and logs the 500 that a panic became. The context is made last, so that its deadline measures the handler.
-//! [`stack`] applies all of them; each is usable alone with `axum::middleware::from_fn_with_state`.
+//! [`stack`] applies all of them; each is usable alone with `axum::middleware::from_fn_with_state`. So is [`bulkhead`], which
+//! belongs around some handlers and not around all.
 
+mod bulkhead;
 mod catch_panic;
 mod context;
 mod observe;
@@ -23,6 +25,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use linchpin::Context;
 
+pub use self::bulkhead::{Inside, bulkhead};
 pub use self::catch_panic::catch_panic;
 pub use self::context::{Ctx, ctx};
 pub use self::observe::{Observer, observe};

@@ -5,7 +5,7 @@ use linchpin_http::client::{
     SystemResolver,
 };
 use linchpin_http::lifecycle::{self, Guard, Lifecycle, Report};
-use linchpin_http::middleware::{Ctx, ErrorPage, Observer, RequestId, Stack, StackOptions};
+use linchpin_http::middleware::{Ctx, ErrorPage, Inside, Observer, RequestId, Stack, StackOptions};
 use linchpin_http::problem::Problem;
 use linchpin_http::server::{self, Serve, Server};
 
@@ -15,6 +15,6 @@ const _: () = {
     shared::<(AddressPolicy, Blocked, Client, ClientOptions, Exchange, Limits)>();
     shared::<(SendError, Subnet, SystemResolver)>();
     shared::<(lifecycle::Options, Guard, Lifecycle, Report)>();
-    shared::<(Ctx, ErrorPage<'_>, Observer, RequestId, Stack, StackOptions)>();
+    shared::<(Ctx, ErrorPage<'_>, Inside, Observer, RequestId, Stack, StackOptions)>();
     shared::<(Problem, server::Options, Serve<()>, Server)>();
 };

@@ -2,6 +2,7 @@
 
 mod address;
 mod auto_traits;
+mod bulkhead;
 mod client;
 mod drain;
 mod lifecycle;

@@ -19,6 +19,7 @@ const DROPPED: &[Row] = &[
     ("linchpin-data/src/sqlite/reader.rs", &["Reader::query"], "steps.rs"),
     ("linchpin-data/src/sqlite/writer.rs", &["Writer::submit", "Writer::submit_sized"], "steps.rs"),
     ("linchpin-http/src/client/mod.rs", &["Client::send"], "steps.rs"),
+    ("linchpin-http/src/middleware/bulkhead.rs", &["bulkhead"], "bulkhead.rs"),
     ("linchpin-http/src/lifecycle.rs", &["Lifecycle::finished"], "steps.rs"),
     ("linchpin-http/src/server/mod.rs", &["Serve::run", "Server::bind"], "steps.rs"),
     (

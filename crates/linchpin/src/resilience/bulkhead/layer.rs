@@ -29,7 +29,7 @@ pub struct Layer(Arc<Core>);
 /// gives the place up.
 ///
 /// The place is taken until the response is there, or the head of one with a body. For a body that is sent in pieces
-/// `linchpin_http::bulkhead` holds it to the end of that.
+/// `linchpin_http::middleware::bulkhead` holds it to the end of that.
 #[derive(Clone, Debug)]
 pub struct Confined<S> {
     service: S,
