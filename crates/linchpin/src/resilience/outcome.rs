@@ -51,6 +51,13 @@ pub trait Classify<T, E> {
         Again::of(self.classify(result))
     }
 
+    /// What `result` says of the callee's load, which is what a [`Throttle`](super::throttle::Throttle) counts: a failure
+    /// if it turned the call away or did not answer, a success if it took it on, be it that the call failed. By default
+    /// what [`classify`](Self::classify) says.
+    fn load(&self, result: Result<&T, &E>) -> Outcome {
+        self.classify(result)
+    }
+
     /// How long the callee asks to be left alone, if it does: a `Retry-After`, a pushback.
     fn retry_after(&self, _: Result<&T, &E>) -> Option<Duration> {
         None
@@ -89,6 +96,20 @@ impl Outcome {
             | Kind::Unimplemented
             | Kind::Unknown => Self::Failure,
             Kind::Cancelled | Kind::ResourceExhausted => Self::Ignored,
+            _ => Self::Success,
+        }
+    }
+
+    /// What an error of that kind says of the load of who answered with it.
+    ///
+    /// Turned away or left without an answer is who gets gRPC's `Unavailable`, `ResourceExhausted` or `DeadlineExceeded`
+    /// (HTTP's 503, 429, 504; a connection that is refused). Nothing is said by `Cancelled`. All others were taken on,
+    /// those that broke there, too.
+    #[must_use]
+    pub fn of_load(kind: Kind) -> Self {
+        match kind {
+            Kind::DeadlineExceeded | Kind::ResourceExhausted | Kind::Unavailable => Self::Failure,
+            Kind::Cancelled => Self::Ignored,
             _ => Self::Success,
         }
     }
@@ -158,6 +179,14 @@ impl<T> Classify<T, Error> for ByKind {
         }
     }
 
+    fn load(&self, result: Result<&T, &Error>) -> Outcome {
+        match result {
+            Ok(_) => Outcome::Success,
+            Err(error) if error.find::<Refusal>().is_some() => Outcome::Ignored,
+            Err(error) => Outcome::of_load(error.kind()),
+        }
+    }
+
     fn retry_after(&self, result: Result<&T, &Error>) -> Option<Duration> {
         result.err()?.find::<Refusal>()?.retry_after
     }
@@ -182,6 +211,16 @@ impl<T, E, C: Classify<T, E>> Classify<T, Failed<E>> for ByFailed<C> {
                 FailedKind::Refused(refusal) => Again::of_refusal(refusal),
                 FailedKind::TimedOut => Again::IfHarmless,
                 _ => Again::Never,
+            },
+        }
+    }
+
+    fn load(&self, result: Result<&T, &Failed<E>>) -> Outcome {
+        match result {
+            Ok(value) => self.0.load(Ok(value)),
+            Err(failed) => match failed.kind() {
+                FailedKind::Callee(error) => self.0.load(Err(error)),
+                _ => Outcome::of_failed(failed).unwrap_or(Outcome::Failure),
             },
         }
     }

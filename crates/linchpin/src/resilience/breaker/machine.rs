@@ -30,15 +30,6 @@ pub(super) struct Core {
     pub(super) state: Mutex<Locked>,
 }
 
-/// Where the time comes from.
-pub(super) trait Now: Copy {
-    fn now(self) -> Instant;
-}
-
-/// From the clock, each time it is asked.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Clock;
-
 /// What was let through.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Ticket {
@@ -111,18 +102,6 @@ impl Place {
 impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.counts().fmt(f)
-    }
-}
-
-impl Now for Instant {
-    fn now(self) -> Instant {
-        self
-    }
-}
-
-impl Now for Clock {
-    fn now(self) -> Instant {
-        Instant::now()
     }
 }
 

@@ -43,15 +43,16 @@ use std::sync::Arc;
 
 pub use self::layer::{Guarded, GuardedFuture, Layer};
 use self::locked::Standing;
-use self::machine::{Clock, Core, No, Now};
+use self::machine::{Core, No};
 use self::meters::Meters;
 pub use self::options::Options;
-use self::permit::Held;
 pub use self::permit::Permit;
 pub use self::registry::{Registry, RegistryOptions};
 pub use self::state::{Cause, Change, Numbers, State};
 use crate::context::Context;
 use crate::error::Kind;
+use crate::resilience::clock::{Clock, Now};
+use crate::resilience::held::Held;
 use crate::resilience::{
     BadOptions, ByResult, Classify, Failed, FailedKind, Outcome, Refusal, Snapshot,
 };

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::mem;
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::machine::{Clock, Core, Counts, Now, Ticket};
+use super::machine::{Core, Counts, Ticket};
 use crate::resilience::Outcome;
+use crate::resilience::clock::{Clock, Now};
+use crate::resilience::held::Held;
 use crate::time::Instant;
 
 /// A call that a [`Breaker`](super::Breaker) let through, and whose outcome it waits for.
@@ -17,23 +18,17 @@ use crate::time::Instant;
 /// only.
 #[must_use = "dropping the permit at once says that the call was ignored"]
 pub struct Permit<'a> {
-    core: Held<'a>,
+    core: Held<'a, Core>,
     ticket: Ticket,
     /// Made while a panic unwound, which is then none of its call.
     unwinding: bool,
     recorded: bool,
 }
 
-/// Saves two atomic operations where the breaker is at hand.
-pub(super) enum Held<'a> {
-    Borrowed(&'a Core),
-    Owned(Arc<Core>),
-}
-
 impl<'a> Permit<'a> {
     #[expect(clippy::inline_always, reason = "a few instructions that each call has")]
     #[inline(always)]
-    pub(super) fn new(core: Held<'a>, ticket: Ticket) -> Self {
+    pub(super) fn new(core: Held<'a, Core>, ticket: Ticket) -> Self {
         Self { core, ticket, unwinding: thread::panicking(), recorded: false }
     }
 
@@ -75,16 +70,6 @@ impl<'a> Permit<'a> {
         if let Held::Borrowed(_) = self.core {
             // Nothing of it needs to be dropped, and the compiler does not see that.
             mem::forget(self);
-        }
-    }
-}
-
-impl Held<'_> {
-    #[inline]
-    fn get(&self) -> &Core {
-        match self {
-            Self::Borrowed(core) => core,
-            Self::Owned(core) => core,
         }
     }
 }
