@@ -28,6 +28,8 @@
 //! What a policy lets in holds a permit. Dropping one gives back exactly what was taken and is `Ignored`, or `Failure`
 //! while a panic unwinds.
 //!
+//! How much it matters that a call is made at all, where some must go, is its [`Priority`].
+//!
 //! A duration has elapsed once `now - start >= duration`; a call is *slow* only if it took strictly longer.
 
 mod again;
@@ -42,6 +44,7 @@ mod held;
 pub mod limiter;
 mod news;
 mod outcome;
+mod priority;
 mod refusal;
 pub mod retry;
 mod snapshot;
@@ -52,5 +55,6 @@ pub use self::again::Again;
 pub use self::bad_options::BadOptions;
 pub use self::failed::{Failed, FailedKind};
 pub use self::outcome::{ByFailed, ByKind, ByResult, Classify, Outcome};
+pub use self::priority::Priority;
 pub use self::refusal::Refusal;
 pub use self::snapshot::Snapshot;
