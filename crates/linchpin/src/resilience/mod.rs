@@ -8,6 +8,7 @@
 //! | to stop waiting for what takes too long | [`timeout::Timeout`] |
 //! | to know when to try again | [`retry::Schedule`] |
 //! | to cap how many run at once | [`bulkhead::Bulkhead`] |
+//! | several of them around one call | [`stack::Stack`] |
 //! | to cap how many begin in some time | [`limiter::Limiter`], [`limiter::Keyed`] |
 //!
 //! # The words
@@ -48,6 +49,7 @@ mod priority;
 mod refusal;
 pub mod retry;
 mod snapshot;
+pub mod stack;
 pub mod throttle;
 pub mod timeout;
 

@@ -32,7 +32,7 @@ pub(super) struct Core {
 
 /// What was let through.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Ticket {
+pub(in crate::resilience) struct Ticket {
     pub(super) stamp: Stamp,
     /// Where it matters how long the call takes.
     pub(super) started: Option<Instant>,
@@ -105,6 +105,14 @@ impl fmt::Debug for Place {
     }
 }
 
+impl Ticket {
+    /// Whether it matters how long the call takes.
+    #[inline]
+    pub(in crate::resilience) fn is_timed(&self) -> bool {
+        self.started.is_some()
+    }
+}
+
 impl Core {
     pub(super) fn new(
         name: &'static str,
@@ -139,11 +147,15 @@ impl Core {
     }
 
     /// The call begins later than it was let through.
-    pub(super) fn begin_pending(&self, generation: u64, id: u64, from: Instant, to: Instant) {
-        let mut state = lock(&self.state);
-        if state.generation == generation {
-            state.pending.end(from, id);
-            state.pending.begin(to, id);
+    pub(super) fn begin(&self, ticket: &mut Ticket, now: Instant) {
+        let Some(started) = ticket.started else { return };
+        ticket.started = Some(now);
+        if let Counts::Pending(id) = ticket.place.counts() {
+            let mut state = lock(&self.state);
+            if state.generation == ticket.stamp.generation() {
+                state.pending.end(started, id);
+                state.pending.begin(now, id);
+            }
         }
     }
 
