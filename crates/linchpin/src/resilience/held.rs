@@ -1,20 +1,23 @@
-//! How a permit holds the policy that gave it.
+//! What a permit needs of the policy that gave it.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
-/// Saves two atomic operations where the policy is at hand.
+/// The part of a policy that its handles share. Saves two atomic operations where the policy is at hand.
 #[derive(Debug)]
 pub(super) enum Held<'a, T> {
     Borrowed(&'a T),
     Owned(Arc<T>),
 }
 
-impl<T> Held<'_, T> {
+impl<T> Deref for Held<'_, T> {
+    type Target = T;
+
     #[inline]
-    pub(super) fn get(&self) -> &T {
+    fn deref(&self) -> &T {
         match self {
-            Self::Borrowed(policy) => policy,
-            Self::Owned(policy) => policy,
+            Self::Borrowed(shared) => shared,
+            Self::Owned(shared) => shared,
         }
     }
 }

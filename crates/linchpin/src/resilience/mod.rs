@@ -8,6 +8,7 @@
 //! | to stop waiting for what takes too long | [`timeout::Timeout`] |
 //! | to know when to try again | [`retry::Schedule`] |
 //! | to cap how many run at once | [`bulkhead::Bulkhead`] |
+//! | to find out how many may run at once | [`adaptive::Adaptive`] |
 //! | several of them around one call | [`stack::Stack`] |
 //! | to cap how many begin in some time | [`limiter::Limiter`], [`limiter::Keyed`] |
 //!
@@ -33,6 +34,7 @@
 //!
 //! A duration has elapsed once `now - start >= duration`; a call is *slow* only if it took strictly longer.
 
+pub mod adaptive;
 mod again;
 mod bad_options;
 pub mod breaker;
@@ -48,6 +50,7 @@ mod outcome;
 mod priority;
 mod refusal;
 pub mod retry;
+mod samples;
 mod snapshot;
 pub mod stack;
 pub mod throttle;

@@ -51,11 +51,16 @@ pub trait Classify<T, E> {
         Again::of(self.classify(result))
     }
 
+    /// Whether the callee has too much to do: it timed out, or says so. By default nothing tells.
+    fn overloaded(&self, _: Result<&T, &E>) -> bool {
+        false
+    }
+
     /// What `result` says of the callee's load, which is what a [`Throttle`](super::throttle::Throttle) counts: a failure
-    /// if it turned the call away or did not answer, a success if it took it on, be it that the call failed. By default
-    /// what [`classify`](Self::classify) says.
+    /// if it turned the call away or did not answer, a success if it took it on. By default a failure if it is
+    /// [`overloaded`](Self::overloaded), else what [`classify`](Self::classify) says.
     fn load(&self, result: Result<&T, &E>) -> Outcome {
-        self.classify(result)
+        if self.overloaded(result) { Outcome::Failure } else { self.classify(result) }
     }
 
     /// How long the callee asks to be left alone, if it does: a `Retry-After`, a pushback.
@@ -96,20 +101,6 @@ impl Outcome {
             | Kind::Unimplemented
             | Kind::Unknown => Self::Failure,
             Kind::Cancelled | Kind::ResourceExhausted => Self::Ignored,
-            _ => Self::Success,
-        }
-    }
-
-    /// What an error of that kind says of the load of who answered with it.
-    ///
-    /// Turned away or left without an answer is who gets gRPC's `Unavailable`, `ResourceExhausted` or `DeadlineExceeded`
-    /// (HTTP's 503, 429, 504; a connection that is refused). Nothing is said by `Cancelled`. All others were taken on,
-    /// those that broke there, too.
-    #[must_use]
-    pub fn of_load(kind: Kind) -> Self {
-        match kind {
-            Kind::DeadlineExceeded | Kind::ResourceExhausted | Kind::Unavailable => Self::Failure,
-            Kind::Cancelled => Self::Ignored,
             _ => Self::Success,
         }
     }
@@ -179,11 +170,20 @@ impl<T> Classify<T, Error> for ByKind {
         }
     }
 
+    /// By its kind: `DeadlineExceeded`, `ResourceExhausted`, `Unavailable`. A refusal on this side says nothing.
+    fn overloaded(&self, result: Result<&T, &Error>) -> bool {
+        let full = [Kind::DeadlineExceeded, Kind::ResourceExhausted, Kind::Unavailable];
+        let says =
+            |error: &Error| full.contains(&error.kind()) && error.find::<Refusal>().is_none();
+        result.is_err_and(says)
+    }
+
+    /// A call that fails for another reason was taken on.
     fn load(&self, result: Result<&T, &Error>) -> Outcome {
-        match result {
-            Ok(_) => Outcome::Success,
-            Err(error) if error.find::<Refusal>().is_some() => Outcome::Ignored,
-            Err(error) => Outcome::of_load(error.kind()),
+        match self.classify(result) {
+            _ if self.overloaded(result) => Outcome::Failure,
+            Outcome::Ignored => Outcome::Ignored,
+            _ => Outcome::Success,
         }
     }
 
@@ -211,6 +211,18 @@ impl<T, E, C: Classify<T, E>> Classify<T, Failed<E>> for ByFailed<C> {
                 FailedKind::Refused(refusal) => Again::of_refusal(refusal),
                 FailedKind::TimedOut => Again::IfHarmless,
                 _ => Again::Never,
+            },
+        }
+    }
+
+    fn overloaded(&self, result: Result<&T, &Failed<E>>) -> bool {
+        match result {
+            Ok(value) => self.0.overloaded(Ok(value)),
+            Err(failed) => match failed.kind() {
+                FailedKind::Callee(error) => self.0.overloaded(Err(error)),
+                FailedKind::TimedOut => true,
+                FailedKind::Ended(ended) => Outcome::of_end(ended) == Outcome::Failure,
+                _ => false,
             },
         }
     }

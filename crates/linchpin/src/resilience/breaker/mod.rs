@@ -303,7 +303,7 @@ impl<C> Breaker<C> {
                 Err(no) => return Err(self.refusal(no)),
             },
         };
-        Ok(Permit::new(Held::Borrowed(&self.core), ticket))
+        Ok(Permit::new(Held::Borrowed(&*self.core), ticket))
     }
 
     fn own(&self, clock: impl Now) -> Result<Permit<'static>, Refusal> {

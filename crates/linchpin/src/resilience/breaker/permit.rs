@@ -48,7 +48,7 @@ impl<'a> Permit<'a> {
 
     /// The call begins only now: what it has waited for in a queue on this side does not make it slow.
     pub fn begin(&mut self, now: Instant) {
-        self.core.get().begin(&mut self.ticket, now);
+        self.core.begin(&mut self.ticket, now);
     }
 
     /// Whether the call is one of the few that decide whether the breaker closes.
@@ -61,7 +61,7 @@ impl<'a> Permit<'a> {
     #[inline(always)]
     pub(super) fn end(mut self, outcome: Outcome, hint: Option<Duration>, clock: impl Now) {
         self.recorded = true;
-        self.core.get().end(self.ticket, outcome, hint, clock);
+        self.core.end(self.ticket, outcome, hint, clock);
         if let Held::Borrowed(_) = self.core {
             // Nothing of it needs to be dropped, and the compiler does not see that.
             mem::forget(self);
@@ -73,7 +73,7 @@ impl Drop for Permit<'_> {
     #[inline]
     fn drop(&mut self) {
         if !self.recorded {
-            abandoned(self.core.get(), self.ticket, self.unwinding);
+            abandoned(&self.core, self.ticket, self.unwinding);
         }
     }
 }
@@ -89,7 +89,7 @@ fn abandoned(core: &Core, ticket: Ticket, unwinding: bool) {
 impl fmt::Debug for Permit<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Permit")
-            .field("breaker", &self.core.get().name)
+            .field("breaker", &self.core.name)
             .field("is_probe", &self.is_probe())
             .finish_non_exhaustive()
     }

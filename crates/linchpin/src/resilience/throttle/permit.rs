@@ -42,13 +42,13 @@ impl<'a> Permit<'a> {
 
     /// The call begins only now: what it has waited for in a queue on this side does not make it late.
     pub fn begin(&mut self, now: Instant) {
-        self.core.get().begin(&mut self.ticket, now);
+        self.core.begin(&mut self.ticket, now);
     }
 
     #[inline]
     pub(super) fn end(mut self, outcome: Outcome, clock: impl Now) {
         self.recorded = true;
-        self.core.get().end(self.ticket, outcome, clock);
+        self.core.end(self.ticket, outcome, clock);
     }
 }
 
@@ -58,13 +58,13 @@ impl Drop for Permit<'_> {
         if !self.recorded {
             let panicked = thread::panicking() && !self.unwinding;
             let outcome = if panicked { Outcome::Failure } else { Outcome::Ignored };
-            self.core.get().end(self.ticket, outcome, Clock);
+            self.core.end(self.ticket, outcome, Clock);
         }
     }
 }
 
 impl fmt::Debug for Permit<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit").field("throttle", &self.core.get().name).finish_non_exhaustive()
+        f.debug_struct("Permit").field("throttle", &self.core.name).finish_non_exhaustive()
     }
 }
