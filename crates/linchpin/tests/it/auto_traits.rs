@@ -8,7 +8,7 @@ use linchpin::error::{Error, Kind, Panicked, catch_async};
 use linchpin::resilience::breaker::{self, Breaker, Registry};
 use linchpin::resilience::bulkhead::{self, Bulkhead, Permit};
 use linchpin::resilience::limiter::{
-    self, Decision, Keyed, KeyedOptions, Limiter, Rate, Reservation,
+    self, Decision, IpKey, Keyed, KeyedOptions, Limiter, Rate, Reservation,
 };
 use linchpin::resilience::retry::{self, Attempt, Budget, Jitter, Pace, Retry, Schedule};
 use linchpin::resilience::timeout::{self, Timeout};
@@ -45,7 +45,7 @@ const _: () = {
     shared::<(retry::Options, Retry, retry::Layer, Attempt<'_>, Budget, Pace)>();
     shared::<(Timeout, timeout::Layer, timeout::Numbers)>();
     shared::<(limiter::Options, Limiter, limiter::Layer, Rate, Decision, Reservation)>();
-    shared::<(Keyed<String>, KeyedOptions)>();
+    shared::<(Keyed<String>, Keyed<IpKey>, KeyedOptions)>();
     shared::<(Jitter, Schedule, BadOptions, Failed<Error>, FailedKind<Error>, Refusal)>();
     shared::<(pool::Options, Pool, BlockingPool, Handle<u8>, NotSubmitted<u8>)>();
     shared::<(Report, Unstarted)>();

@@ -20,6 +20,7 @@
 mod core;
 mod counting;
 mod decision;
+mod ip;
 mod keyed;
 mod keys;
 mod layer;
@@ -42,6 +43,7 @@ use std::time::Duration;
 use self::core::Core;
 pub use self::decision::Decision;
 use self::decision::{No, Slot};
+pub use self::ip::IpKey;
 pub use self::keyed::{Keyed, KeyedOptions};
 pub use self::layer::{Layer, Limited, LimitedFuture};
 pub use self::options::Options;
