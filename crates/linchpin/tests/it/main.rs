@@ -49,6 +49,7 @@ mod semaphore;
 mod sentinel;
 mod singleflight;
 mod source;
+mod stack;
 mod steps;
 mod stream;
 mod striped;

@@ -29,6 +29,7 @@ const DROPPED: &[Row] = &[
     ("linchpin/src/error/panic.rs", &["catch_async"], "steps.rs"),
     ("linchpin/src/resilience/breaker/mod.rs", &["Breaker::call"], "breaker/life.rs"),
     ("linchpin/src/resilience/retry/mod.rs", &["Retry::call"], "retry/life.rs"),
+    ("linchpin/src/resilience/stack/mod.rs", &["Stack::call"], "stack/life.rs"),
     (
         "linchpin/src/resilience/timeout/mod.rs",
         &["Timeout::call", "Timeout::wait"],

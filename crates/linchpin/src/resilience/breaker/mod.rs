@@ -32,6 +32,7 @@ mod pending;
 mod permit;
 mod probes;
 mod registry;
+mod stacked;
 mod state;
 mod tally;
 mod transit;
@@ -43,7 +44,8 @@ use std::sync::Arc;
 
 pub use self::layer::{Guarded, GuardedFuture, Layer};
 use self::locked::Standing;
-use self::machine::{Clock, Core, No, Now};
+pub(super) use self::machine::{Clock, Ticket};
+use self::machine::{Core, No, Now};
 use self::meters::Meters;
 pub use self::options::Options;
 use self::permit::Held;
@@ -354,6 +356,13 @@ const POLICY: &str = "breaker";
 impl<C: Clone> Clone for Breaker<C> {
     fn clone(&self) -> Self {
         Self { core: self.core.clone(), classify: self.classify.clone() }
+    }
+}
+
+/// How it is set.
+impl<C> fmt::Display for Breaker<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        lock(&self.core.state).options.fmt(f)
     }
 }
 

@@ -53,12 +53,7 @@ impl<'a> Permit<'a> {
 
     /// The call begins only now: what it has waited for in a queue on this side does not make it slow.
     pub fn begin(&mut self, now: Instant) {
-        if let Some(started) = self.ticket.started {
-            if let Counts::Pending(id) = self.ticket.place.counts() {
-                self.core.get().begin_pending(self.ticket.stamp.generation(), id, started, now);
-            }
-            self.ticket.started = Some(now);
-        }
+        self.core.get().begin(&mut self.ticket, now);
     }
 
     /// Whether the call is one of the few that decide whether the breaker closes.
