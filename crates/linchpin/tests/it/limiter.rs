@@ -8,6 +8,7 @@ mod life;
 mod other;
 mod random;
 mod rules;
+mod shared;
 
 use std::time::Duration;
 
