@@ -2,7 +2,8 @@
 
 use crate::harness::Operation;
 use crate::{
-    resilience_breaker, resilience_limiter, resilience_retry, resilience_stack, resilience_timeout,
+    resilience_breaker, resilience_limiter, resilience_retry, resilience_stack, resilience_store,
+    resilience_timeout,
 };
 
 /// Every row that the harness measures.
@@ -10,6 +11,7 @@ pub fn operations() -> Vec<Operation> {
     let parts = [
         resilience_breaker::operations(),
         resilience_limiter::operations(),
+        resilience_store::operations(),
         resilience_retry::operations(),
         resilience_timeout::operations(),
         resilience_stack::operations(),
