@@ -77,7 +77,9 @@ impl CountStore for Planted {
         match self.0 {
             Plant::AddsUp => {
                 let mut others = self.1.exchange(&told).await?;
-                others.iter_mut().for_each(|counts| counts.calls *= 2);
+                for counts in &mut others {
+                    counts.calls *= 2;
+                }
                 return Ok(others);
             }
             Plant::ForgetsNobody => told.forget_after = HOUR,

@@ -156,7 +156,7 @@ async fn several_rates_are_taken_together_and_who_refuses_is_told() {
     assert_eq!(drain(&limiter).await, 2);
     let refusal = refused(take(&limiter).await);
     assert_eq!((refusal.used, refusal.limit), (5, 5));
-    assert_eq!(refusal.retry_after, Some(Duration::from_mins(12) - ms(10_000)));
+    assert_eq!(refusal.retry_after, Some(Duration::from_secs(12 * 60 - 10)));
 }
 
 // L13
