@@ -9,7 +9,7 @@ use linchpin::resilience::breaker::{self, Breaker, Registry};
 use linchpin::resilience::bulkhead::{self, Bulkhead, Permit};
 use linchpin::resilience::limiter::shared::{Memory, Shared};
 use linchpin::resilience::limiter::{
-    self, Decision, Keyed, KeyedOptions, Limiter, Rate, Reservation,
+    self, Decision, IpKey, Keyed, KeyedOptions, Limiter, Rate, Reservation,
 };
 use linchpin::resilience::retry::{self, Attempt, Budget, Jitter, Pace, Retry, Schedule};
 use linchpin::resilience::throttle::{self, Throttle};
@@ -50,9 +50,9 @@ const _: () = {
     shared::<(throttle::Options, Throttle, throttle::Permit<'_>, throttle::Layer)>();
     shared::<(Timeout, timeout::Layer, timeout::Numbers)>();
     shared::<(limiter::Options, Limiter, limiter::Layer, Rate, Decision, Reservation)>();
-    shared::<(Keyed<String>, KeyedOptions)>();
     shared::<(Shared, Shared<Memory>, limiter::shared::Options, limiter::shared::Numbers)>();
     shared::<(limiter::shared::Answer, limiter::shared::Quota, limiter::shared::Visit<'_>)>();
+    shared::<(Keyed<String>, Keyed<IpKey>, KeyedOptions)>();
     shared::<Priority>();
     shared::<(Jitter, Schedule, BadOptions, Failed<Error>, FailedKind<Error>, Refusal)>();
     shared::<(pool::Options, Pool, BlockingPool, Handle<u8>, NotSubmitted<u8>)>();

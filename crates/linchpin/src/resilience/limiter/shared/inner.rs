@@ -123,7 +123,8 @@ impl<S> Inner<S> {
         answer: &Answer,
         by_store: bool,
     ) -> Result<Decision, Failed> {
-        let limit = visit.quotas().get(answer.quota).map_or(0, Quota::burst);
+        let quota = visit.quotas().get(answer.quota);
+        let limit = quota.map_or(0, Quota::burst);
         let Left { remaining, wait_us, reset_us } = answer.left;
         let wait = wait_us.saturating_mul(1000);
         if !answer.passed {
@@ -134,14 +135,17 @@ impl<S> Inner<S> {
         let wait = if visit.cost() == 0 { 0 } else { wait };
         self.pass(visit.cost(), wait, by_store);
         let reset = reset_us.saturating_mul(1000);
-        Ok(Decision { limit, room: remaining.into(), unit: 1, reset, wait })
+        let window = quota.map_or(0, |quota| quota.pace.allowance);
+        Ok(Decision { limit, room: remaining.into(), unit: 1, reset, window, wait })
     }
 
     /// Nobody has counted: all is left.
     pub(super) fn open(&self, visit: &Visit<'_>) -> Decision {
         self.pass(visit.cost(), 0, false);
-        let limit = visit.quotas().iter().map(Quota::burst).min().unwrap_or(0);
-        Decision { limit, room: limit.into(), unit: 1, reset: 0, wait: 0 }
+        let least = visit.quotas().iter().min_by_key(|quota| quota.burst());
+        let limit = least.map_or(0, Quota::burst);
+        let window = least.map_or(0, |quota| quota.pace.allowance);
+        Decision { limit, room: limit.into(), unit: 1, reset: 0, window, wait: 0 }
     }
 
     fn pass(&self, cost: u32, wait: u64, by_store: bool) {
