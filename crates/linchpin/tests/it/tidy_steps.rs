@@ -25,7 +25,6 @@ const DROPPED: &[Row] = &[
         "rate/migrating.rs",
     ),
     ("linchpin-http/src/client/mod.rs", &["Client::send"], "steps.rs"),
-    ("linchpin-http/src/middleware/bulkhead.rs", &["bulkhead"], "bulkhead.rs"),
     ("linchpin-http/src/lifecycle.rs", &["Lifecycle::finished"], "steps.rs"),
     ("linchpin-http/src/server/mod.rs", &["Serve::run", "Server::bind"], "steps.rs"),
     (
@@ -134,8 +133,9 @@ const DROPPED: &[Row] = &[
     ("linchpin/src/task/tracker.rs", &["Tracker::wait"], "steps.rs"),
 ];
 
-/// Waits that a test drops without their being called by name: `middleware::stack` puts them around a handler.
+/// Waits that a test drops without their being called by name: `middleware::stack` puts them around a handler, or the test.
 const AROUND: &[Row] = &[
+    ("linchpin-http/src/middleware/bulkhead.rs", &["bulkhead"], "bulkhead.rs"),
     ("linchpin-http/src/middleware/catch_panic.rs", &["catch_panic"], "steps.rs"),
     ("linchpin-http/src/middleware/context.rs", &["ctx"], "steps.rs"),
     ("linchpin-http/src/middleware/observe.rs", &["observe"], "steps.rs"),
