@@ -3,7 +3,7 @@
 use crossbeam_utils::CachePadded;
 
 use super::decision::{Decision, No, Slot, Ticket};
-use super::machine::Machine as _;
+use super::machine::{Kept as _, Machine as _};
 use super::pace::Pace;
 use crate::shim::atomic::Ordering::{AcqRel, Acquire, Release};
 use crate::shim::atomic::{AtomicBool, AtomicU32, AtomicU64};
