@@ -7,6 +7,7 @@
 //! | to stop waiting for what takes too long | [`timeout::Timeout`] |
 //! | to know when to try again | [`retry::Schedule`] |
 //! | to cap how many run at once | [`bulkhead::Bulkhead`] |
+//! | to find out how many may run at once | [`adaptive::Adaptive`] |
 //! | several of them around one call | [`stack::Stack`] |
 //! | to cap how many begin in some time | [`limiter::Limiter`], [`limiter::Keyed`] |
 //!
@@ -32,17 +33,20 @@
 //!
 //! A duration has elapsed once `now - start >= duration`; a call is *slow* only if it took strictly longer.
 
+pub mod adaptive;
 mod again;
 mod bad_options;
 pub mod breaker;
 pub mod bulkhead;
 mod failed;
+mod held;
 pub mod limiter;
 mod news;
 mod outcome;
 mod priority;
 mod refusal;
 pub mod retry;
+mod samples;
 mod snapshot;
 pub mod stack;
 pub mod timeout;

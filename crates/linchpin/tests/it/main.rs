@@ -1,5 +1,6 @@
 //! What the toolkit's vocabulary promises.
 
+mod adaptive;
 mod auto_traits;
 mod batch;
 mod bell;

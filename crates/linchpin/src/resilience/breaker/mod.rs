@@ -48,12 +48,12 @@ pub(super) use self::machine::{Clock, Ticket};
 use self::machine::{Core, No, Now};
 use self::meters::Meters;
 pub use self::options::Options;
-use self::permit::Held;
 pub use self::permit::Permit;
 pub use self::registry::{Registry, RegistryOptions};
 pub use self::state::{Cause, Change, Numbers, State};
 use crate::context::Context;
 use crate::error::Kind;
+use crate::resilience::held::Held;
 use crate::resilience::{
     BadOptions, ByResult, Classify, Failed, FailedKind, Outcome, Refusal, Snapshot,
 };
@@ -302,7 +302,7 @@ impl<C> Breaker<C> {
                 Err(no) => return Err(self.refusal(no)),
             },
         };
-        Ok(Permit::new(Held::Borrowed(&self.core), ticket))
+        Ok(Permit::new(Held::Borrowed(&*self.core), ticket))
     }
 
     fn own(&self, clock: impl Now) -> Result<Permit<'static>, Refusal> {
