@@ -26,11 +26,11 @@ pub fn table(plan: &Plan, reports: &[Report]) -> String {
             report;
         let recovers = recovers.map_or("never".to_owned(), |seconds| format!("{seconds} s"));
         let p99 = format!("{} ms", p99.as_millis());
-        // A string takes whatever is written.
-        let _ = writeln!(
+        writeln!(
             text,
             "{name:<10} {before:>8.0} {storm:>8.0} {after:>8.0} {load:>7.2} {p99:>9} {wasted:>8} {recovers:>9}"
-        );
+        )
+        .expect("a string takes whatever is written");
     }
     text
 }
