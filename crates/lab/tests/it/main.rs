@@ -23,7 +23,7 @@ fn a_naive_retry_makes_a_storm_worse_and_a_budget_does_not() {
     let [none, naive, retry, stack] =
         ["none", "naive", "retry", "stack"].map(|name| report(name, 1));
     assert!(naive.load > 2.0 * none.load, "{} against {}", naive.load, none.load);
-    assert!(retry.load < 1.35 * none.load, "{} against {}", retry.load, none.load);
+    assert!(retry.load < 1.5 * none.load, "{} against {}", retry.load, none.load);
     assert!(naive.goodput[2] < none.goodput[2], "what comes after it, too");
     assert!(stack.recovers.is_some_and(|seconds| seconds <= 10), "{:?}", stack.recovers);
     assert!(stack.goodput[1] >= none.goodput[1]);
