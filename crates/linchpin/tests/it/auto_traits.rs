@@ -8,7 +8,7 @@ use linchpin::error::{Error, Kind, Panicked, catch_async};
 use linchpin::resilience::breaker::{self, Breaker, Registry};
 use linchpin::resilience::bulkhead::{self, Bulkhead, Permit};
 use linchpin::resilience::limiter::{
-    self, Decision, Keyed, KeyedOptions, Limiter, Rate, Reservation,
+    self, Decision, IpKey, Keyed, KeyedOptions, Limiter, Rate, Reservation,
 };
 use linchpin::resilience::retry::{self, Attempt, Budget, Jitter, Pace, Retry, Schedule};
 use linchpin::resilience::throttle::{self, Throttle};
@@ -47,7 +47,7 @@ const _: () = {
     shared::<(throttle::Options, Throttle, throttle::Permit<'_>, throttle::Layer)>();
     shared::<(Timeout, timeout::Layer, timeout::Numbers)>();
     shared::<(limiter::Options, Limiter, limiter::Layer, Rate, Decision, Reservation)>();
-    shared::<(Keyed<String>, KeyedOptions)>();
+    shared::<(Keyed<String>, Keyed<IpKey>, KeyedOptions)>();
     shared::<Priority>();
     shared::<(Jitter, Schedule, BadOptions, Failed<Error>, FailedKind<Error>, Refusal)>();
     shared::<(pool::Options, Pool, BlockingPool, Handle<u8>, NotSubmitted<u8>)>();
