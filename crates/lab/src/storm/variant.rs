@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use linchpin::Result;
 use linchpin::resilience::BadOptions;
+use linchpin::resilience::adaptive;
 use linchpin::resilience::breaker;
 use linchpin::resilience::limiter::{self, Rate};
 use linchpin::resilience::retry::{self, Budget, Jitter, Schedule};
 use linchpin::resilience::stack::{Builder, Stack};
+use linchpin::resilience::throttle;
 
 use super::Plan;
 
@@ -58,6 +60,12 @@ pub fn variants() -> Vec<Variant> {
             ..plain
         },
         Variant {
+            name: "throttle",
+            what: "an adaptive throttle in each client",
+            client: |builder| Ok(builder.throttle(by_load())),
+            ..plain
+        },
+        Variant {
             name: "limiter",
             what: "a client begins eight calls a second at most",
             client: |builder| {
@@ -69,6 +77,12 @@ pub fn variants() -> Vec<Variant> {
             name: "bulkhead",
             what: "a client has two calls under way at most",
             client: |builder| Ok(builder.bulkhead(2)),
+            ..plain
+        },
+        Variant {
+            name: "adaptive",
+            what: "the service finds out by itself how many it can let in",
+            server: |builder, _| builder.adaptive(adaptive::Options::default().max(1_000)),
             ..plain
         },
         Variant {
@@ -100,6 +114,11 @@ fn naive() -> Result<retry::Options, BadOptions> {
 /// A client makes five calls a second: ten of them are two seconds.
 fn by_share() -> breaker::Options {
     breaker::Options::default().time_window(Duration::from_secs(10)).min_calls(10)
+}
+
+/// The default looks back two minutes, which is longer than the storm.
+fn by_load() -> throttle::Options {
+    throttle::Options::default().window(Duration::from_secs(20))
 }
 
 impl Variant {

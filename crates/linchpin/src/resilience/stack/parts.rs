@@ -45,20 +45,20 @@ impl<C> Parts<C> {
     pub(super) fn each(&self) -> Vec<Shown> {
         let Self { role, retry, throttle, breaker, limiter, adaptive, bulkhead, timeout, .. } =
             self;
-        let adaptive = || Shown::of(adaptive, Adaptive::snapshot);
+        let adaptive = || Shown::of(adaptive.as_ref(), Adaptive::snapshot);
         let (early, late) = match role {
             Role::Client => (None, adaptive()),
             Role::Server => (adaptive(), None),
         };
         let all = [
-            Shown::of(retry, Retry::snapshot),
-            Shown::of(throttle, Throttle::snapshot),
-            Shown::of(breaker, Breaker::snapshot),
+            Shown::of(retry.as_ref(), Retry::snapshot),
+            Shown::of(throttle.as_ref(), Throttle::snapshot),
+            Shown::of(breaker.as_ref(), Breaker::snapshot),
             early,
-            Shown::of(limiter, Limiter::snapshot),
+            Shown::of(limiter.as_ref(), Limiter::snapshot),
             late,
-            Shown::of(bulkhead, Bulkhead::snapshot),
-            Shown::of(timeout, Timeout::snapshot),
+            Shown::of(bulkhead.as_ref(), Bulkhead::snapshot),
+            Shown::of(timeout.as_ref(), Timeout::snapshot),
         ];
         all.into_iter().flatten().collect()
     }
@@ -71,8 +71,8 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    fn of<P: fmt::Display>(policy: &Option<P>, look: fn(&P) -> Snapshot) -> Option<Self> {
-        let policy = policy.as_ref()?;
+    fn of<P: fmt::Display>(policy: Option<&P>, look: fn(&P) -> Snapshot) -> Option<Self> {
+        let policy = policy?;
         Some(Self { snapshot: look(policy), words: policy.to_string() })
     }
 }
