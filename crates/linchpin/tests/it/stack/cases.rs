@@ -249,32 +249,25 @@ async fn each_part_hears_of_an_end_in_its_own_words() {
             .unwrap()
     };
     let ctx = Context::root();
-    // name, what the callee does, (failures of the breaker, accepted, requests, limit)
-    let rows: [(&str, u32, Result<u8, Error>, (u64, u64, u64, u32)); 4] = [
-        ("well", 0, Ok(1), (0, 1, 1, 20)),
-        ("an error of its own", 0, Err(Error::new(Kind::Internal, "broken")), (1, 1, 1, 20)),
-        ("overloaded", 0, Err(Error::new(Kind::Unavailable, "busy")), (1, 0, 1, 18)),
-        ("too slow", 2, Ok(1), (1, 0, 1, 18)),
-    ];
-    for (name, takes, answer, expected) in rows {
+    // What the callee does: how long it takes, how it fails. Failures of the breaker, what the throttle takes for accepted,
+    // the limit.
+    for (name, takes, fails, expected) in [
+        ("well", 0, None, (0, 1, 20)),
+        ("an error of its own", 0, Some(Kind::Internal), (1, 1, 20)),
+        ("overloaded", 0, Some(Kind::Unavailable), (1, 0, 18)),
+        ("too slow", 2, None, (1, 0, 18)),
+    ] {
         let plain = build();
         let stack = plain.classified(ByKind);
-        let answer = RefCell::new(Some(answer));
-        drop(
-            stack
-                .call(&ctx, |_| {
-                    let answer = answer.take().unwrap();
-                    async move {
-                        tokio::time::sleep(takes * SECOND).await;
-                        answer
-                    }
-                })
-                .await,
-        );
+        let result = stack.call(&ctx, |_| async move {
+            tokio::time::sleep(takes * SECOND).await;
+            fails.map_or(Ok(1), |kind| Err(Error::new(kind, "no")))
+        });
+        assert_eq!(result.await.is_ok(), name == "well", "{name}");
         let failures = plain.breaker().unwrap().numbers().failures;
         let seen = plain.throttle().unwrap().numbers();
         let limit = plain.adaptive().unwrap().numbers().limit;
-        assert_eq!((failures, seen.accepted, seen.requests, limit), expected, "{name}");
+        assert_eq!((failures, seen.accepted, limit), expected, "{name}");
         assert_eq!(plain.adaptive().unwrap().numbers().inflight, 0);
     }
 }
