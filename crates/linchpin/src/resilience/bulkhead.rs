@@ -132,10 +132,6 @@ impl Bulkhead {
         self.places.refusal("no place")
     }
 
-    pub(super) fn name(&self) -> &'static str {
-        self.name
-    }
-
     /// It as people look at it.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
