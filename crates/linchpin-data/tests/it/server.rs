@@ -142,12 +142,11 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if self.child.is_some() {
+            self.thaw();
+        }
         if let Some(mut child) = self.child.take() {
-            let hard = if self.which == Which::Redis { "KILL" } else { "QUIT" };
-            for process in std::iter::once(child.id()) {
-                signal(process, "CONT");
-                signal(process, hard);
-            }
+            signal(child.id(), if self.which == Which::Redis { "KILL" } else { "QUIT" });
             drop(child.wait());
         }
     }
