@@ -31,7 +31,9 @@ impl Server {
         let folder = tempfile::Builder::new().prefix("lp-").tempdir_in("/tmp").expect("a folder");
         let mut server = Self { which, folder, child: None };
         if which == Which::Postgres {
-            run(as_postgres("chown").args(["postgres", server.path()]), "chown");
+            if is_root() {
+                run(Command::new("chown").args(["postgres", server.path()]), "chown");
+            }
             server.init();
         }
         server.up();
@@ -140,12 +142,11 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if self.child.is_some() {
+            self.thaw();
+        }
         if let Some(mut child) = self.child.take() {
-            let hard = if self.which == Which::Redis { "KILL" } else { "QUIT" };
-            for process in std::iter::once(child.id()) {
-                signal(process, "CONT");
-                signal(process, hard);
-            }
+            signal(child.id(), if self.which == Which::Redis { "KILL" } else { "QUIT" });
             drop(child.wait());
         }
     }
@@ -182,14 +183,18 @@ fn with_us(program: &str) -> Command {
 
 /// The same as somebody who may run Postgres, which root may not.
 fn as_postgres(program: &str) -> Command {
-    let us = Command::new("id").arg("-u").output().expect("run id");
-    if us.stdout.trim_ascii() != b"0" || program == "chown" {
+    if !is_root() {
         return with_us(program);
     }
     let mut command = Command::new("setpriv");
     command.args(["--reuid", "postgres", "--regid", "postgres", "--init-groups"]);
     command.args(["--pdeathsig", "KILL", program]);
     command
+}
+
+fn is_root() -> bool {
+    let us = Command::new("id").arg("-u").output().expect("run id");
+    us.stdout.trim_ascii() == b"0"
 }
 
 /// Debian keeps Postgres's programs out of the path.

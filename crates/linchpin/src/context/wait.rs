@@ -132,8 +132,10 @@ impl Context {
 impl Context {
     /// [`run`](Self::run) for who has just looked whether the context has ended: `work` is polled in any case, so an end
     /// came while it ran.
+    #[inline]
     pub(crate) fn run_on<F: Future>(&self, work: F) -> Run<'_, F> {
-        Run { begun: true, ..Run::new(self, work) }
+        // Made at once and not changed: it is large, and each copy of it costs.
+        Run { ended: Cancelled::new(self), until: None, begun: true, work: Some(work) }
     }
 }
 
@@ -176,10 +178,12 @@ impl<F: Future> Future for Run<'_, F> {
 // ===== impl Cancelled =====
 
 impl<'a> Cancelled<'a> {
+    #[inline]
     pub(super) fn new(context: &'a Context) -> Self {
         Self::timed(context, true)
     }
 
+    #[inline]
     fn timed(context: &'a Context, timed: bool) -> Self {
         Self { context, entry: None, left: (0, 0), timed }
     }

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use metrics::{
-    Counter, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, SharedString, Unit,
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata,
+    SharedString, Unit,
 };
 
 /// Counts where the function says, by the key of what is counted. Everything else is lost.
@@ -94,4 +95,76 @@ impl metrics::Recorder for Meters {
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
         Histogram::from_arc(Arc::new(Cell(self.cell(key))))
     }
+}
+
+/// Calls the function at whatever is told.
+pub(crate) struct Listener<F>(Arc<Heard<F>>);
+
+struct Heard<F>(F);
+
+impl<F: Fn() + Send + Sync + 'static> Listener<F> {
+    pub(crate) fn new(hears: F) -> Self {
+        Self(Arc::new(Heard(hears)))
+    }
+}
+
+impl<F: Fn()> CounterFn for Heard<F> {
+    fn increment(&self, _: u64) {
+        self.0();
+    }
+
+    fn absolute(&self, _: u64) {
+        self.0();
+    }
+}
+
+impl<F: Fn()> GaugeFn for Heard<F> {
+    fn increment(&self, _: f64) {
+        self.0();
+    }
+
+    fn decrement(&self, _: f64) {
+        self.0();
+    }
+
+    fn set(&self, _: f64) {
+        self.0();
+    }
+}
+
+impl<F: Fn()> HistogramFn for Heard<F> {
+    fn record(&self, _: f64) {
+        self.0();
+    }
+}
+
+impl<F: Fn() + Send + Sync + 'static> metrics::Recorder for Listener<F> {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::from_arc(self.0.clone())
+    }
+
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(self.0.clone())
+    }
+
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::from_arc(self.0.clone())
+    }
+}
+
+/// One that panics each time, and how often it has.
+pub(crate) fn panicking() -> (impl metrics::Recorder, Arc<AtomicU64>) {
+    let panics = Arc::new(AtomicU64::new(0));
+    let counted = panics.clone();
+    let listener = Listener::new(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        panic!("a recorder that panics");
+    });
+    (listener, panics)
 }

@@ -70,6 +70,24 @@ pub(crate) fn flying() -> usize {
     task::live().iter().filter(is_one).count()
 }
 
+/// B6: elsewhere who waits wakes itself at each poll, two million times a second.
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_flight_sleeps_meanwhile() {
+    let (group, calls, ctx) = (group(), Calls::default(), Context::root());
+    let mut polls = 0;
+    let leads = group.run(&ctx, "key", |_| calls.work(1_000));
+    let mut waits = std::pin::pin!(group.run(&ctx, "key", |_| calls.work(1_000)));
+    let waits = std::future::poll_fn(|cx| {
+        polls += 1;
+        waits.as_mut().poll(cx)
+    });
+    let (one, two) = tokio::join!(leads, waits);
+    assert_eq!((one.unwrap(), two.unwrap(), calls.count()), (1, 1, 1));
+    // Both are one task: polled at first, and when the flight has landed.
+    assert!(polls <= 4, "{polls} polls");
+}
+
+/// B7: elsewhere a hundred misses are a hundred calls.
 #[tokio::test(start_paused = true)]
 async fn a_hundred_callers_at_once_make_one_call() {
     let (group, calls) = (group(), Calls::default());

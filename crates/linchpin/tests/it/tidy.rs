@@ -11,7 +11,7 @@ use crate::catalogue::root;
 use crate::source::{relative, sources};
 
 /// Which of our crates each crate may depend on in its ordinary dependencies.
-const DIRECTION: [(&str, &[&str]); 9] = [
+const DIRECTION: [(&str, &[&str]); 10] = [
     ("linchpin", &[]),
     ("linchpin-http", &["linchpin"]),
     ("linchpin-data", &["linchpin"]),
@@ -33,6 +33,7 @@ const DIRECTION: [(&str, &[&str]); 9] = [
             "relay",
         ],
     ),
+    ("lab", &["linchpin", "linchpin-http", "linchpin-data", "linchpin-security"]),
     (
         "bench",
         &["linchpin", "linchpin-http", "linchpin-data", "linchpin-security", "linchpin-testing"],

@@ -161,6 +161,10 @@ impl Core {
         Ok(())
     }
 
+    pub(super) fn options(&self) -> Options {
+        lock(&self.state).options.clone()
+    }
+
     pub(super) fn numbers(&self) -> Numbers {
         let Full { inside, limit } = self.gate.look();
         let state = lock(&self.state);

@@ -28,6 +28,7 @@ mod meters;
 mod model;
 mod options;
 mod permit;
+mod stacked;
 mod state;
 
 use std::fmt;
@@ -39,6 +40,7 @@ pub use self::laws::{Estimator, Sample, envoy};
 pub use self::layer::{Layer, Measured, MeasuredFuture};
 pub use self::options::{Algorithm, Options};
 pub use self::permit::Permit;
+pub(super) use self::stacked::Ticket;
 pub use self::state::{Ending, Numbers};
 use crate::context::Context;
 use crate::resilience::held::Held;
@@ -261,6 +263,13 @@ const POLICY: &str = "adaptive";
 impl<C: Clone> Clone for Adaptive<C> {
     fn clone(&self) -> Self {
         Self { core: self.core.clone(), of: self.of, classify: self.classify.clone() }
+    }
+}
+
+/// How it is set.
+impl<C> fmt::Display for Adaptive<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.core.options().fmt(f)
     }
 }
 

@@ -1,5 +1,6 @@
 //! How an adaptive limit is set.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::resilience::BadOptions;
@@ -254,5 +255,17 @@ impl Options {
             return wrong(format!("partitions with a share of {sum} together; 1.0 is the whole"));
         }
         Ok(())
+    }
+}
+
+/// Its rule and its bounds: "by gradient, from 1 to 200".
+impl fmt::Display for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rule = match self.algorithm {
+            Algorithm::Aimd => "by drops",
+            Algorithm::Gradient2 => "by gradient",
+            Algorithm::Vegas => "by queue",
+        };
+        write!(f, "{rule}, from {} to {}", self.least(), self.most())
     }
 }

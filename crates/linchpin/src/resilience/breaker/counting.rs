@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::machine::{Core, Counts, Place, Recorded, Ticket};
-use super::tally::{Call, Rule, Shape, Tally};
+use super::tally::{Call, Chunk, Rule, Shape, Tally};
 use super::word::{Stamp, Word};
 use crate::resilience::Outcome;
 use crate::resilience::clock::Now;
@@ -12,7 +12,8 @@ use crate::shim::{Fault, lock, planted};
 use crate::time::Instant;
 
 impl Core {
-    /// Counts a success while all is well, which needs no judgement; `false`, and nothing is counted, in all other cases.
+    /// Counts a success that needs no judgement: while all is well, or where it can only lower the share of failures.
+    /// `false`, and nothing is counted, in all other cases.
     #[expect(clippy::inline_always, reason = "a few instructions that each call has")]
     #[inline(always)]
     fn count_quietly(&self, ticket: Ticket, clock: impl Now) -> bool {
@@ -28,6 +29,8 @@ impl Core {
             word.with_one_more()
         } else if count == room && frame.quiet_wraps() != 0 {
             word.with_count(1)
+        } else if Chunk::calls_in(count) < frame.steady_room() {
+            word.with_count(Chunk::with_success(count))
         } else {
             return false;
         };
@@ -57,18 +60,22 @@ impl Core {
         clock: impl Now,
     ) {
         if outcome != Outcome::Success || !self.count_quietly(ticket, clock) {
-            self.end_otherwise(ticket, outcome, hint, clock);
+            let Ticket { stamp, started, place } = ticket;
+            self.end_otherwise((stamp.0, started), place, outcome, hint, clock);
         }
     }
 
+    /// With the ticket in pieces, or it would need a place in memory on the other way, too.
     #[inline(never)]
     fn end_otherwise(
         &self,
-        ticket: Ticket,
+        (stamp, started): (u64, Option<Instant>),
+        place: Place,
         outcome: Outcome,
         hint: Option<Duration>,
         clock: impl Now,
     ) {
+        let ticket = Ticket { stamp: Stamp(stamp), started, place };
         let (recorded, took) = match ticket.started {
             None => (self.record(&ticket, outcome, hint, clock), None),
             Some(started) => {

@@ -181,8 +181,8 @@ impl Locked {
         Word::new(phase, self.epoch, count)
     }
 
-    /// The frame that belongs to it.
-    pub(super) fn frame(&self) -> word::Numbers {
+    /// The frame that belongs to the word with that count.
+    pub(super) fn frame(&self, count: u64) -> word::Numbers {
         if !self.counts() {
             let (_, used, limit, until) = self.refusing();
             return word::Numbers {
@@ -202,8 +202,10 @@ impl Locked {
             | numbers.run;
         let is_quiet = trouble == 0 && !pending;
         let shape = Shape(numbers.shape);
+        let is_steady = slow.is_none() && !shape.is_by_time() && shape.is_steady(count, &numbers);
         let numbers = word::Numbers {
             stamp: Stamp::new(self.generation, slow.is_some(), pending).0,
+            steady_room: if is_steady { shape.room() } else { 0 },
             quiet_room: if is_quiet { shape.room() } else { 0 },
             quiet_wraps: (is_quiet && shape.is_full(numbers.calls)).into(),
             ..numbers

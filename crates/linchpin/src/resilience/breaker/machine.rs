@@ -123,7 +123,7 @@ impl Core {
     ) -> Self {
         meters.born();
         let locked = Locked::new(options, now);
-        let frame = || Frame::new(locked.frame());
+        let frame = || Frame::new(locked.frame(0));
         Self {
             name,
             key,

@@ -7,6 +7,7 @@ use metrics::{Counter, Gauge, Histogram};
 use super::machine::{No, Recorded};
 use super::state::{Change, State};
 use crate::resilience::Outcome;
+use crate::resilience::news::{told, told_often};
 
 /// For one breaker, or for all of a registry: a key is no label.
 #[derive(Debug)]
@@ -40,25 +41,29 @@ impl Meters {
     }
 
     pub(super) fn born(&self) {
-        self.states[State::Closed as usize].increment(1);
+        told(|| self.states[State::Closed as usize].increment(1));
     }
 
     pub(super) fn gone(&self, state: State) {
-        self.states[state as usize].decrement(1);
+        told(|| self.states[state as usize].decrement(1));
     }
 
     #[inline]
     pub(super) fn refused(&self, name: &'static str, no: &No) {
-        self.refused.increment(1);
-        tracing::debug!(breaker = name, cause = %no.cause, retry_after = ?no.retry_after, "refused");
+        told_often(|| {
+            self.refused.increment(1);
+            tracing::debug!(breaker = name, cause = %no.cause, retry_after = ?no.retry_after, "refused");
+        });
     }
 
     #[inline]
     pub(super) fn succeeded(&self, took: Option<Duration>) {
-        self.successes.increment(1);
-        if let Some(took) = took {
-            self.seconds.record(took);
-        }
+        told_often(|| {
+            self.successes.increment(1);
+            if let Some(took) = took {
+                self.seconds.record(took);
+            }
+        });
     }
 
     pub(super) fn ended(
@@ -68,18 +73,21 @@ impl Meters {
         recorded: Recorded,
         took: Option<Duration>,
     ) {
-        match (recorded, outcome) {
-            (Recorded::Stale, _) => self.stale.increment(1),
-            (_, Outcome::Failure) => self.failures.increment(1),
-            (_, Outcome::Ignored) => self.ignored.increment(1),
-            (_, Outcome::Success) => self.successes.increment(1),
-        }
-        if let Some(took) = took {
-            self.seconds.record(took);
-        }
-        if recorded != Recorded::Counted {
-            seldom(name, outcome, recorded);
-        }
+        let counter = match (recorded, outcome) {
+            (Recorded::Stale, _) => &self.stale,
+            (_, Outcome::Failure) => &self.failures,
+            (_, Outcome::Ignored) => &self.ignored,
+            (_, Outcome::Success) => &self.successes,
+        };
+        told_often(|| {
+            counter.increment(1);
+            if let Some(took) = took {
+                self.seconds.record(took);
+            }
+            if recorded != Recorded::Counted {
+                seldom(name, outcome, recorded);
+            }
+        });
     }
 
     pub(super) fn changed(&self, name: &'static str, key: Option<&str>, change: &Change) {

@@ -141,14 +141,18 @@ impl<C> Breaker<C> {
         ctx.check()?;
         let permit = self.admit_by(Clock)?;
         // A context that never ends needs nobody who looks whether it has.
-        let outcome = if ctx.never_ends() { Ok(work().await) } else { ctx.run_on(work()).await };
-        match outcome {
-            Ok(result) => conclude(&self.classify, permit, result),
-            Err(ended) => {
-                permit.record(Outcome::of_end(&ended));
-                Err(ended.into())
+        let result = if ctx.never_ends() {
+            work().await
+        } else {
+            match ctx.run_on(work()).await {
+                Ok(result) => result,
+                Err(ended) => {
+                    permit.record(Outcome::of_end(&ended));
+                    return Err(ended.into());
+                }
             }
-        }
+        };
+        conclude(&self.classify, permit, result)
     }
 
     /// The same for work that does not wait.
@@ -165,9 +169,27 @@ impl<C> Breaker<C> {
     where
         C: Classify<T, E>,
     {
-        match self.admit_by(Clock) {
-            Ok(permit) => conclude(&self.classify, permit, work()),
-            Err(refusal) => Err(refusal.into()),
+        match self.core.pass(Clock) {
+            Some(ticket) => {
+                let permit = Permit::new(Held::Borrowed(&self.core), ticket);
+                conclude(&self.classify, permit, work())
+            }
+            None => self.call_otherwise(work),
+        }
+    }
+
+    /// The same for a call that nobody lets through at once, which comes back to no place of those that are.
+    #[inline(never)]
+    fn call_otherwise<T, E>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, Failed<E>>
+    where
+        C: Classify<T, E>,
+    {
+        match self.core.admit_otherwise(Clock.now()) {
+            Ok(ticket) => {
+                let permit = Permit::new(Held::Borrowed(&self.core), ticket);
+                conclude(&self.classify, permit, work())
+            }
+            Err(no) => Err(self.refusal(no).into()),
         }
     }
 

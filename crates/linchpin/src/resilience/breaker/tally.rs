@@ -128,6 +128,18 @@ impl Shape {
         Some(chunk.pack(self.length()))
     }
 
+    /// Whether a success more, from `count` in the word on, cannot open: there are enough calls to be judged, not too many
+    /// have failed, and the call that leaves the window for it can only take a failure along. By count, without a mind
+    /// for slow calls.
+    pub(super) fn is_steady(self, count: u64, numbers: &Numbers) -> bool {
+        let newest = Chunk::of(count, self.length()).failures;
+        let oldest = numbers.tail_failures & mask(self.tail());
+        let failures = numbers.failures + pop(newest.into()) + pop(oldest);
+        numbers.calls >= numbers.min_calls
+            && (failures < numbers.failure_floor
+                || (failures as f64 / numbers.calls as f64) < f64::from_bits(numbers.failure_ratio))
+    }
+
     /// What is in the window with `count` in the word.
     #[inline]
     pub(super) fn tally(self, count: u64, frame: &Frame) -> Tally {
@@ -262,6 +274,19 @@ impl Chunk {
             failures: ((count >> 6) & bits) as u32,
             slow: if length == 32 { 0 } else { ((count >> (6 + length)) & bits) as u32 },
         }
+    }
+
+    /// How many calls such a count holds.
+    #[inline]
+    pub(super) fn calls_in(count: u64) -> u64 {
+        count & 63
+    }
+
+    /// Such a count with a call more that succeeded, where there is room and no mind for slow calls: the older failures
+    /// move up.
+    #[inline]
+    pub(super) fn with_success(count: u64) -> u64 {
+        ((count & !63) << 1) | ((count & 63) + 1)
     }
 
     #[inline]

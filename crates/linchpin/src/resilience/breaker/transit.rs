@@ -226,7 +226,7 @@ impl Core {
     pub(super) fn publish(&self, state: &mut Locked, count: u64) -> Word {
         state.epoch += 1;
         let word = state.word(count);
-        self.frames[word.frame()].write(&state.frame());
+        self.frames[word.frame()].write(&state.frame(count));
         if planted(Fault::BreakerPublishesUnseen) {
             let last = self.word.load(Relaxed);
             self.word.store(word.0, Relaxed);

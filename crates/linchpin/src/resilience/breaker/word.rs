@@ -136,6 +136,9 @@ frame! {
     quiet_room,
     /// Not zero: if there is no room then, the calls in the word may be forgotten, since the window is full of such calls.
     quiet_wraps,
+    /// By count, while a success can only lower the share of failures: so many calls of the word are counted without a
+    /// judgement if they succeed. Otherwise zero.
+    steady_room,
     /// How the count is laid out: a `Shape`.
     shape,
     /// Open: when it ends. Full: when a probe has taken too long. Counting by time: when the bucket ends; by count: never.

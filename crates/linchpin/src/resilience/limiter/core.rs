@@ -5,7 +5,7 @@ use super::decision::{Decision, No, Slot, Ticket};
 use super::machine::{Kept as _, Machine as _};
 use super::meters::Meters;
 use super::options::{Options, Plan};
-use super::paced::Paced;
+use super::paced::{Paced, Short};
 use super::rate::Rate;
 use super::reservation::Home;
 use crate::resilience::BadOptions;
@@ -56,6 +56,15 @@ impl Core {
             settings: Mutex::new((rate, options)),
             engine,
         })
+    }
+
+    /// As [`take`](Self::take) for most of those who do not wait.
+    #[inline]
+    pub(super) fn pass(&self, now: Instant, cost: u32) -> Result<Decision, Short> {
+        match &self.engine {
+            Engine::Paced(paced) => paced.pass(now.to_bits(), cost),
+            Engine::Counted(_) => Err(Short::Unsure),
+        }
     }
 
     #[inline]

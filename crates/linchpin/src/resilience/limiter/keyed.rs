@@ -22,11 +22,12 @@ use crate::resilience::{BadOptions, Failed, Refusal, Snapshot};
 use crate::shim::{Mutex, lock};
 use crate::time::Instant;
 
-/// A limiter for each key, which forgets a key as soon as it has nothing to remember of it. Clones share the keys.
+/// A limiter for each key, which forgets keys that it has nothing to remember of. Clones share the keys.
 ///
-/// A key whose whole limit is free again is the same as one that never came, so it is let go of: a few buckets are looked
-/// at for each key that comes, and all by [`prune`](Self::prune). No task and no timer does it, so that keys of the last
-/// burst stay until others come.
+/// A key whose whole limit is free again is the same as one that never came, so it is let go of. That is done by those who
+/// bring new keys: each looks at a few buckets for keys that have been over for 10 s, before a table grows all of those
+/// leave it, and where there is no room for more keys 10 s are not waited for. [`prune`](Self::prune) lets go of all that
+/// are over at once. No task and no timer does it, so that keys of the last burst stay until others come.
 ///
 /// Bounded: beyond [`max_keys`](KeyedOptions::max_keys) at a time new keys share one bucket, as if they were one key.
 /// Those who are known go on as before, and whoever makes up keys limits others who do.
@@ -205,7 +206,24 @@ impl<K: Eq + Hash> Keyed<K> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + fmt::Display + ?Sized,
     {
-        Ok(self.take(now, key, cost, 0)?.0.decision)
+        let inner = &*self.inner;
+        match table!(inner, |keys| keys.pass(key, now.to_bits(), cost)) {
+            Some(decision) => {
+                inner.meters.passed();
+                Ok(decision)
+            }
+            None => self.try_otherwise(now, key, cost),
+        }
+    }
+
+    /// Refuses; looks; brings a new key.
+    #[inline(never)]
+    fn try_otherwise<Q>(&self, now: Instant, key: &Q, cost: u32) -> Result<Decision, Refusal>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + fmt::Display + ?Sized,
+    {
+        self.take(now, key, cost, 0).map(|(slot, _)| slot.decision)
     }
 
     /// Lets nothing of `key` pass before `until`. It is remembered until then, whether there is room or not.
@@ -217,7 +235,6 @@ impl<K: Eq + Hash> Keyed<K> {
         table!(self.inner, |keys| keys.penalize(key, until.to_bits(), &self.inner.key_meters));
     }
 
-    #[inline]
     fn take<Q>(
         &self,
         now: Instant,
@@ -337,7 +354,8 @@ impl<K: Eq + Hash + Send + Sync> Home for Seat<K> {
 // ===== impl KeyedOptions =====
 
 impl KeyedOptions {
-    /// The most keys that are remembered at a time, of those that have not got their whole limit back. Default: 1,000,000.
+    /// The most keys that are remembered at a time. Default: 1,000,000. Those that have their whole limit back make room
+    /// for others.
     #[must_use]
     pub fn max_keys(mut self, keys: usize) -> Self {
         self.max_keys = keys;

@@ -59,9 +59,13 @@ type Hasher = std::hash::BuildHasherDefault<std::hash::DefaultHasher>;
 /// Keys that left. They are dropped when no lock is held.
 type Gone<K> = SmallVec<[K; LOOKS]>;
 
-/// How many buckets are looked at for each key that comes. A table is at least a third full when it has just grown, so
-/// the hand is faster than those who come.
+/// How many buckets are looked at for each key that comes.
 const LOOKS: usize = 8;
+/// And if there is no room for it.
+const LOOKS_FOR_ROOM: usize = 64;
+/// For how long a key that is over is kept while there is room, in nanoseconds: who comes often, and seldom enough to have
+/// its whole limit each time, costs no entry each time.
+const KEPT: u64 = 10_000_000_000;
 /// A table of so few buckets is not worth shrinking.
 const SMALL: usize = 64;
 
@@ -135,8 +139,7 @@ impl<K: Hash + Eq, M: Kept> Keys<K, M> {
         let mut state = shard.plan.fresh();
         let made = visit(&shard.plan, shard.version, &mut state)?;
         let Some(ours) = ours else { return Ok((made, Place::Own)) };
-        shard.sweep(now, LOOKS, &mut gone);
-        self.count.fetch_sub(gone.len(), Relaxed);
+        self.make_room(shard, now, &mut gone);
         let is_room = self.enter();
         if is_room {
             let hasher = |entry: &(K, M::State)| self.hasher.hash_one(&entry.0);
@@ -151,6 +154,23 @@ impl<K: Hash + Eq, M: Kept> Keys<K, M> {
         }
         let Overflow { plan, version, state } = &mut *lock(&self.overflow);
         visit(plan, *version, state).map(|made| (made, Place::Overflow))
+    }
+
+    /// Lets go of some keys that were over long ago, and of all of them before a table grows; if there is no room for more
+    /// keys, of some that are over.
+    fn make_room(&self, shard: &mut Shard<K, M>, now: u64, gone: &mut Gone<K>) {
+        let long_ago = now.saturating_sub(KEPT);
+        if self.len() >= self.most {
+            shard.sweep(now, LOOKS_FOR_ROOM, gone);
+        } else if shard.table.len() == shard.table.capacity() {
+            shard.sweep(long_ago, shard.table.num_buckets(), gone);
+            // It is worth a look at all only if many come before the next one.
+            let room = shard.table.capacity() / 4;
+            shard.table.reserve(room, |(key, _)| self.hasher.hash_one(key));
+        } else {
+            shard.sweep(long_ago, LOOKS, gone);
+        }
+        self.count.fetch_sub(gone.len(), Relaxed);
     }
 
     /// Counts one more, if there is room.
@@ -174,20 +194,31 @@ impl<K: Hash + Eq, M: Kept> Keys<K, M> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
+        if self.penalize_locked(key, penalize) {
+            meters.came();
+        }
+    }
+
+    /// Whether it has not been there.
+    fn penalize_locked<Q>(&self, key: &Q, penalize: impl Fn(&M, &mut M::State)) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
         let (hash, ours) = (self.hasher.hash_one(key), key.to_owned());
         let Shard { plan, version, table, .. } = &mut *lock(self.shard(hash));
         // Older tickets are void: to give one back would take the penalty back, too.
         *version += 1;
         if let Some((_, state)) = table.find_mut(hash, |(other, _)| other.borrow() == key) {
             penalize(plan, state);
-            return;
+            return false;
         }
         let mut state = plan.fresh();
         penalize(plan, &mut state);
         let hasher = |entry: &(K, M::State)| self.hasher.hash_one(&entry.0);
         table.insert_unique(hash, (ours, state), hasher);
         self.count.fetch_add(1, Relaxed);
-        meters.came();
+        true
     }
 
     /// Looks at all keys and lets go of those that are fresh; how many went.
@@ -221,8 +252,20 @@ impl<K: Hash + Eq, M: Kept> Keys<K, M> {
 }
 
 impl<K: Hash + Eq, M: Machine> Keys<K, M> {
-    /// As [`Machine::take`] on the state of `key`.
+    /// As [`Machine::pass`] on the state of `key`, and `None` if it is not there.
     #[inline]
+    pub(super) fn pass<Q>(&self, key: &Q, now: u64, cost: u32) -> Option<Decision>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let hash = self.hasher.hash_one(key);
+        let Shard { plan, table, .. } = &mut *lock(self.shard(hash));
+        let (_, state) = table.find_mut(hash, |(other, _)| other.borrow() == key)?;
+        plan.pass(state, now, cost)
+    }
+
+    /// As [`Machine::take`] on the state of `key`.
     pub(super) fn take<Q>(
         &self,
         key: &Q,

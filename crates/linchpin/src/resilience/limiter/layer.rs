@@ -46,8 +46,16 @@ pin_project! {
     enum State<S, R, F, E> {
         Calling { #[pin] work: F },
         Refused { failed: Option<Failed<E>> },
-        Waiting { nap: Nap, turn: Option<Reservation>, ready: Option<(S, R)> },
+        // Apart: most calls do not wait, and all are moved.
+        Waiting { wait: Box<Wait<S, R>> },
     }
+}
+
+/// For a turn, with what is called then.
+struct Wait<S, R> {
+    nap: Nap,
+    turn: Option<Reservation>,
+    ready: Option<(S, R)>,
 }
 
 impl Layer {
@@ -77,8 +85,11 @@ where
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        let core = &self.limiter.core;
-        let state = match self.limiter.take(Instant::now(), 1, core.max_wait()) {
+        let (core, now) = (&self.limiter.core, Instant::now());
+        if self.limiter.passes(now) {
+            return LimitedFuture { state: State::Calling { work: self.service.call(request) } };
+        }
+        let state = match self.limiter.take(now, 1, core.max_wait()) {
             Err(refusal) => State::Refused { failed: Some(refusal.into()) },
             Ok(slot) if slot.decision.wait == 0 => {
                 State::Calling { work: self.service.call(request) }
@@ -87,7 +98,8 @@ where
                 let turn = Some(Reservation::new(slot, core.clone()));
                 let clone = self.service.clone();
                 let ready = std::mem::replace(&mut self.service, clone);
-                State::Waiting { nap: Nap::default(), turn, ready: Some((ready, request)) }
+                let ready = Some((ready, request));
+                State::Waiting { wait: Box::new(Wait { nap: Nap::default(), turn, ready }) }
             }
         };
         LimitedFuture { state }
@@ -110,7 +122,8 @@ where
                 StateProj::Refused { failed } => {
                     return Poll::Ready(Err(failed.take().expect("polled after its end")));
                 }
-                StateProj::Waiting { nap, turn, ready } => {
+                StateProj::Waiting { wait } => {
+                    let Wait { nap, turn, ready } = &mut **wait;
                     let at = turn.as_ref().expect("polled after a panic").at();
                     ready!(nap.poll(at, cx));
                     turn.take().expect("looked at").keep();

@@ -21,6 +21,14 @@ pub(super) trait Machine: Kept {
     fn take(&self, state: &mut Self::State, now: u64, cost: u32, max_wait: u64)
     -> Result<Slot, No>;
 
+    /// The same for who does not wait and gives nothing back: `None`, and nothing is taken, if it does not pass now, and
+    /// where [`take`](Self::take) knows better.
+    #[inline]
+    fn pass(&self, state: &mut Self::State, now: u64, cost: u32) -> Option<Decision> {
+        let slot = if cost == 0 { None } else { self.take(state, now, cost, 0).ok() };
+        slot.map(|slot| slot.decision)
+    }
+
     /// What there is.
     fn look(&self, state: &Self::State, now: u64) -> Decision;
 

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram};
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
 
-use super::decision::No;
+use super::decision::{Cause, No};
+use crate::resilience::news::{told, told_often};
 
 /// For one limiter, or for all keys of one: a key is no label.
 #[derive(Debug)]
@@ -34,11 +37,17 @@ impl Meters {
         }
     }
 
+    /// Passes at once.
+    #[inline]
+    pub(super) fn passed(&self) {
+        told_often(|| self.passed.increment(1));
+    }
+
     /// Passes, after such a wait.
     #[inline]
     pub(super) fn granted(&self, name: &'static str, wait: u64) {
         if wait == 0 {
-            self.passed.increment(1);
+            self.passed();
         } else {
             self.waits(name, wait);
         }
@@ -46,16 +55,27 @@ impl Meters {
 
     fn waits(&self, name: &'static str, wait: u64) {
         let wait = Duration::from_nanos(wait);
-        self.waited.increment(1);
-        self.seconds.record(wait);
-        tracing::trace!(limiter = name, ?wait, "has a turn");
+        told(|| {
+            self.waited.increment(1);
+            self.seconds.record(wait);
+            tracing::trace!(limiter = name, ?wait, "has a turn");
+        });
     }
 
     #[inline]
     pub(super) fn refused(&self, name: &'static str, no: &No) {
-        self.refused.increment(1);
-        tracing::debug!(limiter = name, cause = ?no.cause, retry_after = ?Duration::from_nanos(no.retry_after), "refused");
+        told_often(|| self.refused.increment(1));
+        if LevelFilter::current() >= Level::DEBUG {
+            tell(name, no.cause, no.retry_after);
+        }
     }
+}
+
+/// Apart, so that a refusal which nobody hears of needs no place for what would be told.
+#[cold]
+fn tell(name: &'static str, cause: Cause, retry_after: u64) {
+    let retry_after = Duration::from_nanos(retry_after);
+    told(|| tracing::debug!(limiter = name, ?cause, ?retry_after, "refused"));
 }
 
 impl KeyMeters {
@@ -68,24 +88,28 @@ impl KeyMeters {
     }
 
     pub(super) fn came(&self) {
-        self.keys.increment(1);
+        told(|| self.keys.increment(1));
     }
 
     pub(super) fn went(&self, keys: usize) {
         if keys > 0 {
-            self.keys.decrement(keys as f64);
-            self.pruned.increment(keys as u64);
+            told(|| {
+                self.keys.decrement(keys as f64);
+                self.pruned.increment(keys as u64);
+            });
         }
     }
 
     /// The limiter of keys itself went.
     pub(super) fn gone(&self, keys: usize) {
-        self.keys.decrement(keys as f64);
+        told(|| self.keys.decrement(keys as f64));
     }
 
     #[cold]
     pub(super) fn overflowed(&self, name: &'static str, max_keys: usize) {
-        self.overflowed.increment(1);
-        tracing::debug!(limiter = name, max_keys, "no room for a key: it shares a bucket");
+        told(|| {
+            self.overflowed.increment(1);
+            tracing::debug!(limiter = name, max_keys, "no room for a key: it shares a bucket");
+        });
     }
 }

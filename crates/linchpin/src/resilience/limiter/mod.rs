@@ -44,13 +44,14 @@ use std::time::Duration;
 
 use self::core::Core;
 pub use self::decision::Decision;
-use self::decision::No;
 pub(super) use self::decision::Slot;
+use self::decision::{Cause, No};
 pub use self::ip::IpKey;
 pub use self::keyed::{Keyed, KeyedOptions};
 pub use self::layer::{Layer, Limited, LimitedFuture};
 pub use self::options::Options;
 use self::options::{LONGEST, nanos};
+use self::paced::Short;
 pub use self::rate::Rate;
 use self::refuse::{POLICY, refusal};
 use self::reservation::Home as _;
@@ -116,7 +117,8 @@ impl Limiter {
     ///
     /// If that is not left; `retry_after` says how long to wait if nobody comes meanwhile. A cost above
     /// [`limit`](Decision::limit) is of kind `InvalidArgument` and has no `retry_after`: it can never pass.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a few instructions that each visit has")]
+    #[inline(always)]
     pub fn try_acquire(&self, cost: u32) -> Result<Decision, Refusal> {
         self.try_acquire_at(Instant::now(), cost)
     }
@@ -126,10 +128,32 @@ impl Limiter {
     /// # Errors
     ///
     /// As [`try_acquire`](Self::try_acquire).
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a few instructions that each visit has")]
+    #[inline(always)]
     pub fn try_acquire_at(&self, now: Instant, cost: u32) -> Result<Decision, Refusal> {
-        let taken = self.visit(now, cost, 0).map(|slot| slot.decision);
-        taken.map_err(|no| self.refuse(&no, false))
+        match self.core.pass(now, cost) {
+            Ok(decision) => {
+                self.core.meters.passed();
+                Ok(decision)
+            }
+            Err(Short::Spent { limit, wait }) => Err(self.spent(limit, wait)),
+            Err(Short::Unsure) => self.try_otherwise(now, cost),
+        }
+    }
+
+    #[inline(never)]
+    fn spent(&self, limit: u32, wait: u64) -> Refusal {
+        let no = No { cause: Cause::Spent, retry_after: wait, used: limit.into(), limit };
+        self.refuse(&no, false)
+    }
+
+    /// Looks; asks those who count; refuses more than what is left.
+    #[inline(never)]
+    fn try_otherwise(&self, now: Instant, cost: u32) -> Result<Decision, Refusal> {
+        match self.visit(now, cost, 0) {
+            Ok(slot) => Ok(slot.decision),
+            Err(no) => Err(self.refuse(&no, false)),
+        }
     }
 
     /// Takes `cost` for a time that is at most `max_wait` ahead.
@@ -282,6 +306,16 @@ impl Limiter {
 
     // ----- inside
 
+    /// Whether one passes at once, as nearly all do; nothing is taken if not, nor told.
+    #[inline]
+    fn passes(&self, now: Instant) -> bool {
+        let passes = self.core.pass(now, 1).is_ok();
+        if passes {
+            self.core.meters.passed();
+        }
+        passes
+    }
+
     fn take(&self, now: Instant, cost: u32, max_wait: u64) -> Result<Slot, Refusal> {
         self.visit(now, cost, max_wait).map_err(|no| self.refuse(&no, max_wait > 0))
     }
@@ -296,6 +330,7 @@ impl Limiter {
         Ok(slot)
     }
 
+    #[inline]
     fn refuse(&self, no: &No, patient: bool) -> Refusal {
         self.core.meters.refused(self.core.name, no);
         refusal(self.core.name, None, no, patient)

@@ -31,6 +31,11 @@ impl Pace {
         Self { interval, allowance, reciprocal: u64::MAX / interval, limit, smooth }
     }
 
+    /// How far the word of who passes at once may be ahead.
+    pub(super) fn lead(&self) -> u64 {
+        if self.smooth { 0 } else { self.allowance }
+    }
+
     /// Where a cost above zero comes to.
     #[inline]
     pub(super) fn step(&self, word: u64, now: u64, cost: u32, max_wait: u64) -> Result<Step, No> {
@@ -47,7 +52,11 @@ impl Pace {
         if wait <= max_wait.min(queue) {
             return Ok(Step { at, after });
         }
-        let used = self.units(paid - now).min(u64::from(self.limit));
+        let owed = paid - now;
+        // Of those who cost one all end here: less than a unit is left.
+        let is_spent = owed > self.allowance - self.interval;
+        let limit = u64::from(self.limit);
+        let used = if is_spent { limit } else { self.units(owed).min(limit) };
         let (cause, retry_after) =
             if wait > max_wait { (Cause::Spent, wait) } else { (Cause::QueueFull, wait - queue) };
         Err(No { cause, retry_after, used, limit: self.limit })
@@ -123,6 +132,19 @@ impl Machine for Pace {
         let ticket = Ticket { before: *word, after: step.after, ..Ticket::default() };
         *word = step.after;
         Ok(Slot { at: step.at, ticket, decision: self.decision(step.after, now, step.at - now) })
+    }
+
+    #[inline]
+    fn pass(&self, word: &mut u64, now: u64, cost: u32) -> Option<Decision> {
+        // A cost of zero is one less than none.
+        if self.smooth || cost.wrapping_sub(1) >= self.limit {
+            return None;
+        }
+        let after = (*word).max(now) + u64::from(cost) * self.interval;
+        let room = (now + self.allowance).checked_sub(after)?;
+        *word = after;
+        let (limit, unit, window) = (self.limit, self.interval, self.allowance);
+        Some(Decision { limit, room, unit, reset: after - now, window, wait: 0 })
     }
 
     #[inline]

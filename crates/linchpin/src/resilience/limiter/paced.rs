@@ -1,6 +1,8 @@
 //! The word of one limiter, which all change at once, and the numbers it is judged by.
 
-use super::decision::{No, Slot, Ticket};
+use crossbeam_utils::CachePadded;
+
+use super::decision::{Decision, No, Slot, Ticket};
 use super::machine::{Kept as _, Machine as _};
 use super::pace::Pace;
 use crate::shim::atomic::Ordering::{AcqRel, Acquire, Release};
@@ -11,26 +13,38 @@ use crate::shim::{Fault, Mutex, lock, planted};
 /// finds it odd waits for the lock, and who has read numbers of two versions reads again.
 #[derive(Debug)]
 pub(super) struct Paced {
-    word: AtomicU64,
+    /// Apart from the numbers, which nobody writes.
+    word: CachePadded<AtomicU64>,
     version: AtomicU64,
     interval: AtomicU64,
     allowance: AtomicU64,
     reciprocal: AtomicU64,
     limit: AtomicU32,
     smooth: AtomicBool,
+    /// The allowance, but nothing for a leaky bucket: how far the word of who passes at once may be ahead.
+    lead: AtomicU64,
     writer: Mutex<()>,
+}
+
+/// Why nothing passed at once.
+pub(super) enum Short {
+    /// Nothing at all is left, and so long would be the wait.
+    Spent { limit: u32, wait: u64 },
+    /// [`Paced::take`] knows.
+    Unsure,
 }
 
 impl Paced {
     pub(super) fn new(pace: Pace) -> Self {
         Self {
-            word: AtomicU64::new(pace.fresh()),
+            word: CachePadded::new(AtomicU64::new(pace.fresh())),
             version: AtomicU64::new(0),
             interval: AtomicU64::new(pace.interval),
             allowance: AtomicU64::new(pace.allowance),
             reciprocal: AtomicU64::new(pace.reciprocal),
             limit: AtomicU32::new(pace.limit),
             smooth: AtomicBool::new(pace.smooth),
+            lead: AtomicU64::new(pace.lead()),
             writer: Mutex::new(()),
         }
     }
@@ -46,31 +60,73 @@ impl Paced {
             if cost == 0 {
                 return Ok(slot);
             }
-            if planted(Fault::LimiterStoresUnseen) {
-                self.word.store(after, Release);
-                return Ok(slot);
-            }
-            if self.word.compare_exchange_weak(word, after, AcqRel, Acquire).is_ok() {
+            if self.exchange(word, after) {
                 return Ok(slot);
             }
         }
+    }
+
+    /// What [`take`](Self::take) does for nearly all who do not wait, with as few looks as can be.
+    #[inline]
+    pub(super) fn pass(&self, now: u64, cost: u32) -> Result<Decision, Short> {
+        loop {
+            let version = self.version.load(Acquire);
+            let interval = self.interval.load(Acquire);
+            let lead = self.lead.load(Acquire);
+            let limit = self.limit.load(Acquire);
+            let word = self.word.load(Acquire);
+            let is_whole = version & 1 == 0 && self.version.load(Acquire) == version;
+            // A cost of zero is one less than none.
+            if !(is_whole || planted(Fault::LimiterTrustsAMix)) || cost.wrapping_sub(1) >= limit {
+                return Err(Short::Unsure);
+            }
+            let paid = word.max(now);
+            let (after, most) = (paid + u64::from(cost) * interval, now + lead);
+            let Some(room) = most.checked_sub(after) else {
+                // Less than a unit is left, as there always is for who asks for one.
+                let is_spent = paid + interval > most && lead > 0;
+                let spent = Short::Spent { limit, wait: after - most };
+                return Err(if is_spent { spent } else { Short::Unsure });
+            };
+            if self.exchange(word, after) {
+                let (unit, reset) = (interval, after - now);
+                return Ok(Decision { limit, room, unit, reset, window: lead, wait: 0 });
+            }
+        }
+    }
+
+    #[inline]
+    fn exchange(&self, from: u64, to: u64) -> bool {
+        if planted(Fault::LimiterStoresUnseen) {
+            self.word.store(to, Release);
+            return true;
+        }
+        self.word.compare_exchange_weak(from, to, AcqRel, Acquire).is_ok()
     }
 
     /// The numbers of one version, and the word under them.
     #[inline]
     pub(super) fn read(&self) -> (u64, Pace, u64) {
         loop {
-            let version = self.version.load(Acquire);
-            if version & 1 == 1 && !planted(Fault::LimiterTrustsAMix) {
-                self.wait();
-                continue;
+            match self.look() {
+                Some(seen) => return seen,
+                None => self.wait(),
             }
-            let pace = self.pace();
-            let word = self.word.load(Acquire);
-            // Each load above sees what was written before what it sees.
-            if self.version.load(Acquire) == version || planted(Fault::LimiterTrustsAMix) {
-                return (version, pace, word);
-            }
+        }
+    }
+
+    /// The same, unless they are being written.
+    #[inline]
+    fn look(&self) -> Option<(u64, Pace, u64)> {
+        let version = self.version.load(Acquire);
+        let pace = self.pace();
+        let word = self.word.load(Acquire);
+        // Each load above sees what was written before what it sees.
+        let is_whole = version & 1 == 0 && self.version.load(Acquire) == version;
+        if is_whole || planted(Fault::LimiterTrustsAMix) {
+            Some((version, pace, word))
+        } else {
+            None
         }
     }
 
@@ -119,6 +175,7 @@ impl Paced {
         self.reciprocal.store(pace.reciprocal, Release);
         self.limit.store(pace.limit, Release);
         self.smooth.store(pace.smooth, Release);
+        self.lead.store(pace.lead(), Release);
         let carried = |word| Some(pace.carried(&old, word, now));
         let _word = self.word.fetch_update(AcqRel, Acquire, carried);
         self.version.fetch_add(1, AcqRel);

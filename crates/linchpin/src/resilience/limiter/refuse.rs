@@ -10,6 +10,7 @@ use crate::resilience::Refusal;
 pub(super) const POLICY: &str = "limiter";
 
 /// `patient` if it would have waited.
+#[inline]
 pub(super) fn refusal(
     name: &'static str,
     key: Option<Arc<str>>,

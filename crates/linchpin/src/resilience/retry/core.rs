@@ -9,7 +9,7 @@ use super::options::Options;
 use super::pace::Pace;
 use super::stop::{StopReason, Stopped};
 use crate::context::Ended;
-use crate::resilience::{Again, Failed, FailedKind};
+use crate::resilience::{Again, Classify, Failed, FailedKind};
 use crate::time::Instant;
 
 #[derive(Debug)]
@@ -59,7 +59,25 @@ pub(in crate::resilience) struct Bounds {
     pub(in crate::resilience) is_replayable: bool,
 }
 
+impl Said {
+    /// What the classifier says of a result, of which it has said already whether to try again.
+    pub(in crate::resilience) fn by<T, E, C: Classify<T, E>>(
+        classify: &C,
+        again: Again,
+        result: Result<&T, &E>,
+    ) -> Self {
+        let is_final = again == Again::Never;
+        let retry_after = if is_final { None } else { classify.retry_after(result) };
+        Self { again, is_ok: result.is_ok(), retry_after }
+    }
+}
+
 impl<C: AsRef<Core>> Call<C> {
+    /// What all calls of its kind share.
+    pub(super) fn core(&self) -> &Core {
+        self.core.as_ref()
+    }
+
     #[inline]
     pub(in crate::resilience) fn new(core: C) -> Self {
         let shared = core.as_ref();

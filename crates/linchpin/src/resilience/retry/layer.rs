@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::task::{Context as Poller, Poll, ready};
 
 use pin_project_lite::pin_project;
-use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
 use super::Retry;
-use super::core::{Bounds, Call, Core};
+use super::core::{Bounds, Call, Core, Said};
 use super::replay::{ByClone, Replay};
 use crate::resilience::{Again, ByResult, Classify, Failed, FailedKind};
+use crate::time::{Instant, Nap};
 
 /// Puts a [`Retry`] around each call of a service: [`Retry::layer`].
 #[derive(Clone, Debug)]
@@ -47,10 +47,11 @@ pin_project! {
         #[pin]
         state: State<S::Future>,
         service: S,
-        retry: Retry<C>,
+        classify: C,
         replay: P,
         call: Call<Arc<Core>>,
-        bounds: Bounds,
+        deadline: Option<Instant>,
+        is_idempotent: bool,
         // What is sent the next time.
         copy: Option<R>,
         before: Option<S::Error>,
@@ -61,7 +62,8 @@ pin_project! {
     #[project = StateOf]
     enum State<F> {
         Calling { #[pin] work: F },
-        Resting { #[pin] sleep: Sleep },
+        // The timer is no part of it: most calls need none, and all are moved.
+        Resting { nap: Nap, until: Instant },
         Readying,
         Done,
     }
@@ -99,14 +101,25 @@ where
         // The clone stays here and is made ready by the next caller; the ready one goes with the call.
         let clone = self.service.clone();
         let mut service = mem::replace(&mut self.service, clone);
-        let (retry, replay) = (self.retry.clone(), self.replay.clone());
-        let is_idempotent = replay.is_idempotent(&request).unwrap_or(retry.is_idempotent);
+        let replay = self.replay.clone();
+        let is_idempotent = replay.is_idempotent(&request).unwrap_or(self.retry.is_idempotent);
         let deadline = replay.deadline(&request);
         let copy = replay.copy(&request);
-        let bounds = Bounds { deadline, ended: None, is_idempotent, is_replayable: copy.is_some() };
-        let call = Call::new(retry.core.clone());
+        let classify = self.retry.classify.clone();
+        let call = Call::new(self.retry.core.clone());
         let state = State::Calling { work: service.call(request) };
-        RetriedFuture { state, service, retry, replay, call, bounds, copy, before: None }
+        let before = None;
+        RetriedFuture {
+            state,
+            service,
+            classify,
+            replay,
+            call,
+            deadline,
+            is_idempotent,
+            copy,
+            before,
+        }
     }
 }
 
@@ -123,8 +136,8 @@ where
         loop {
             let result = match this.state.as_mut().project() {
                 StateOf::Calling { work } => ready!(work.poll(cx)),
-                StateOf::Resting { sleep } => {
-                    ready!(sleep.poll(cx));
+                StateOf::Resting { nap, until } => {
+                    ready!(nap.poll(*until, cx));
                     this.state.set(State::Readying);
                     continue;
                 }
@@ -132,7 +145,6 @@ where
                     Ok(()) => {
                         let request = this.copy.take().expect("there is one, or there is no retry");
                         *this.copy = this.replay.copy(&request);
-                        this.bounds.is_replayable = this.copy.is_some();
                         let work = this.service.call(request);
                         this.state.set(State::Calling { work });
                         continue;
@@ -143,20 +155,29 @@ where
             };
             // Gone by the time somebody knows of its result.
             this.state.set(State::Done);
-            let again = this.retry.classify.again(result.as_ref());
+            let again = this.classify.again(result.as_ref());
             if again == Again::Never && result.is_ok() && this.call.attempts == 1 {
                 this.call.succeeded_at_once();
                 return Poll::Ready(result.map_err(|error| FailedKind::Callee(error).into()));
             }
-            let said = this.retry.said(again, result.as_ref());
-            match this.call.judge(said, *this.bounds) {
+            let said = Said::by(this.classify, again, result.as_ref());
+            let bounds = Bounds {
+                deadline: *this.deadline,
+                ended: None,
+                is_idempotent: *this.is_idempotent,
+                is_replayable: this.copy.is_some(),
+            };
+            match this.call.judge(said, bounds) {
                 Ok(delay) => {
                     *this.before = result.err();
-                    let rest = State::Resting { sleep: sleep(delay) };
-                    this.state.set(if delay.is_zero() { State::Readying } else { rest });
+                    this.state.set(if delay.is_zero() {
+                        State::Readying
+                    } else {
+                        State::Resting { nap: Nap::default(), until: Instant::now() + delay }
+                    });
                 }
                 Err(stopped) => {
-                    let given = this.retry.core.give(result, this.before.take(), said, stopped);
+                    let given = this.call.core().give(result, this.before.take(), said, stopped);
                     return Poll::Ready(given);
                 }
             }
@@ -170,7 +191,7 @@ where
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RetriedFuture")
-            .field("retry", &self.retry.name())
+            .field("retry", &self.call.core().name)
             .field("attempts", &self.call.attempts)
             .finish_non_exhaustive()
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use metrics::Counter;
 
 use super::stop::{StopReason, Stopped};
-use crate::resilience::news::told;
+use crate::resilience::news::{told, told_often};
 use crate::shim::atomic::{AtomicU64, Ordering};
 
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl Meters {
 
     #[inline]
     pub(super) fn succeeded_at_once(&self) {
-        self.calls[1][0].increment(1);
+        told_often(|| self.calls[1][0].increment(1));
     }
 
     pub(super) fn again(
@@ -107,7 +107,7 @@ impl Meters {
 
     pub(super) fn panicked(&self, attempts: u32) {
         one_more(&self.seen.panics);
-        self.calls[0][usize::from(attempts > 1)].increment(1);
+        told(|| self.calls[0][usize::from(attempts > 1)].increment(1));
     }
 
     pub(super) fn numbers(&self) -> Numbers {

@@ -147,9 +147,15 @@ impl<C> Retry<C> {
     {
         ctx.check()?;
         let mut call = Call::new(&*self.core);
-        let mut result = match ctx.run_on(work(Attempt::new(ctx, 1))).await {
-            Ok(result) => result,
-            Err(ended) => return Err(call.cut(ended, true)),
+        let first = Attempt::new(ctx, 1);
+        // A context that never ends needs nobody who looks whether it has.
+        let mut result = if ctx.never_ends() {
+            work(first).await
+        } else {
+            match ctx.run_on(work(first)).await {
+                Ok(result) => result,
+                Err(ended) => return Err(call.cut(ended, true)),
+            }
         };
         let mut again = self.classify.again(result.as_ref());
         if again == Again::Never && result.is_ok() {
@@ -158,7 +164,7 @@ impl<C> Retry<C> {
         }
         let mut before = None;
         loop {
-            let said = self.said(again, result.as_ref());
+            let said = Said::by(&self.classify, again, result.as_ref());
             let bounds = Bounds {
                 deadline: ctx.deadline(),
                 ended: ctx.check().err().as_ref().map(StopReason::of_end),
@@ -227,17 +233,6 @@ impl<C> Retry<C> {
         let is_spent = left.is_some_and(|left| left < 1.0);
         let state = if is_spent { "out of budget" } else { "ready" };
         Snapshot { policy: POLICY, instance: self.core.name, key: None, state, numbers: shown }
-    }
-
-    // ----- inside
-
-    fn said<T, E>(&self, again: Again, result: Result<&T, &E>) -> Said
-    where
-        C: Classify<T, E>,
-    {
-        let is_final = again == Again::Never;
-        let retry_after = if is_final { None } else { self.classify.retry_after(result) };
-        Said { again, is_ok: result.is_ok(), retry_after }
     }
 }
 

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use super::parts::Parts;
 use super::{Role, Stack, check};
+use crate::resilience::adaptive::{self, Adaptive};
 use crate::resilience::breaker::{self, Breaker};
 use crate::resilience::bulkhead::{self, Bulkhead};
 use crate::resilience::limiter::{self, Limiter, Rate};
 use crate::resilience::retry::{self, Retry};
+use crate::resilience::throttle::{self, Throttle};
 use crate::resilience::timeout::Timeout;
 use crate::resilience::{BadOptions, ByFailed, ByResult};
 
@@ -43,8 +45,10 @@ impl Builder {
             role,
             deadline: None,
             retry: None,
+            throttle: None,
             breaker: None,
             limiter: None,
+            adaptive: None,
             bulkhead: None,
             timeout: None,
             classify: ByFailed(ByResult),
@@ -65,6 +69,12 @@ impl Builder {
         self
     }
 
+    /// Sends less to a callee that takes less on: a [`Throttle`], or [`throttle::Options`].
+    pub fn throttle(mut self, throttle: impl Part<Throttle>) -> Self {
+        self.set("throttle", throttle, |parts| &mut parts.throttle);
+        self
+    }
+
     /// Stops asking who is not well: a [`Breaker`], or [`breaker::Options`].
     pub fn breaker(mut self, breaker: impl Part<Breaker>) -> Self {
         self.set("breaker", breaker, |parts| &mut parts.breaker);
@@ -74,6 +84,12 @@ impl Builder {
     /// Lets so many begin in some time: a [`Limiter`], a [`Rate`], or a rate and [`limiter::Options`].
     pub fn limiter(mut self, limiter: impl Part<Limiter>) -> Self {
         self.set("limiter", limiter, |parts| &mut parts.limiter);
+        self
+    }
+
+    /// Lets as many run at once as it finds to be well: an [`Adaptive`], or [`adaptive::Options`].
+    pub fn adaptive(mut self, adaptive: impl Part<Adaptive>) -> Self {
+        self.set("adaptive", adaptive, |parts| &mut parts.adaptive);
         self
     }
 
@@ -145,6 +161,30 @@ impl<C> Part<Retry> for Retry<C> {
 impl Part<Retry> for retry::Options {
     fn part(self, stack: &'static str) -> Result<Retry, BadOptions> {
         Retry::new(stack, self)
+    }
+}
+
+impl<C> Part<Throttle> for Throttle<C> {
+    fn part(self, _: &'static str) -> Result<Throttle, BadOptions> {
+        Ok(self.classified(ByResult))
+    }
+}
+
+impl Part<Throttle> for throttle::Options {
+    fn part(self, stack: &'static str) -> Result<Throttle, BadOptions> {
+        Throttle::new(stack, self)
+    }
+}
+
+impl<C> Part<Adaptive> for Adaptive<C> {
+    fn part(self, _: &'static str) -> Result<Adaptive, BadOptions> {
+        Ok(self.classified(ByResult))
+    }
+}
+
+impl Part<Adaptive> for adaptive::Options {
+    fn part(self, stack: &'static str) -> Result<Adaptive, BadOptions> {
+        Adaptive::new(stack, self)
     }
 }
 

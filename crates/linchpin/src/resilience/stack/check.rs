@@ -50,6 +50,13 @@ fn client<C>(parts: &Parts<C>, by_request: bool) -> Option<String> {
             ));
         }
     }
+    if parts.adaptive.is_some() && parts.bulkhead.is_some() {
+        return Some(
+            "an adaptive limit and a bulkhead both bound what is under way, and the smaller number \
+             hides the other; name one"
+                .into(),
+        );
+    }
     if let (Some(all), Some(one)) = (deadline, limit)
         && *all <= one
     {
@@ -77,6 +84,7 @@ fn server<C>(parts: &Parts<C>) -> Option<String> {
             "a breaker",
             "it would judge one's own handler; limits and shedding keep a server well",
         ),
+        (parts.throttle.is_some(), "a throttle", "it spares somebody whom one calls"),
         (
             parts.timeout.is_some(),
             "a timeout",

@@ -3,9 +3,11 @@
 //! ```text
 //!   client                                        server
 //!   deadline      for all attempts together       deadline      of the request
-//!   retry         each attempt pays and counts    limiter
+//!   retry         each attempt pays and counts    adaptive      what it refuses costs nothing
+//!   throttle                                      limiter
 //!   breaker       an open one costs no token      bulkhead      its queue is within the deadline
 //!   limiter                                       handler
+//!   adaptive or
 //!   bulkhead      no place is held in between
 //!   timeout       of one attempt
 //!   callee
@@ -31,10 +33,12 @@ use self::parts::Parts;
 use self::run::Run;
 use self::work::Closure;
 use crate::context::Context;
+use crate::resilience::adaptive::Adaptive;
 use crate::resilience::breaker::Breaker;
 use crate::resilience::bulkhead::Bulkhead;
 use crate::resilience::limiter::Limiter;
 use crate::resilience::retry::{Attempt, ByClone, Retry};
+use crate::resilience::throttle::Throttle;
 use crate::resilience::timeout::Timeout;
 use crate::resilience::{ByFailed, ByResult, Classify, Failed, Snapshot};
 
@@ -153,6 +157,18 @@ impl<C> Stack<C> {
         self.parts.retry.as_ref()
     }
 
+    /// Its throttle.
+    #[must_use]
+    pub fn throttle(&self) -> Option<&Throttle> {
+        self.parts.throttle.as_ref()
+    }
+
+    /// Its adaptive limit.
+    #[must_use]
+    pub fn adaptive(&self) -> Option<&Adaptive> {
+        self.parts.adaptive.as_ref()
+    }
+
     /// Its breaker, which can be forced open, for instance.
     #[must_use]
     pub fn breaker(&self) -> Option<&Breaker> {
@@ -198,14 +214,17 @@ impl<C> fmt::Display for Stack<C> {
 
 impl<C> Parts<C> {
     fn classified<D>(&self, classify: D) -> Parts<D> {
-        let Self { name, role, deadline, retry, breaker, limiter, bulkhead, timeout, .. } = self;
+        let Self { name, role, deadline, retry, throttle, .. } = self;
+        let Self { breaker, limiter, adaptive, bulkhead, timeout, .. } = self;
         Parts {
             name,
             role: *role,
             deadline: *deadline,
             retry: retry.clone(),
+            throttle: throttle.clone(),
             breaker: breaker.clone(),
             limiter: limiter.clone(),
+            adaptive: adaptive.clone(),
             bulkhead: bulkhead.clone(),
             timeout: timeout.clone(),
             classify: ByFailed(classify),

@@ -1,12 +1,15 @@
 //! The policies of a stack, in their order.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::Role;
+use crate::resilience::adaptive::Adaptive;
 use crate::resilience::breaker::Breaker;
 use crate::resilience::bulkhead::Bulkhead;
 use crate::resilience::limiter::Limiter;
 use crate::resilience::retry::Retry;
+use crate::resilience::throttle::Throttle;
 use crate::resilience::timeout::{Limits, Timeout};
 use crate::resilience::{ByFailed, Snapshot};
 use crate::time::Instant;
@@ -18,8 +21,10 @@ pub(super) struct Parts<C> {
     pub(super) role: Role,
     pub(super) deadline: Option<Duration>,
     pub(super) retry: Option<Retry>,
+    pub(super) throttle: Option<Throttle>,
     pub(super) breaker: Option<Breaker>,
     pub(super) limiter: Option<Limiter>,
+    pub(super) adaptive: Option<Adaptive>,
     pub(super) bulkhead: Option<Bulkhead>,
     pub(super) timeout: Option<Timeout>,
     /// It reads what the callee says, and the policies' own words too.
@@ -33,14 +38,41 @@ impl<C> Parts<C> {
     }
 
     pub(super) fn snapshots(&self) -> Vec<Snapshot> {
-        let Self { retry, breaker, limiter, bulkhead, timeout, .. } = self;
+        self.each().into_iter().map(|part| part.snapshot).collect()
+    }
+
+    /// The policies in their order, as people look at them.
+    pub(super) fn each(&self) -> Vec<Shown> {
+        let Self { role, retry, throttle, breaker, limiter, adaptive, bulkhead, timeout, .. } =
+            self;
+        let adaptive = || Shown::of(adaptive.as_ref(), Adaptive::snapshot);
+        let (early, late) = match role {
+            Role::Client => (None, adaptive()),
+            Role::Server => (adaptive(), None),
+        };
         let all = [
-            retry.as_ref().map(Retry::snapshot),
-            breaker.as_ref().map(Breaker::snapshot),
-            limiter.as_ref().map(Limiter::snapshot),
-            bulkhead.as_ref().map(Bulkhead::snapshot),
-            timeout.as_ref().map(Timeout::snapshot),
+            Shown::of(retry.as_ref(), Retry::snapshot),
+            Shown::of(throttle.as_ref(), Throttle::snapshot),
+            Shown::of(breaker.as_ref(), Breaker::snapshot),
+            early,
+            Shown::of(limiter.as_ref(), Limiter::snapshot),
+            late,
+            Shown::of(bulkhead.as_ref(), Bulkhead::snapshot),
+            Shown::of(timeout.as_ref(), Timeout::snapshot),
         ];
         all.into_iter().flatten().collect()
+    }
+}
+
+/// A policy of a stack: how it is, and how it is set.
+pub(super) struct Shown {
+    pub(super) snapshot: Snapshot,
+    pub(super) words: String,
+}
+
+impl Shown {
+    fn of<P: fmt::Display>(policy: Option<&P>, look: fn(&P) -> Snapshot) -> Option<Self> {
+        let policy = policy?;
+        Some(Self { snapshot: look(policy), words: policy.to_string() })
     }
 }

@@ -9,10 +9,11 @@ use std::thread;
 use pin_project_lite::pin_project;
 
 use super::parts::Parts;
-use super::taken::{Entry, Holding, Taken, Waiting};
+use super::taken::{Holding, Said, Taken, Waiting};
 use super::work::Work;
 use crate::context::{Cause, Context, Ended};
-use crate::resilience::retry::{self, Attempt, Bounds, Said, StopReason};
+use crate::resilience::adaptive::Ending;
+use crate::resilience::retry::{self, Attempt, Bounds, StopReason};
 use crate::resilience::timeout::{Cut, Limited};
 use crate::resilience::{Again, Classify, Failed, FailedKind, Outcome};
 use crate::time::Instant;
@@ -191,9 +192,9 @@ where
                     }
                     let mut holding = hold(this.taken);
                     match holding.enter(ctx, *this.now, *this.deadline) {
-                        Entry::In => this.step.set(Step::Beginning),
-                        Entry::Later(waiting) => this.step.set(Step::Waiting { waiting }),
-                        Entry::No(refusal) => return Poll::Ready(End::Said(Err(refusal.into()))),
+                        Ok(None) => this.step.set(Step::Beginning),
+                        Ok(Some(waiting)) => this.step.set(Step::Waiting { waiting }),
+                        Err(refusal) => return Poll::Ready(End::Said(Err(refusal.into()))),
                     }
                     holding.keep(this.taken);
                 }
@@ -222,7 +223,9 @@ where
                     match entered {
                         Ok(place) => {
                             let mut holding = hold(this.taken);
-                            holding.begin(place, *this.now);
+                            if let Err(refusal) = holding.begin(place, *this.now) {
+                                return Poll::Ready(End::Said(Err(refusal.into())));
+                            }
                             // Whoever ends it at the very moment is heard, too.
                             if let Some(ended) = ended(ctx, *this.now, *this.deadline) {
                                 return Poll::Ready(End::Ended(ended, false));
@@ -271,7 +274,7 @@ where
         let call = this.retry.as_mut().expect("asked where there is one");
         let retry_after =
             if again == Again::Never { None } else { classify.retry_after(result.as_ref()) };
-        let said = Said { again, is_ok: result.is_ok(), retry_after };
+        let said = retry::Said { again, is_ok: result.is_ok(), retry_after };
         let bounds = Bounds {
             deadline: Attempt::new(ctx, call.attempts).until(*this.deadline).deadline(),
             ended: ctx.check().err().as_ref().map(StopReason::of_end),
@@ -309,20 +312,27 @@ fn conclude<T, E, C: Classify<T, E>>(
 ) -> End<T, E> {
     match result {
         Ok(result) => {
+            let parts = holding.parts();
             let outcome = classify.classify(result.as_ref());
-            let hint = match outcome {
-                Outcome::Failure => classify.retry_after(result.as_ref()),
-                _ => None,
-            };
-            holding.settle(outcome, hint, now);
+            let mut said = Said::plain(outcome);
+            if outcome == Outcome::Failure {
+                said.hint = classify.retry_after(result.as_ref());
+            }
+            if parts.throttle.is_some() {
+                said.load = classify.load(result.as_ref());
+            }
+            if parts.adaptive.is_some() && classify.overloaded(result.as_ref()) {
+                said.ending = Ending::Overloaded;
+            }
+            holding.settle(said, now);
             End::Said(result.map_err(|error| FailedKind::Callee(error).into()))
         }
         Err(Cut::TimedOut) => {
-            holding.settle(Outcome::Failure, None, now);
+            holding.settle(Said::cut(Outcome::Failure), now);
             End::Said(Err(FailedKind::TimedOut.into()))
         }
         Err(Cut::Ended(ended)) => {
-            holding.settle(Outcome::of_end(&ended), None, now);
+            holding.settle(Said::cut(Outcome::of_end(&ended)), now);
             End::Ended(ended, true)
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Role;
-use super::parts::Parts;
+use super::parts::{Parts, Shown};
 
 /// The parts, outermost first, a line each.
 pub(super) fn show<C>(parts: &Parts<C>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -15,17 +15,10 @@ pub(super) fn show<C>(parts: &Parts<C>, f: &mut fmt::Formatter<'_>) -> fmt::Resu
     if let Some(deadline) = parts.deadline {
         write!(f, "\n  deadline   {deadline:?}")?;
     }
-    let words = [
-        parts.retry.as_ref().map(|it| ("retry", it.to_string(), it.name())),
-        parts.breaker.as_ref().map(|it| ("breaker", it.to_string(), it.name())),
-        parts.limiter.as_ref().map(|it| ("limiter", it.to_string(), it.name())),
-        parts.bulkhead.as_ref().map(|it| ("bulkhead", it.to_string(), it.name())),
-        parts.timeout.as_ref().map(|it| ("timeout", it.to_string(), it.name())),
-    ];
-    for (policy, words, name) in words.into_iter().flatten() {
-        write!(f, "\n  {policy:<10} {words}")?;
-        if name != parts.name {
-            write!(f, " (shared, `{name}`)")?;
+    for Shown { snapshot, words } in parts.each() {
+        write!(f, "\n  {:<10} {words}", snapshot.policy)?;
+        if snapshot.instance != parts.name {
+            write!(f, " (shared, `{}`)", snapshot.instance)?;
         }
     }
     write!(f, "\n  {inner}")

@@ -4,20 +4,37 @@ use std::pin::Pin;
 use std::thread;
 use std::time::Duration;
 
+use super::Role;
 use super::parts::Parts;
 use crate::context::Context;
+use crate::resilience::adaptive::{self, Ending};
 use crate::resilience::breaker;
 use crate::resilience::bulkhead::{self, Bulkhead};
 use crate::resilience::clock::Clock;
 use crate::resilience::limiter::Reservation;
+use crate::resilience::throttle;
 use crate::resilience::{Failed, Outcome, Refusal};
 use crate::time::Instant;
 
 /// What is to be given back. Plain, so that a call which is suspended keeps it without a borrow of the stack.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
+    throttle: Option<throttle::Ticket>,
     breaker: Option<breaker::Ticket>,
+    adaptive: Option<adaptive::Ticket>,
     place: bool,
+}
+
+/// What the end of an attempt says, to each policy in its own words.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Said {
+    /// Of the callee.
+    pub(super) outcome: Outcome,
+    /// Of its load.
+    pub(super) load: Outcome,
+    pub(super) ending: Ending,
+    /// How long it asks to be left alone.
+    pub(super) hint: Option<Duration>,
 }
 
 /// The same while it is worked with: dropped, by a panic too, it gives all back.
@@ -25,13 +42,6 @@ pub(super) struct Holding<'p, C> {
     parts: &'p Parts<C>,
     taken: Taken,
     unwinding: bool,
-}
-
-/// Whether an attempt may begin.
-pub(super) enum Entry<'a> {
-    In,
-    Later(Waiting<'a>),
-    No(Refusal),
 }
 
 /// The wait for one's turn, and for a place. Seldom, and so on the heap.
@@ -42,6 +52,11 @@ impl<'p, C> Holding<'p, C> {
     #[inline]
     pub(super) fn new(parts: &'p Parts<C>, taken: &mut Taken, unwinding: bool) -> Self {
         Self { parts, taken: std::mem::take(taken), unwinding }
+    }
+
+    #[inline]
+    pub(super) fn parts(&self) -> &'p Parts<C> {
+        self.parts
     }
 
     /// Leaves what is taken where it was.
@@ -57,72 +72,130 @@ impl<'p, C> Holding<'p, C> {
         ctx: &'a Context,
         now: Instant,
         deadline: Option<Instant>,
-    ) -> Entry<'a> {
+    ) -> Result<Option<Waiting<'a>>, Refusal> {
         let parts = self.parts;
+        if let Some(throttle) = &parts.throttle {
+            self.taken.throttle = Some(throttle.take(now)?);
+        }
         if let Some(breaker) = &parts.breaker {
-            match breaker.take(now) {
-                Ok(ticket) => self.taken.breaker = Some(ticket),
-                Err(refusal) => return Entry::No(refusal),
-            }
+            self.taken.breaker = Some(breaker.take(now)?);
         }
-        let mut slot = None;
-        if let Some(limiter) = &parts.limiter {
-            match limiter.take_one(now, deadline) {
-                Ok(given) => slot = Some(given),
-                Err(refusal) => return Entry::No(refusal),
-            }
+        // Before a server's quotas: what is refused for being too much must cost nothing.
+        if parts.role == Role::Server {
+            self.measure(now)?;
         }
-        let turn = match (&parts.limiter, slot) {
-            (Some(limiter), Some(slot)) => limiter.reservation(slot),
-            _ => None,
-        };
-        let Some(bulkhead) = &parts.bulkhead else {
-            return match turn {
-                None => Entry::In,
-                Some(turn) => Entry::Later(wait(ctx, deadline, Some(turn), None)),
-            };
-        };
-        if turn.is_none() && bulkhead.take() {
+        let Some(limiter) = &parts.limiter else { return self.crowd(ctx, now, deadline) };
+        let slot = limiter.take_one(now, deadline)?;
+        if let Some(turn) = limiter.reservation(slot) {
+            return Ok(Some(wait(ctx, deadline, Some(turn), parts.bulkhead.clone())));
+        }
+        self.crowd(ctx, now, deadline).inspect_err(|_| limiter.undo(slot))
+    }
+
+    /// Takes a place among those that are under way.
+    #[inline]
+    fn crowd<'a>(
+        &mut self,
+        ctx: &'a Context,
+        now: Instant,
+        deadline: Option<Instant>,
+    ) -> Result<Option<Waiting<'a>>, Refusal> {
+        if self.parts.role == Role::Client {
+            self.measure(now)?;
+        }
+        let Some(bulkhead) = &self.parts.bulkhead else { return Ok(None) };
+        if bulkhead.take() {
             self.taken.place = true;
-            return Entry::In;
+            return Ok(None);
         }
-        if turn.is_some() || bulkhead.lets_wait() {
-            return Entry::Later(wait(ctx, deadline, turn, Some(bulkhead.clone())));
+        if bulkhead.lets_wait() {
+            return Ok(Some(wait(ctx, deadline, None, Some(bulkhead.clone()))));
         }
-        if let (Some(limiter), Some(slot)) = (&parts.limiter, slot) {
-            limiter.undo(slot);
+        Err(bulkhead.full())
+    }
+
+    #[inline]
+    fn measure(&mut self, now: Instant) -> Result<(), Refusal> {
+        if let Some(adaptive) = &self.parts.adaptive {
+            self.taken.adaptive = Some(adaptive.take(now)?);
         }
-        Entry::No(bulkhead.full())
+        Ok(())
     }
 
     /// Whoever waited has its place, and begins now.
-    pub(super) fn begin(&mut self, place: Option<bulkhead::Permit<'_>>, now: Instant) {
+    pub(super) fn begin(
+        &mut self,
+        place: Option<bulkhead::Permit<'_>>,
+        now: Instant,
+    ) -> Result<(), Refusal> {
         if let Some(place) = place {
             place.keep();
             self.taken.place = true;
         }
-        if let (Some(breaker), Some(ticket)) = (&self.parts.breaker, &mut self.taken.breaker) {
+        let parts = self.parts;
+        if let (Some(throttle), Some(ticket)) = (&parts.throttle, &mut self.taken.throttle) {
+            throttle.begin(ticket, now);
+        }
+        if let (Some(breaker), Some(ticket)) = (&parts.breaker, &mut self.taken.breaker) {
             breaker.begin(ticket, now);
         }
+        match &mut self.taken.adaptive {
+            Some(ticket) => ticket.begin(now),
+            None => self.measure(now)?,
+        }
+        Ok(())
     }
 
     /// Gives all back, and says how the work has ended; `now` for who did not wait.
     #[inline]
-    pub(super) fn settle(mut self, outcome: Outcome, hint: Option<Duration>, now: Option<Instant>) {
-        self.give_back(outcome, hint, now);
+    pub(super) fn settle(mut self, said: Said, now: Option<Instant>) {
+        self.give_back(said, now);
     }
 
     #[inline]
-    fn give_back(&mut self, outcome: Outcome, hint: Option<Duration>, now: Option<Instant>) {
-        let Taken { breaker, place } = std::mem::take(&mut self.taken);
-        if place && let Some(bulkhead) = &self.parts.bulkhead {
-            bulkhead.give(outcome);
+    fn give_back(&mut self, said: Said, now: Option<Instant>) {
+        let Taken { throttle, breaker, adaptive, place } = std::mem::take(&mut self.taken);
+        let parts = self.parts;
+        if place && let Some(bulkhead) = &parts.bulkhead {
+            bulkhead.give(said.outcome);
         }
-        if let (Some(policy), Some(ticket)) = (&self.parts.breaker, breaker) {
+        if let (Some(policy), Some(ticket)) = (&parts.adaptive, adaptive) {
+            policy.give(ticket, said.ending);
+        }
+        if let (Some(policy), Some(ticket)) = (&parts.breaker, breaker) {
             match now.filter(|_| !ticket.is_timed()) {
-                Some(now) => policy.give(ticket, outcome, hint, now),
-                None => policy.give(ticket, outcome, hint, Clock),
+                Some(now) => policy.give(ticket, said.outcome, said.hint, now),
+                None => policy.give(ticket, said.outcome, said.hint, Clock),
             }
+        }
+        if let (Some(policy), Some(ticket)) = (&parts.throttle, throttle) {
+            match now {
+                Some(now) => policy.give(ticket, said.load, now),
+                None => policy.give(ticket, said.load, Clock),
+            }
+        }
+    }
+}
+
+impl Taken {
+    #[inline]
+    fn is_nothing(&self) -> bool {
+        let Self { throttle, breaker, adaptive, place } = self;
+        throttle.is_none() && breaker.is_none() && adaptive.is_none() && !place
+    }
+}
+
+impl Said {
+    /// Of a call that has no result.
+    pub(super) fn plain(outcome: Outcome) -> Self {
+        Self { outcome, load: outcome, ending: outcome.into(), hint: None }
+    }
+
+    /// Of a callee that was cut while it ran: by its time, or by the end of the call.
+    pub(super) fn cut(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Failure => Self { ending: Ending::Overloaded, ..Self::plain(outcome) },
+            _ => Self::plain(outcome),
         }
     }
 }
@@ -130,10 +203,10 @@ impl<'p, C> Holding<'p, C> {
 impl<C> Drop for Holding<'_, C> {
     #[inline]
     fn drop(&mut self) {
-        if self.taken.breaker.is_some() || self.taken.place {
+        if !self.taken.is_nothing() {
             let panicked = thread::panicking() && !self.unwinding;
             let outcome = if panicked { Outcome::Failure } else { Outcome::Ignored };
-            self.give_back(outcome, None, None);
+            self.give_back(Said::plain(outcome), None);
         }
     }
 }

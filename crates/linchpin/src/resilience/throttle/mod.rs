@@ -27,6 +27,7 @@ mod meters;
 mod model;
 mod options;
 mod permit;
+mod stacked;
 mod state;
 mod turn;
 mod word;
@@ -39,6 +40,7 @@ use self::machine::{Core, No};
 use self::meters::Meters;
 pub use self::options::Options;
 pub use self::permit::Permit;
+pub(super) use self::stacked::Ticket;
 pub use self::state::Numbers;
 use crate::context::Context;
 use crate::error::Kind;
@@ -47,6 +49,7 @@ use crate::resilience::held::Held;
 use crate::resilience::{
     BadOptions, ByResult, Classify, Failed, FailedKind, Outcome, Refusal, Snapshot,
 };
+use crate::shim::lock;
 use crate::time::Instant;
 
 /// An adaptive throttle. Clones share what they count.
@@ -276,6 +279,13 @@ const POLICY: &str = "throttle";
 impl<C: Clone> Clone for Throttle<C> {
     fn clone(&self) -> Self {
         Self { core: self.core.clone(), classify: self.classify.clone() }
+    }
+}
+
+/// How it is set.
+impl<C> fmt::Display for Throttle<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        lock(&self.core.state).options.fmt(f)
     }
 }
 

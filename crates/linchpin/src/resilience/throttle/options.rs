@@ -1,5 +1,6 @@
 //! How a throttle is set.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::resilience::BadOptions;
@@ -162,5 +163,17 @@ impl Options {
             }
         }
         Ok(())
+    }
+}
+
+/// Its rule: "sends 2 times what is taken on, within 120s, refuses 90 % at most".
+impl fmt::Display for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { multiplier, window, most_refused, .. } = self;
+        let percent = (most_refused * 100.0 * 1e6).round() / 1e6;
+        write!(
+            f,
+            "sends {multiplier} times what is taken on, within {window:?}, refuses {percent} % at most"
+        )
     }
 }

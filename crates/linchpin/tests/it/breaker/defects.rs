@@ -11,7 +11,7 @@ use super::{SECOND, breaker, call, exact, hasty, opened};
 
 #[test]
 fn a_window_of_calls_slides_however_long_the_service_was_well() {
-    // Elsewhere a hundred thousand successes let as many failures through.
+    // B1: elsewhere a hundred thousand successes let as many failures through.
     for successes in [0, 1_000, 100_000] {
         let breaker = breaker(exact().count_window(100).min_calls(20));
         for _ in 0..successes {
@@ -33,6 +33,18 @@ fn what_a_call_costs_does_not_grow_with_the_window() {
     assert_eq!((numbers.calls, numbers.failures), (1_000_000, 500_000));
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_a_call_costs_does_not_grow_with_what_came_in_the_time() {
+    // B2: elsewhere each call in the time window is kept, and looked at by the next one.
+    let breaker = breaker(exact().failure_ratio(1.0));
+    for round in 0..2_000_000 {
+        assert!(call(&breaker, if round % 2 == 0 { Success } else { Failure }));
+    }
+    let numbers = breaker.numbers();
+    assert_eq!((numbers.calls, numbers.failures), (2_000_000, 1_000_000));
+}
+
+/// B3.
 #[tokio::test(start_paused = true)]
 async fn a_result_from_before_decides_nothing_when_it_is_half_open() {
     let breaker = breaker(hasty());
@@ -79,6 +91,26 @@ async fn the_call_that_makes_it_half_open_is_a_probe_itself() {
     let first = breaker.admit(Instant::now()).unwrap();
     assert!(first.is_probe());
     assert!(breaker.admit(Instant::now()).is_err(), "not one more than there are permits");
+}
+
+#[test]
+fn a_success_opens_it_where_it_makes_enough_calls_and_only_there() {
+    // Others may not judge a success at all.
+    let breaker = breaker(exact().count_window(100).min_calls(50).failure_ratio(0.4));
+    let outcome = |call: u32| if call % 5 < 2 { Failure } else { Success };
+    for number in 0..50 {
+        assert_eq!(breaker.state(), State::Closed, "{number} before");
+        assert!(call(&breaker, outcome(number)));
+    }
+    assert_eq!(breaker.state(), State::Open);
+    breaker.reset();
+    // Below the share it goes on, however far the window slides, and opens by the failure that reaches it.
+    for number in 0..1_000_u32 {
+        assert!(call(&breaker, if number % 5 == 0 { Failure } else { Success }));
+        let all = u64::from(number + 1).min(100);
+        assert_eq!((breaker.numbers().calls, breaker.numbers().failures), (all, all.div_ceil(5)));
+    }
+    assert_eq!((0..100).take_while(|_| call(&breaker, Failure)).count(), 25);
 }
 
 #[test]

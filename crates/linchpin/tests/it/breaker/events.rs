@@ -1,6 +1,7 @@
 //! What a breaker says: metrics, the log, and in which order.
 
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use linchpin::resilience::Outcome::{Failure, Ignored, Success};
 use linchpin::resilience::breaker::{Breaker, Registry, RegistryOptions, State};
@@ -9,10 +10,11 @@ use metrics::{Counter, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Shared
 
 use super::{SECOND, call, exact, hasty, opened};
 use crate::panic::logged;
-use crate::recorder::Meters;
+use crate::recorder::{Listener, Meters, panicking};
 
 const PREFIX: &str = "linchpin_breaker_";
 
+/// B5: elsewhere a call that was dropped is in no number.
 #[tokio::test(start_paused = true)]
 async fn every_decision_is_counted() {
     let meters = Meters::default();
@@ -38,6 +40,7 @@ async fn every_decision_is_counted() {
     );
 }
 
+/// B5: elsewhere the state that was left stays at one.
 #[tokio::test(start_paused = true)]
 async fn the_gauge_says_how_many_are_in_each_state() {
     let meters = Meters::default();
@@ -63,6 +66,39 @@ async fn the_gauge_says_how_many_are_in_each_state() {
     );
     drop((one, two, registry));
     assert_eq!(states(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recorder_that_panics_costs_its_event_and_no_call() {
+    let (recorder, panics) = panicking();
+    let heard = || assert_ne!(panics.swap(0, Ordering::Relaxed), 0, "nobody was told");
+    let breaker = metrics::with_local_recorder(&recorder, || Breaker::new("test", hasty()));
+    let breaker = breaker.unwrap();
+    heard();
+    for outcome in [Success, Ignored, Failure] {
+        assert!(call(&breaker, outcome));
+        heard();
+    }
+    assert_eq!(breaker.state(), State::Open);
+    assert_eq!(breaker.call_sync(|| Ok::<_, ()>(1)).unwrap_err().retry_after(), Some(5 * SECOND));
+    heard();
+    drop(breaker);
+    heard();
+}
+
+/// B4: elsewhere a listener is called under the lock.
+#[test]
+fn a_listener_may_ask_the_breaker_itself() {
+    let asked = Arc::new(OnceLock::<Breaker>::new());
+    let breaker = asked.clone();
+    let asks = move || breaker.get().is_none_or(|breaker| breaker.numbers().opens < 9);
+    let recorder = Listener::new(move || assert!(asks()));
+    let new = || Breaker::new("test", hasty()).unwrap();
+    let breaker = metrics::with_local_recorder(&recorder, new);
+    asked.set(breaker.clone()).unwrap();
+    while call(&breaker, Failure) {}
+    breaker.reset();
+    assert!(call(&breaker, Success));
 }
 
 #[test]

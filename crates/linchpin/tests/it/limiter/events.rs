@@ -1,12 +1,14 @@
 //! What a limiter says: metrics and the log.
 
+use std::sync::atomic::Ordering;
+
 use linchpin::Context;
 use linchpin::resilience::limiter::{Keyed, KeyedOptions, Limiter, Options, Rate};
 use linchpin::time::Instant;
 
 use super::{drain, five, ms, pass};
 use crate::panic::logged;
-use crate::recorder::Meters;
+use crate::recorder::{Meters, panicking};
 
 const PREFIX: &str = "linchpin_limiter_";
 
@@ -65,6 +67,40 @@ async fn keys_are_counted_and_are_no_labels() {
     );
     drop(keyed);
     assert_eq!(keys(), ["overflowed_total{limiter=user} 1", "pruned_total{limiter=user} 2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recorder_that_panics_costs_its_event_and_no_decision() {
+    let (recorder, panics) = panicking();
+    let rate = Rate::per_second(10);
+    let (one, keyed) = metrics::with_local_recorder(&recorder, || {
+        let limits = KeyedOptions::default().max_keys(1);
+        let keyed: Keyed<u8> =
+            Keyed::new("user", rate, Options::default().burst(1), limits).unwrap();
+        (Limiter::new("api", rate, Options::default().burst(1)).unwrap(), keyed)
+    });
+    let heard = |least: u64| {
+        assert!(panics.swap(0, Ordering::Relaxed) >= least, "nobody was told");
+    };
+    assert_eq!(one.try_acquire(1).unwrap().remaining(), 0);
+    heard(1);
+    assert!(one.try_acquire(1).is_err());
+    heard(1);
+    assert_eq!(one.acquire(&Context::root(), 1).await.unwrap().waited(), ms(100));
+    heard(1);
+    // Comes, comes again, finds no room, is refused there.
+    keyed.try_acquire(&1, 1).unwrap();
+    heard(2);
+    assert!(keyed.try_acquire(&1, 1).is_err());
+    heard(1);
+    keyed.try_acquire(&2, 1).unwrap();
+    assert!(keyed.try_acquire(&3, 1).is_err());
+    heard(3);
+    pass(ms(10_000)).await;
+    assert_eq!(keyed.prune(), 1);
+    heard(1);
+    drop(keyed);
+    heard(1);
 }
 
 #[test]

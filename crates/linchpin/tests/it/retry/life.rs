@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -16,6 +17,7 @@ use tracing::Level;
 use super::{MS, SECOND, exact, retry};
 use crate::panic::logged_from;
 use crate::paused;
+use crate::recorder::panicking;
 
 #[tokio::test(start_paused = true)]
 async fn a_call_is_dropped_at_each_step_of_its_attempts_and_rests() {
@@ -50,6 +52,26 @@ impl Drop for Guard {
     fn drop(&mut self) {
         self.0.set(self.0.get() - 1);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recorder_that_panics_costs_its_event_and_no_call() {
+    let (recorder, panics) = panicking();
+    let heard = || assert_ne!(panics.swap(0, Ordering::Relaxed), 0, "nobody was told");
+    let retry = metrics::with_local_recorder(&recorder, || retry(exact()));
+    let ctx = Context::root();
+    assert_eq!(retry.call(&ctx, |_| async { Ok::<_, ()>(1) }).await.unwrap(), 1);
+    heard();
+    let failed = retry.call(&ctx, |_| async { Err::<(), _>(()) }).await.unwrap_err();
+    assert_eq!(failed.attempts(), 3);
+    heard();
+    let call = retry.call(&ctx, |attempt| async move {
+        assert!(attempt.is_retry(), "boom");
+        Ok::<_, ()>(())
+    });
+    let raised = AssertUnwindSafe(call).catch_unwind().await.map(drop).unwrap_err();
+    assert_eq!(task::panic_text(&*raised), "boom");
+    heard();
 }
 
 #[tokio::test(start_paused = true)]

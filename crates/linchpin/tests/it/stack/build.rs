@@ -1,10 +1,12 @@
 //! What is refused, what is printed, what is shared.
 
+use linchpin::resilience::adaptive;
 use linchpin::resilience::breaker::{self, Breaker};
 use linchpin::resilience::bulkhead;
 use linchpin::resilience::limiter::{self, Rate};
 use linchpin::resilience::retry::{self, Budget};
 use linchpin::resilience::stack::{Builder, Stack};
+use linchpin::resilience::throttle;
 use linchpin::resilience::timeout::Timeout;
 use linchpin::resilience::{FailedKind, Outcome};
 use linchpin::{Context, Kind};
@@ -40,6 +42,8 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
             client().timeout(SECOND).retry(marked().min_attempt_time(2 * SECOND)),
             "`min_attempt_time`",
         ),
+        (client().bulkhead(8).adaptive(adaptive::Options::default()), "name one"),
+        (server().throttle(throttle::Options::default()), "whom one calls"),
         (server().retry(marked()), "whoever calls retries"),
         (server().breaker(breaker::Options::default()), "one's own handler"),
         (server().timeout(SECOND), "`deadline` is the limit"),
@@ -55,6 +59,7 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
         client().retry(retry::Options::default()).idempotent_by_request(),
         client(),
         server(),
+        server().bulkhead(8).adaptive(adaptive::Options::default()),
     ];
     for builder in nearly {
         builder.build().unwrap();
@@ -82,6 +87,7 @@ fn a_stack_prints_its_order_whatever_order_it_was_named_in() {
         .limiter(Rate::per_second(100))
         .breaker(breaker::Options::default())
         .retry(retry::Options::default().idempotent())
+        .throttle(throttle::Options::default())
         .deadline(30 * SECOND)
         .build()
         .unwrap();
@@ -90,6 +96,7 @@ fn a_stack_prints_its_order_whatever_order_it_was_named_in() {
 client `payments`
   deadline   30s
   retry      up to 3 attempts, after 50ms by 2 up to 20s, full jitter, within a share of the calls
+  throttle   sends 2 times what is taken on, within 120s, refuses 90 % at most
   breaker    opens at 50 % failures of 20 or more calls within 30s, for 5s up to 60s
   limiter    100 in 1s, 100 at once
   bulkhead   64 places
@@ -97,7 +104,7 @@ client `payments`
   callee";
     assert_eq!(shown, expected);
     let order: Vec<_> = stack.snapshots().iter().map(|snapshot| snapshot.policy).collect();
-    assert_eq!(order, ["retry", "breaker", "limiter", "bulkhead", "timeout"]);
+    assert_eq!(order, ["retry", "throttle", "breaker", "limiter", "bulkhead", "timeout"]);
 }
 
 #[tokio::test(start_paused = true)]

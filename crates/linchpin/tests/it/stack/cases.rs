@@ -7,13 +7,16 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use linchpin::Context;
 use linchpin::context::Cause;
+use linchpin::resilience::adaptive::{self, Algorithm};
 use linchpin::resilience::breaker::{self, State};
 use linchpin::resilience::bulkhead;
 use linchpin::resilience::limiter::{self, Rate};
 use linchpin::resilience::retry::{Schedule, StopReason};
 use linchpin::resilience::stack::Stack;
-use linchpin::resilience::{Failed, FailedKind};
+use linchpin::resilience::throttle;
+use linchpin::resilience::{ByKind, Failed, FailedKind};
 use linchpin::time::Instant;
+use linchpin::{Error, Kind};
 
 use super::{MS, SECOND, at_once, client, exact};
 
@@ -232,4 +235,62 @@ async fn a_server_waits_for_a_place_within_its_deadline() {
     assert_eq!(start.elapsed(), SECOND);
     assert!(is_deadline(&inside.await.unwrap_err()));
     assert_eq!(start.elapsed(), 2 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_part_hears_of_an_end_in_its_own_words() {
+    let build = || {
+        client()
+            .throttle(throttle::Options::default().min_requests(1))
+            .adaptive(adaptive::Options::default().algorithm(Algorithm::Aimd).initial(20))
+            .breaker(breaker::Options::default())
+            .timeout(SECOND)
+            .build()
+            .unwrap()
+    };
+    let ctx = Context::root();
+    // What the callee does: how long it takes, how it fails. Failures of the breaker, what the throttle takes for accepted,
+    // the limit.
+    for (name, takes, fails, expected) in [
+        ("well", 0, None, (0, 1, 20)),
+        ("an error of its own", 0, Some(Kind::Internal), (1, 1, 20)),
+        ("overloaded", 0, Some(Kind::Unavailable), (1, 0, 18)),
+        ("too slow", 2, None, (1, 0, 18)),
+    ] {
+        let plain = build();
+        let stack = plain.classified(ByKind);
+        let result = stack.call(&ctx, |_| async move {
+            tokio::time::sleep(takes * SECOND).await;
+            fails.map_or(Ok(1), |kind| Err(Error::new(kind, "no")))
+        });
+        assert_eq!(result.await.is_ok(), name == "well", "{name}");
+        let failures = plain.breaker().unwrap().numbers().failures;
+        let seen = plain.throttle().unwrap().numbers();
+        let limit = plain.adaptive().unwrap().numbers().limit;
+        assert_eq!((failures, seen.accepted, limit), expected, "{name}");
+        assert_eq!(plain.adaptive().unwrap().numbers().inflight, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adaptive_limit_refuses_before_a_servers_quota_and_after_a_clients() {
+    let one = || adaptive::Options::default().max(1).initial(1);
+    let quota = || (Rate::new(1, 3_600 * SECOND), limiter::Options::default().burst(9));
+    let server = Stack::server("test").adaptive(one()).limiter(quota()).build().unwrap();
+    let client = client().adaptive(one()).limiter(quota()).build().unwrap();
+    for stack in [server, client] {
+        let ctx = Context::root();
+        let mut inside = Box::pin(stack.call(&ctx, |_| hang()));
+        assert!((&mut inside).now_or_never().is_none());
+        for _ in 0..5 {
+            let failed = stack.call(&ctx, |_| hang()).await.unwrap_err();
+            assert!(
+                matches!(failed.kind(), FailedKind::Refused(refusal) if refusal.policy == "adaptive")
+            );
+        }
+        let left = stack.limiter().unwrap().try_acquire(0).unwrap().remaining();
+        assert_eq!(left, 8, "a refusal costs nothing, or gives back what it cost");
+        drop(inside);
+        assert_eq!(stack.adaptive().unwrap().numbers().inflight, 0);
+    }
 }
