@@ -4,6 +4,8 @@
 //! |---|---|
 //! | to stop asking a callee that is not well | [`breaker::Breaker`] |
 //! | to make a call again that failed | [`retry::Retry`] |
+//! | to send a second request when the first is slow | [`hedge::Hedge`] |
+//! | to give something less when there is no answer | [`fallback::Fallback`] |
 //! | to stop waiting for what takes too long | [`timeout::Timeout`] |
 //! | to know when to try again | [`retry::Schedule`] |
 //! | to cap how many run at once | [`bulkhead::Bulkhead`] |
@@ -34,11 +36,14 @@ mod bad_options;
 pub mod breaker;
 pub mod bulkhead;
 mod failed;
+pub mod fallback;
+pub mod hedge;
 pub mod limiter;
 mod news;
 mod outcome;
 mod refusal;
 pub mod retry;
+mod sent;
 mod snapshot;
 pub mod timeout;
 

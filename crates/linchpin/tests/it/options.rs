@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use linchpin::resilience::breaker::{self, Breaker};
 use linchpin::resilience::bulkhead::{self, Bulkhead};
+use linchpin::resilience::fallback::{self, Fallback};
+use linchpin::resilience::hedge::{self, Hedge};
 use linchpin::resilience::limiter::{self, Keyed, KeyedOptions, Limiter, Rate};
 use linchpin::resilience::retry::{self, Retry};
 use linchpin::sync::batch::{self, Batcher};
@@ -33,6 +35,12 @@ const DEFAULTS: &[(&str, Build)] = &[
     }),
     ("resilience::bulkhead::Options", || {
         Ok(Bulkhead::new("test", 1, bulkhead::Options::default()).map(drop)?)
+    }),
+    ("resilience::fallback::options::Options", || {
+        Ok(Fallback::new("test", fallback::Options::default()).map(drop)?)
+    }),
+    ("resilience::hedge::options::Options", || {
+        Ok(Hedge::new("test", hedge::Options::default()).map(drop)?)
     }),
     ("resilience::retry::options::Options", || {
         Ok(Retry::new("test", retry::Options::default()).map(drop)?)

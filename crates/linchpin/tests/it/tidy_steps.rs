@@ -28,6 +28,12 @@ const DROPPED: &[Row] = &[
     ),
     ("linchpin/src/error/panic.rs", &["catch_async"], "steps.rs"),
     ("linchpin/src/resilience/breaker/mod.rs", &["Breaker::call"], "breaker/life.rs"),
+    (
+        "linchpin/src/resilience/fallback/mod.rs",
+        &["Fallback::call", "Fallback::call_or"],
+        "fallback/life.rs",
+    ),
+    ("linchpin/src/resilience/hedge/mod.rs", &["Hedge::call"], "hedge/life.rs"),
     ("linchpin/src/resilience/retry/mod.rs", &["Retry::call"], "retry/life.rs"),
     (
         "linchpin/src/resilience/timeout/mod.rs",

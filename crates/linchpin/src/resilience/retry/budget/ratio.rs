@@ -10,11 +10,9 @@ use crate::time::Instant;
 
 /// Calls are deposits, retries withdrawals, in integers: a share of 0.3 is 30 of a hundred and not 33.
 #[derive(Debug)]
-pub(in crate::resilience::retry) struct Ratio {
+pub(in crate::resilience) struct Ratio {
     /// Calls that are in no slot yet.
     waiting: CachePadded<AtomicU64>,
-    /// What a retry takes of what a call gives.
-    cost: i64,
     /// What is there without any call.
     reserve: i64,
     slot: Duration,
@@ -24,11 +22,22 @@ pub(in crate::resilience::retry) struct Ratio {
 
 #[derive(Debug, Default)]
 struct Slots {
+    /// What a retry takes of what a call gives.
+    cost: i64,
     /// What came in and went out, by the tenth of the window.
     net: [i64; SLOTS],
     sum: i64,
     /// The slot of now, counted from the origin.
     head: u64,
+    /// All calls that ever came into one.
+    calls: u64,
+}
+
+/// What was taken, for who gives it back.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::resilience) struct Taken {
+    head: u64,
+    cost: i64,
 }
 
 const SLOTS: usize = 10;
@@ -38,28 +47,27 @@ const SCALE: i64 = 1_000;
 const BUNDLE: u64 = 16;
 
 impl Ratio {
-    pub(in crate::resilience::retry) fn new(
+    pub(in crate::resilience) fn new(
         share: f64,
         least_per_second: u32,
         window: Duration,
         now: Instant,
     ) -> Self {
-        let cost = ((SCALE as f64 / share).round() as i64).max(1);
+        let cost = cost(share);
         let least = f64::from(least_per_second) * window.as_secs_f64();
         Self {
             waiting: CachePadded::new(AtomicU64::new(0)),
-            cost,
             // So saved up, it may be without bound.
             reserve: (least as i64).min(i64::MAX / 4 / cost) * cost,
             slot: window / SLOTS as u32,
             origin: now,
-            slots: Mutex::new(Slots::default()),
+            slots: Mutex::new(Slots { cost, ..Slots::default() }),
         }
     }
 
     /// A call has begun.
     #[inline]
-    pub(in crate::resilience::retry) fn deposit(&self, clock: impl FnOnce() -> Instant) {
+    pub(in crate::resilience) fn deposit(&self, clock: impl FnOnce() -> Instant) {
         if self.waiting.fetch_add(1, Ordering::Relaxed) % BUNDLE == BUNDLE - 1 {
             self.take_in(clock());
         }
@@ -71,24 +79,46 @@ impl Ratio {
     }
 
     /// Takes what a retry costs, if it is there.
-    pub(in crate::resilience::retry) fn withdraw(&self, now: Instant) -> bool {
+    pub(in crate::resilience) fn withdraw(&self, now: Instant) -> bool {
+        self.take(now).is_some()
+    }
+
+    /// The same for who may [give it back](Self::give_back).
+    pub(in crate::resilience) fn take(&self, now: Instant) -> Option<Taken> {
         let mut slots = lock(&self.slots);
         self.advance(&mut slots, now);
-        if self.reserve + slots.sum < self.cost {
-            return false;
+        if self.reserve + slots.sum < slots.cost {
+            return None;
         }
         if planted(Fault::BudgetLooksBeforeItTakes) {
             drop(slots);
             slots = lock(&self.slots);
         }
-        slots.add(-self.cost);
-        true
+        let Slots { head, cost, .. } = *slots;
+        slots.add(-cost);
+        Some(Taken { head, cost })
     }
 
-    pub(in crate::resilience::retry) fn left(&self, now: Instant) -> f64 {
+    /// As if it had not been taken.
+    pub(in crate::resilience) fn give_back(&self, taken: Taken) {
+        lock(&self.slots).add_at(taken.head, taken.cost);
+    }
+
+    /// Retries may be another share from now on. What they have taken stays taken.
+    pub(in crate::resilience) fn set_share(&self, share: f64) {
+        lock(&self.slots).cost = cost(share);
+    }
+
+    pub(in crate::resilience) fn left(&self, now: Instant) -> f64 {
         let mut slots = lock(&self.slots);
         self.advance(&mut slots, now);
-        ((self.reserve + slots.sum).max(0) / self.cost) as f64
+        ((self.reserve + slots.sum).max(0) / slots.cost) as f64
+    }
+
+    /// All calls there ever were.
+    pub(in crate::resilience) fn calls(&self) -> u64 {
+        let slots = lock(&self.slots);
+        slots.calls.wrapping_add(self.waiting.load(Ordering::Relaxed))
     }
 
     /// Brings the slots to `now`, with all that has come in.
@@ -102,8 +132,14 @@ impl Ratio {
         } else {
             self.waiting.swap(0, Ordering::Relaxed)
         };
+        slots.calls = slots.calls.wrapping_add(calls);
         slots.add(calls as i64 * SCALE);
     }
+}
+
+/// What a retry takes of what a call gives.
+fn cost(share: f64) -> i64 {
+    ((SCALE as f64 / share).round() as i64).max(1)
 }
 
 impl Slots {
@@ -119,7 +155,14 @@ impl Slots {
     }
 
     fn add(&mut self, amount: i64) {
-        self.net[(self.head % SLOTS as u64) as usize] += amount;
-        self.sum += amount;
+        self.add_at(self.head, amount);
+    }
+
+    /// Into a slot that may lie behind, unless it is in the window no more.
+    fn add_at(&mut self, slot: u64, amount: i64) {
+        if self.head - slot < SLOTS as u64 {
+            self.net[(slot % SLOTS as u64) as usize] += amount;
+            self.sum += amount;
+        }
     }
 }
