@@ -1,7 +1,9 @@
 //! Area `resilience`: policies beside the crates people take.
 
 use crate::harness::Operation;
-use crate::{resilience_breaker, resilience_limiter, resilience_retry, resilience_timeout};
+use crate::{
+    resilience_breaker, resilience_limiter, resilience_retry, resilience_stack, resilience_timeout,
+};
 
 /// Every row that the harness measures.
 pub fn operations() -> Vec<Operation> {
@@ -10,6 +12,7 @@ pub fn operations() -> Vec<Operation> {
         resilience_limiter::operations(),
         resilience_retry::operations(),
         resilience_timeout::operations(),
+        resilience_stack::operations(),
     ];
     parts.into_iter().flatten().collect()
 }

@@ -9,6 +9,8 @@
 //! | to stop waiting for what takes too long | [`timeout::Timeout`] |
 //! | to know when to try again | [`retry::Schedule`] |
 //! | to cap how many run at once | [`bulkhead::Bulkhead`] |
+//! | to find out how many may run at once | [`adaptive::Adaptive`] |
+//! | several of them around one call | [`stack::Stack`] |
 //! | to cap how many begin in some time | [`limiter::Limiter`], [`limiter::Keyed`] |
 //!
 //! # The words
@@ -29,8 +31,11 @@
 //! What a policy lets in holds a permit. Dropping one gives back exactly what was taken and is `Ignored`, or `Failure`
 //! while a panic unwinds.
 //!
+//! How much it matters that a call is made at all, where some must go, is its [`Priority`].
+//!
 //! A duration has elapsed once `now - start >= duration`; a call is *slow* only if it took strictly longer.
 
+pub mod adaptive;
 mod again;
 mod bad_options;
 pub mod breaker;
@@ -38,18 +43,23 @@ pub mod bulkhead;
 mod failed;
 pub mod fallback;
 pub mod hedge;
+mod held;
 pub mod limiter;
 mod news;
 mod outcome;
+mod priority;
 mod refusal;
 pub mod retry;
+mod samples;
 mod sent;
 mod snapshot;
+pub mod stack;
 pub mod timeout;
 
 pub use self::again::Again;
 pub use self::bad_options::BadOptions;
 pub use self::failed::{Failed, FailedKind};
 pub use self::outcome::{ByFailed, ByKind, ByResult, Classify, Outcome};
+pub use self::priority::Priority;
 pub use self::refusal::Refusal;
 pub use self::snapshot::Snapshot;

@@ -52,6 +52,11 @@ pub trait Classify<T, E> {
         Again::of(self.classify(result))
     }
 
+    /// Whether the callee has too much to do: it timed out, or says so. By default nothing tells.
+    fn overloaded(&self, _: Result<&T, &E>) -> bool {
+        false
+    }
+
     /// How long the callee asks to be left alone, if it does: a `Retry-After`, a pushback.
     fn retry_after(&self, _: Result<&T, &E>) -> Option<Duration> {
         None
@@ -169,6 +174,14 @@ impl<T> Classify<T, Error> for ByKind {
         }
     }
 
+    /// By its kind: `DeadlineExceeded`, `ResourceExhausted`, `Unavailable`. A refusal on this side says nothing.
+    fn overloaded(&self, result: Result<&T, &Error>) -> bool {
+        let full = [Kind::DeadlineExceeded, Kind::ResourceExhausted, Kind::Unavailable];
+        let says =
+            |error: &Error| full.contains(&error.kind()) && error.find::<Refusal>().is_none();
+        result.is_err_and(says)
+    }
+
     fn retry_after(&self, result: Result<&T, &Error>) -> Option<Duration> {
         result.err()?.find::<Refusal>()?.retry_after
     }
@@ -209,6 +222,18 @@ impl<T, E, C: Classify<T, E>> Classify<T, Failed<E>> for ByFailed<C> {
                 FailedKind::Refused(refusal) => Again::of_refusal(refusal),
                 FailedKind::TimedOut => Again::IfHarmless,
                 _ => Again::Never,
+            },
+        }
+    }
+
+    fn overloaded(&self, result: Result<&T, &Failed<E>>) -> bool {
+        match result {
+            Ok(value) => self.0.overloaded(Ok(value)),
+            Err(failed) => match failed.kind() {
+                FailedKind::Callee(error) => self.0.overloaded(Err(error)),
+                FailedKind::TimedOut => true,
+                FailedKind::Ended(ended) => Outcome::of_end(ended) == Outcome::Failure,
+                _ => false,
             },
         }
     }

@@ -14,7 +14,7 @@ use linchpin::resilience::limiter::{
 };
 use linchpin::resilience::retry::{self, Attempt, Budget, Jitter, Pace, Retry, Schedule, Tried};
 use linchpin::resilience::timeout::{self, Timeout};
-use linchpin::resilience::{BadOptions, Failed, FailedKind, Refusal};
+use linchpin::resilience::{BadOptions, Failed, FailedKind, Priority, Refusal};
 use linchpin::sync::bus::{self, Batch, Bus, Listed, Message, Subscriber, Topic};
 use linchpin::sync::channel;
 use linchpin::sync::counter::{Counter, Gauge};
@@ -50,6 +50,7 @@ const _: () = {
     shared::<(Timeout, timeout::Layer, timeout::Numbers)>();
     shared::<(limiter::Options, Limiter, limiter::Layer, Rate, Decision, Reservation)>();
     shared::<(Keyed<String>, KeyedOptions)>();
+    shared::<Priority>();
     shared::<(Jitter, Schedule, BadOptions, Failed<Error>, FailedKind<Error>, Refusal)>();
     shared::<(pool::Options, Pool, BlockingPool, Handle<u8>, NotSubmitted<u8>)>();
     shared::<(Report, Unstarted)>();

@@ -1,5 +1,6 @@
 //! What the toolkit's vocabulary promises.
 
+mod adaptive;
 mod auto_traits;
 mod batch;
 mod bell;
@@ -51,6 +52,7 @@ mod semaphore;
 mod sentinel;
 mod singleflight;
 mod source;
+mod stack;
 mod steps;
 mod stream;
 mod striped;

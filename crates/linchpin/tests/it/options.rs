@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use linchpin::resilience::adaptive::{self, Adaptive};
 use linchpin::resilience::breaker::{self, Breaker};
 use linchpin::resilience::bulkhead::{self, Bulkhead};
 use linchpin::resilience::fallback::{self, Fallback};
@@ -25,6 +26,9 @@ const SECOND: Duration = Duration::from_secs(1);
 type Build = fn() -> Result<(), linchpin::Error>;
 
 const DEFAULTS: &[(&str, Build)] = &[
+    ("resilience::adaptive::options::Options", || {
+        Ok(Adaptive::new("test", adaptive::Options::default()).map(drop)?)
+    }),
     ("resilience::breaker::options::Options", || {
         Ok(Breaker::new("test", breaker::Options::default()).map(drop)?)
     }),

@@ -27,6 +27,7 @@ const DROPPED: &[Row] = &[
         "steps.rs",
     ),
     ("linchpin/src/error/panic.rs", &["catch_async"], "steps.rs"),
+    ("linchpin/src/resilience/adaptive/mod.rs", &["Adaptive::call"], "adaptive/life.rs"),
     ("linchpin/src/resilience/breaker/mod.rs", &["Breaker::call"], "breaker/life.rs"),
     (
         "linchpin/src/resilience/fallback/mod.rs",
@@ -35,6 +36,7 @@ const DROPPED: &[Row] = &[
     ),
     ("linchpin/src/resilience/hedge/mod.rs", &["Hedge::call"], "hedge/life.rs"),
     ("linchpin/src/resilience/retry/mod.rs", &["Retry::call"], "retry/life.rs"),
+    ("linchpin/src/resilience/stack/mod.rs", &["Stack::call"], "stack/life.rs"),
     (
         "linchpin/src/resilience/timeout/mod.rs",
         &["Timeout::call", "Timeout::wait"],
