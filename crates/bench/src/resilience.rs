@@ -3,7 +3,7 @@
 use crate::harness::Operation;
 use crate::{
     resilience_breaker, resilience_hedge, resilience_limiter, resilience_retry, resilience_stack,
-    resilience_timeout,
+    resilience_throttle, resilience_timeout,
 };
 
 /// Every row that the harness measures.
@@ -13,6 +13,7 @@ pub fn operations() -> Vec<Operation> {
         resilience_hedge::operations(),
         resilience_limiter::operations(),
         resilience_retry::operations(),
+        resilience_throttle::operations(),
         resilience_timeout::operations(),
         resilience_stack::operations(),
     ];

@@ -3,6 +3,7 @@
 //! | you want | use |
 //! |---|---|
 //! | to stop asking a callee that is not well | [`breaker::Breaker`] |
+//! | to send less to a callee that takes less on | [`throttle::Throttle`] |
 //! | to make a call again that failed | [`retry::Retry`] |
 //! | to send a second request when the first is slow | [`hedge::Hedge`] |
 //! | to give something less when there is no answer | [`fallback::Fallback`] |
@@ -39,9 +40,12 @@ pub mod adaptive;
 mod again;
 mod bad_options;
 pub mod breaker;
+mod buckets;
 pub mod bulkhead;
+mod clock;
 mod failed;
 pub mod fallback;
+mod frame;
 pub mod hedge;
 mod held;
 pub mod limiter;
@@ -54,6 +58,7 @@ mod samples;
 mod sent;
 mod snapshot;
 pub mod stack;
+pub mod throttle;
 pub mod timeout;
 
 pub use self::again::Again;

@@ -10,9 +10,10 @@ use linchpin::resilience::bulkhead::{self, Bulkhead, Permit};
 use linchpin::resilience::fallback::{self, Degraded, Fallback, Served};
 use linchpin::resilience::hedge::{self, Hedge};
 use linchpin::resilience::limiter::{
-    self, Decision, Keyed, KeyedOptions, Limiter, Rate, Reservation,
+    self, Decision, IpKey, Keyed, KeyedOptions, Limiter, Rate, Reservation,
 };
 use linchpin::resilience::retry::{self, Attempt, Budget, Jitter, Pace, Retry, Schedule, Tried};
+use linchpin::resilience::throttle::{self, Throttle};
 use linchpin::resilience::timeout::{self, Timeout};
 use linchpin::resilience::{BadOptions, Failed, FailedKind, Priority, Refusal};
 use linchpin::sync::bus::{self, Batch, Bus, Listed, Message, Subscriber, Topic};
@@ -47,9 +48,10 @@ const _: () = {
     shared::<(retry::Options, Retry, retry::Layer, Attempt<'_>, Budget, Pace)>();
     shared::<(hedge::Options, Hedge, hedge::Layer, hedge::Numbers, Tried<String>)>();
     shared::<(fallback::Options, Fallback, fallback::Numbers, Degraded, Served<u8>)>();
+    shared::<(throttle::Options, Throttle, throttle::Permit<'_>, throttle::Layer)>();
     shared::<(Timeout, timeout::Layer, timeout::Numbers)>();
     shared::<(limiter::Options, Limiter, limiter::Layer, Rate, Decision, Reservation)>();
-    shared::<(Keyed<String>, KeyedOptions)>();
+    shared::<(Keyed<String>, Keyed<IpKey>, KeyedOptions)>();
     shared::<Priority>();
     shared::<(Jitter, Schedule, BadOptions, Failed<Error>, FailedKind<Error>, Refusal)>();
     shared::<(pool::Options, Pool, BlockingPool, Handle<u8>, NotSubmitted<u8>)>();
@@ -91,6 +93,8 @@ fn every_wait_may_move_between_threads() {
     let breaker = Breaker::new("test", breaker::Options::default()).unwrap();
     sent(breaker.call(&ctx, || async { Ok::<_, Error>(1) }));
     let retry = Retry::new("test", retry::Options::default()).unwrap();
+    let throttle = Throttle::new("test", throttle::Options::default()).unwrap();
+    sent(throttle.call(&ctx, || async { Ok::<_, Error>(1) }));
     let timeout = Timeout::new("test", Duration::from_secs(1)).unwrap();
     sent(timeout.call(&ctx, || async { Ok::<_, Error>(1) }));
     sent(timeout.wait(&ctx, |_| async { Ok::<_, Error>(1) }));

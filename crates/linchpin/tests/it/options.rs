@@ -9,6 +9,7 @@ use linchpin::resilience::fallback::{self, Fallback};
 use linchpin::resilience::hedge::{self, Hedge};
 use linchpin::resilience::limiter::{self, Keyed, KeyedOptions, Limiter, Rate};
 use linchpin::resilience::retry::{self, Retry};
+use linchpin::resilience::throttle::{self as load_throttle, Throttle};
 use linchpin::sync::batch::{self, Batcher};
 use linchpin::sync::bus::{self, Bus};
 use linchpin::sync::object_pool::{self, BufferOptions, BufferPool, ObjectPool};
@@ -55,6 +56,9 @@ const DEFAULTS: &[(&str, Build)] = &[
     ("resilience::limiter::keyed::KeyedOptions", || {
         let (options, limits) = (limiter::Options::default(), KeyedOptions::default());
         Ok(Keyed::<u8>::new("test", Rate::per_second(1), options, limits).map(drop)?)
+    }),
+    ("resilience::throttle::options::Options", || {
+        Ok(Throttle::new("test", load_throttle::Options::default()).map(drop)?)
     }),
     ("sync::bus::options::Options", || {
         Ok(Bus::<u8>::with(bus::Options::default()).topic("test").map(drop)?)

@@ -36,6 +36,7 @@ const DROPPED: &[Row] = &[
     ),
     ("linchpin/src/resilience/hedge/mod.rs", &["Hedge::call"], "hedge/life.rs"),
     ("linchpin/src/resilience/retry/mod.rs", &["Retry::call"], "retry/life.rs"),
+    ("linchpin/src/resilience/throttle/mod.rs", &["Throttle::call"], "throttle/life.rs"),
     ("linchpin/src/resilience/stack/mod.rs", &["Stack::call"], "stack/life.rs"),
     (
         "linchpin/src/resilience/timeout/mod.rs",
