@@ -33,6 +33,7 @@ pub mod resilience_hedge;
 pub mod resilience_limiter;
 pub mod resilience_retry;
 pub mod resilience_stack;
+pub mod resilience_store;
 pub mod resilience_throttle;
 pub mod resilience_timeout;
 pub mod row;

@@ -3,7 +3,7 @@
 use crate::harness::Operation;
 use crate::{
     resilience_breaker, resilience_hedge, resilience_limiter, resilience_retry, resilience_stack,
-    resilience_throttle, resilience_timeout,
+    resilience_store, resilience_throttle, resilience_timeout,
 };
 
 /// Every row that the harness measures.
@@ -12,6 +12,7 @@ pub fn operations() -> Vec<Operation> {
         resilience_breaker::operations(),
         resilience_hedge::operations(),
         resilience_limiter::operations(),
+        resilience_store::operations(),
         resilience_retry::operations(),
         resilience_throttle::operations(),
         resilience_timeout::operations(),
