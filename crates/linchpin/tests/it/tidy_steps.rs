@@ -41,6 +41,8 @@ const DROPPED: &[Row] = &[
         "fallback/life.rs",
     ),
     ("linchpin/src/resilience/hedge/mod.rs", &["Hedge::call"], "hedge/life.rs"),
+    ("linchpin/src/resilience/chaos/mod.rs", &["Chaos::attempt", "Chaos::call"], "chaos/life.rs"),
+    ("linchpin/src/resilience/outlier/mod.rs", &["Balancer::call"], "outlier/life.rs"),
     ("linchpin/src/resilience/retry/mod.rs", &["Retry::call"], "retry/life.rs"),
     ("linchpin/src/resilience/throttle/mod.rs", &["Throttle::call"], "throttle/life.rs"),
     ("linchpin/src/resilience/stack/mod.rs", &["Stack::call"], "stack/life.rs"),
