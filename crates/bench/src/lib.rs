@@ -31,6 +31,7 @@ pub mod resilience;
 pub mod resilience_balancer;
 pub mod resilience_breaker;
 pub mod resilience_bulkhead;
+pub mod resilience_hedge;
 pub mod resilience_limiter;
 pub mod resilience_retry;
 pub mod resilience_stack;

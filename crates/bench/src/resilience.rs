@@ -2,8 +2,9 @@
 
 use crate::harness::Operation;
 use crate::{
-    resilience_balancer, resilience_breaker, resilience_bulkhead, resilience_limiter,
-    resilience_retry, resilience_stack, resilience_store, resilience_throttle, resilience_timeout,
+    resilience_balancer, resilience_breaker, resilience_bulkhead, resilience_hedge,
+    resilience_limiter, resilience_retry, resilience_stack, resilience_store, resilience_throttle,
+    resilience_timeout,
 };
 
 /// Every row that the harness measures.
@@ -12,6 +13,7 @@ pub fn operations() -> Vec<Operation> {
         resilience_balancer::operations(),
         resilience_breaker::operations(),
         resilience_bulkhead::operations(),
+        resilience_hedge::operations(),
         resilience_limiter::operations(),
         resilience_store::operations(),
         resilience_retry::operations(),

@@ -31,6 +31,7 @@ chapters! {
     e4_error_types "E4-error-types";
     e5_panics "E5-panics";
     e6_retry "E6-retry";
+    e6b_hedging "E6b-hedging";
     l1_values_and_handles "L1-values-and-handles";
     l2_interfaces "L2-interfaces";
     l3_any "L3-any";
@@ -45,6 +46,7 @@ chapters! {
     n7d_bulkhead "N7d-bulkhead";
     n7d_balancer "N7d-balancer";
     n7e_chaos "N7e-chaos";
+    n7f_fallback "N7f-fallback";
     p1_object_pools "P1-object-pools";
     p2_task_leaks "P2-task-leaks";
     p2b_supervisor "P2b-supervisor";

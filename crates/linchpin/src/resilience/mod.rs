@@ -7,6 +7,8 @@
 //! | to choose among hosts that do the same, and to leave out the one that is not well | [`outlier::Balancer`] |
 //! | to see that all this works, by making calls fail | [`chaos::Chaos`] |
 //! | to make a call again that failed | [`retry::Retry`] |
+//! | to send a second request when the first is slow | [`hedge::Hedge`] |
+//! | to give something less when there is no answer | [`fallback::Fallback`] |
 //! | to stop waiting for what takes too long | [`timeout::Timeout`] |
 //! | to know when to try again | [`retry::Schedule`] |
 //! | to cap how many run at once | [`bulkhead::Bulkhead`] |
@@ -45,7 +47,9 @@ pub mod bulkhead;
 pub mod chaos;
 mod clock;
 mod failed;
+pub mod fallback;
 mod frame;
+pub mod hedge;
 mod held;
 pub mod limiter;
 mod news;
@@ -55,6 +59,7 @@ mod priority;
 mod refusal;
 pub mod retry;
 mod samples;
+mod sent;
 mod snapshot;
 pub mod stack;
 pub mod throttle;

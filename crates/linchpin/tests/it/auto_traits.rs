@@ -8,6 +8,8 @@ use linchpin::error::{Error, Kind, Panicked, catch_async};
 use linchpin::resilience::breaker::{self, Breaker, Registry};
 use linchpin::resilience::bulkhead::{self, Bulkhead};
 use linchpin::resilience::chaos::{self, Chaos};
+use linchpin::resilience::fallback::{self, Degraded, Fallback, Served};
+use linchpin::resilience::hedge::{self, Hedge};
 use linchpin::resilience::limiter::shared::{Memory, Shared};
 use linchpin::resilience::limiter::{
     self, Decision, IpKey, Keyed, KeyedOptions, Limiter, Rate, Reservation,
@@ -50,6 +52,8 @@ const _: () = {
     shared::<(bulkhead::Options, bulkhead::Discipline, Bulkhead, bulkhead::At<'_>)>();
     shared::<(bulkhead::Permit<'_>, bulkhead::Layer, bulkhead::Numbers)>();
     shared::<(retry::Options, Retry, retry::Layer, Attempt<'_>, Budget, Pace)>();
+    shared::<(hedge::Options, Hedge, hedge::Layer, hedge::Numbers, retry::Tried<String>)>();
+    shared::<(fallback::Options, Fallback, fallback::Numbers, Degraded, Served<u8>)>();
     shared::<(throttle::Options, Throttle, throttle::Permit<'_>, throttle::Layer)>();
     shared::<(outlier::Options, Balancer<u8>, Picked<'_, u8>, outlier::Target<u8>, Tried)>();
     shared::<(chaos::Options<u8, Error>, Chaos<u8, Error>, chaos::Injected, chaos::Rate)>();
@@ -113,6 +117,11 @@ fn every_wait_may_move_between_threads() {
     sent(timeout.wait(&ctx, |_| async { Ok::<_, Error>(1) }));
     sent(timeout.abandon(&ctx, "test", async { Ok::<_, Error>(1) }));
     sent(retry.call(&ctx, |_| async { Ok::<_, Error>(1) }));
+    let hedge = Hedge::new("test", hedge::Options::default()).unwrap();
+    sent(hedge.call(&ctx, |_| async { Ok::<_, Error>(1) }));
+    let fallback = Fallback::new("test", fallback::Options::default()).unwrap();
+    sent(fallback.call(&ctx, || async { Ok::<_, Error>(1) }, |_| async { Ok(2) }));
+    sent(fallback.call_or(&ctx, || async { Ok::<_, Error>(1) }, 2));
     let limiter = Limiter::new("test", Rate::per_second(1), limiter::Options::default()).unwrap();
     sent(limiter.acquire(&ctx, 1));
     let store = Memory::new("test", 1).unwrap();
