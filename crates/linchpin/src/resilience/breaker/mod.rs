@@ -171,7 +171,7 @@ impl<C> Breaker<C> {
     {
         match self.core.pass(Clock) {
             Some(ticket) => {
-                let permit = Permit::new(Held::Borrowed(&self.core), ticket);
+                let permit = Permit::new(Held::Borrowed(&*self.core), ticket);
                 conclude(&self.classify, permit, work())
             }
             None => self.call_otherwise(work),
@@ -186,7 +186,7 @@ impl<C> Breaker<C> {
     {
         match self.core.admit_otherwise(Clock.now()) {
             Ok(ticket) => {
-                let permit = Permit::new(Held::Borrowed(&self.core), ticket);
+                let permit = Permit::new(Held::Borrowed(&*self.core), ticket);
                 conclude(&self.classify, permit, work())
             }
             Err(no) => Err(self.refusal(no).into()),
