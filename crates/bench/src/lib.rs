@@ -29,6 +29,7 @@ pub mod registry;
 pub mod relay;
 pub mod resilience;
 pub mod resilience_breaker;
+pub mod resilience_hedge;
 pub mod resilience_limiter;
 pub mod resilience_retry;
 pub mod resilience_stack;

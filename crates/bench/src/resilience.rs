@@ -2,14 +2,15 @@
 
 use crate::harness::Operation;
 use crate::{
-    resilience_breaker, resilience_limiter, resilience_retry, resilience_stack, resilience_store,
-    resilience_throttle, resilience_timeout,
+    resilience_breaker, resilience_hedge, resilience_limiter, resilience_retry, resilience_stack,
+    resilience_store, resilience_throttle, resilience_timeout,
 };
 
 /// Every row that the harness measures.
 pub fn operations() -> Vec<Operation> {
     let parts = [
         resilience_breaker::operations(),
+        resilience_hedge::operations(),
         resilience_limiter::operations(),
         resilience_store::operations(),
         resilience_retry::operations(),

@@ -31,6 +31,7 @@ chapters! {
     e4_error_types "E4-error-types";
     e5_panics "E5-panics";
     e6_retry "E6-retry";
+    e6b_hedging "E6b-hedging";
     l1_values_and_handles "L1-values-and-handles";
     l2_interfaces "L2-interfaces";
     l3_any "L3-any";
@@ -41,6 +42,7 @@ chapters! {
     n6_rate_limiting "N6-rate-limiting";
     n7_circuit_breaker "N7-circuit-breaker";
     n7b_adaptive_throttle "N7b-adaptive-throttle";
+    n7c_fallback "N7c-fallback";
     n7c_stack "N7c-stack";
     p1_object_pools "P1-object-pools";
     p2_task_leaks "P2-task-leaks";

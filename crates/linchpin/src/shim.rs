@@ -155,6 +155,10 @@ pub(crate) enum Fault {
     CountdownForgetsWhatWasDone,
     /// One who waits for zero looks before it says that it waits, and not after.
     CountdownLooksBeforeItWaits,
+    /// A hedge that the shared budget refuses keeps what it took from its own.
+    HedgeKeepsWhatItPaid,
+    /// How long an attempt took is counted before it is stored, and not after.
+    HedgeCountsBeforeItStores,
     /// A worker of a group looks for work and goes under two holds of the lock, not one.
     GroupLooksBeforeItGoes,
     /// A joiner looks whether anybody is left and leaves its waker under two holds of the lock, not one.

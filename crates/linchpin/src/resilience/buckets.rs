@@ -29,6 +29,19 @@ impl<const BUCKETS: usize, const NUMBERS: usize> Buckets<BUCKETS, NUMBERS> {
         add(&mut self.counts[newest], numbers);
     }
 
+    /// Which stretch is the newest.
+    pub(super) fn newest(&self) -> u64 {
+        self.index
+    }
+
+    /// As if that had not been counted in the stretch `index`, where it was.
+    pub(super) fn take_back(&mut self, index: u64, numbers: [u64; NUMBERS]) {
+        if index + BUCKETS as u64 > self.index {
+            let counts = self.counts[Self::place(index)].iter_mut();
+            counts.zip(numbers).for_each(|(count, number)| *count -= number);
+        }
+    }
+
     /// Begins the stretch of `now`, and forgets what is too old. A thread that read the clock earlier changes nothing.
     pub(super) fn advance(&mut self, now: Instant) {
         let index = now.nanos_since(self.origin) / self.length;

@@ -18,8 +18,19 @@ pub struct Failed<E = Infallible> {
 
 struct Inner<E> {
     kind: FailedKind<E>,
-    /// What a retry adds.
+    /// What a retry or a hedge adds.
     stopped: Option<Stopped>,
+    beside: Beside<E>,
+}
+
+/// What else a call came to.
+#[derive(Debug)]
+enum Beside<E> {
+    Nothing,
+    /// What the other attempts of a hedge failed with.
+    Others(Vec<Failed<E>>),
+    /// What a fallback was to stand in for.
+    InsteadOf(Failed<E>),
 }
 
 /// The ways to fail.
@@ -56,13 +67,15 @@ impl<E> Failed<E> {
         self.inner.kind
     }
 
-    /// How many attempts a [`Retry`](super::retry::Retry) has begun; 0 where none was around the call.
+    /// How many attempts a [`Retry`](super::retry::Retry) or a [`Hedge`](super::hedge::Hedge) has begun; 0 where none was
+    /// around the call.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.inner.stopped.map_or(0, |stopped| stopped.attempts)
     }
 
-    /// Why a [`Retry`](super::retry::Retry) made no further attempt; `None` where none was around the call.
+    /// Why a [`Retry`](super::retry::Retry) or a [`Hedge`](super::hedge::Hedge) made no further attempt; `None` where none
+    /// was around the call.
     #[must_use]
     pub fn stop_reason(&self) -> Option<StopReason> {
         self.inner.stopped.map(|stopped| stopped.reason)
@@ -77,8 +90,38 @@ impl<E> Failed<E> {
         }
     }
 
+    /// What the other attempts of a [`Hedge`](super::hedge::Hedge) failed with, in the order in which they were begun.
+    #[must_use]
+    pub fn others(&self) -> &[Self] {
+        match &self.inner.beside {
+            Beside::Others(others) => others,
+            Beside::InsteadOf(_) | Beside::Nothing => &[],
+        }
+    }
+
+    /// What a [`Fallback`](super::fallback::Fallback) was to stand in for, if that failed, too: the source of this error.
+    #[must_use]
+    pub fn instead_of(&self) -> Option<&Self> {
+        match &self.inner.beside {
+            Beside::InsteadOf(first) => Some(first),
+            Beside::Nothing | Beside::Others(_) => None,
+        }
+    }
+
     pub(super) fn stopped(mut self, stopped: Stopped) -> Self {
         self.inner.stopped = Some(stopped);
+        self
+    }
+
+    pub(super) fn with_others(mut self, others: Vec<Self>) -> Self {
+        if !others.is_empty() {
+            self.inner.beside = Beside::Others(others);
+        }
+        self
+    }
+
+    pub(super) fn standing_in_for(mut self, first: Self) -> Self {
+        self.inner.beside = Beside::InsteadOf(first);
         self
     }
 }
@@ -87,14 +130,21 @@ impl<E> Failed<Failed<E>> {
     /// The word of a policy inside of another as if it were the outer one's own, with the outer retry's attempts.
     #[must_use]
     pub fn flatten(self) -> Failed<E> {
-        let Inner { kind, stopped } = *self.inner;
-        let inner = match kind {
+        let Inner { kind, stopped, beside } = *self.inner;
+        let mut inner = match kind {
             FailedKind::Callee(inner) => inner,
             FailedKind::Ended(ended) => ended.into(),
             FailedKind::Exhausted => FailedKind::Exhausted.into(),
             FailedKind::Panicked(error) => FailedKind::Panicked(error).into(),
             FailedKind::Refused(refusal) => refusal.into(),
             FailedKind::TimedOut => FailedKind::TimedOut.into(),
+        };
+        inner.inner.beside = match beside {
+            Beside::Nothing => inner.inner.beside,
+            Beside::Others(others) => {
+                Beside::Others(others.into_iter().map(Self::flatten).collect())
+            }
+            Beside::InsteadOf(first) => Beside::InsteadOf(first.flatten()),
         };
         match stopped {
             Some(stopped) => inner.stopped(stopped),
@@ -105,7 +155,7 @@ impl<E> Failed<Failed<E>> {
 
 impl<E> From<FailedKind<E>> for Failed<E> {
     fn from(kind: FailedKind<E>) -> Self {
-        Self { inner: Box::new(Inner { kind, stopped: None }) }
+        Self { inner: Box::new(Inner { kind, stopped: None, beside: Beside::Nothing }) }
     }
 }
 
@@ -138,11 +188,16 @@ const EXHAUSTED: &str = "every attempt failed";
 
 impl<E: fmt::Debug> fmt::Debug for Failed<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, stopped } = &*self.inner;
-        match stopped {
-            None => f.debug_tuple("Failed").field(kind).finish(),
-            Some(stopped) => f.debug_tuple("Failed").field(kind).field(stopped).finish(),
+        let Inner { kind, stopped, beside } = &*self.inner;
+        let mut shown = f.debug_tuple("Failed");
+        shown.field(kind);
+        if let Some(stopped) = stopped {
+            shown.field(stopped);
         }
+        if !matches!(beside, Beside::Nothing) {
+            shown.field(beside);
+        }
+        shown.finish()
     }
 }
 
@@ -161,8 +216,11 @@ impl<E: fmt::Display> fmt::Display for Failed<E> {
 
 impl<E: std::error::Error + 'static> std::error::Error for Failed<E> {
     /// What happened, as the type it is, so that it is found in a chain. It has the same text, which
-    /// [`Error::report`] does not print twice.
+    /// [`Error::report`] does not print twice. Of a fallback that failed it is what that stood in for.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        if let Some(first) = self.instead_of() {
+            return Some(first);
+        }
         match &self.inner.kind {
             FailedKind::Callee(error) => Some(error),
             FailedKind::Ended(ended) => Some(ended),

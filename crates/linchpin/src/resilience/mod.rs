@@ -5,6 +5,8 @@
 //! | to stop asking a callee that is not well | [`breaker::Breaker`] |
 //! | to send less to a callee that takes less on | [`throttle::Throttle`] |
 //! | to make a call again that failed | [`retry::Retry`] |
+//! | to send a second request when the first is slow | [`hedge::Hedge`] |
+//! | to give something less when there is no answer | [`fallback::Fallback`] |
 //! | to stop waiting for what takes too long | [`timeout::Timeout`] |
 //! | to know when to try again | [`retry::Schedule`] |
 //! | to cap how many run at once | [`bulkhead::Bulkhead`] |
@@ -42,7 +44,9 @@ mod buckets;
 pub mod bulkhead;
 mod clock;
 mod failed;
+pub mod fallback;
 mod frame;
+pub mod hedge;
 mod held;
 pub mod limiter;
 mod news;
@@ -51,6 +55,7 @@ mod priority;
 mod refusal;
 pub mod retry;
 mod samples;
+mod sent;
 mod snapshot;
 pub mod stack;
 pub mod throttle;

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::again::Again;
 use super::failed::{Failed, FailedKind};
+use super::fallback::Reason;
 use super::refusal::Refusal;
 use crate::context::{Cause, Ended};
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Panicked};
 
 /// What a call says of its callee.
 ///
@@ -66,6 +67,16 @@ pub trait Classify<T, E> {
     /// How long the callee asks to be left alone, if it does: a `Retry-After`, a pushback.
     fn retry_after(&self, _: Result<&T, &E>) -> Option<Duration> {
         None
+    }
+
+    /// Why something less than the answer may stand in for it, if it may: what a [`Fallback`](super::fallback::Fallback)
+    /// asks. By default for a failure, and where a policy on this side refused, a limiter apart.
+    fn degraded(&self, result: Result<&T, &E>) -> Option<Reason> {
+        match (self.classify(result), self.again(result)) {
+            (Outcome::Failure, _) => Some(Reason::Failed),
+            (Outcome::Ignored, Again::Refused(policy)) => Reason::of_policy(policy),
+            (Outcome::Ignored | Outcome::Success, _) => None,
+        }
     }
 }
 
@@ -190,6 +201,22 @@ impl<T> Classify<T, Error> for ByKind {
     fn retry_after(&self, result: Result<&T, &Error>) -> Option<Duration> {
         result.err()?.find::<Refusal>()?.retry_after
     }
+
+    fn degraded(&self, result: Result<&T, &Error>) -> Option<Reason> {
+        let error = result.err()?;
+        if let Some(refusal) = error.find::<Refusal>() {
+            return Reason::of_policy(refusal.policy);
+        }
+        // Nobody waits for the answer any more, or it is a bug and not an outage.
+        if error.find::<Ended>().is_some() || error.find::<Panicked>().is_some() {
+            return None;
+        }
+        match Outcome::of_kind(error.kind()) {
+            Outcome::Failure if error.kind() == Kind::DeadlineExceeded => Some(Reason::TimedOut),
+            Outcome::Failure => Some(Reason::Failed),
+            Outcome::Ignored | Outcome::Success => None,
+        }
+    }
 }
 
 impl<T, E, C: Classify<T, E>> Classify<T, Failed<E>> for ByFailed<C> {
@@ -244,6 +271,20 @@ impl<T, E, C: Classify<T, E>> Classify<T, Failed<E>> for ByFailed<C> {
                 FailedKind::Callee(error) => self.0.retry_after(Err(error)),
                 FailedKind::Refused(refusal) => refusal.retry_after,
                 _ => None,
+            },
+        }
+    }
+
+    fn degraded(&self, result: Result<&T, &Failed<E>>) -> Option<Reason> {
+        match result {
+            Ok(value) => self.0.degraded(Ok(value)),
+            Err(failed) => match failed.kind() {
+                FailedKind::Callee(error) => self.0.degraded(Err(error)),
+                FailedKind::Exhausted => Some(Reason::Failed),
+                FailedKind::Refused(refusal) => Reason::of_policy(refusal.policy),
+                FailedKind::TimedOut => Some(Reason::TimedOut),
+                // Nobody waits for the answer any more, or it is a bug and not an outage.
+                FailedKind::Ended(_) | FailedKind::Panicked(_) => None,
             },
         }
     }

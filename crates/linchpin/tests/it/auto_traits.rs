@@ -7,11 +7,13 @@ use linchpin::context::{Cancelled, Cause, Child, Context, Ended};
 use linchpin::error::{Error, Kind, Panicked, catch_async};
 use linchpin::resilience::breaker::{self, Breaker, Registry};
 use linchpin::resilience::bulkhead::{self, Bulkhead, Permit};
+use linchpin::resilience::fallback::{self, Degraded, Fallback, Served};
+use linchpin::resilience::hedge::{self, Hedge};
 use linchpin::resilience::limiter::shared::{Memory, Shared};
 use linchpin::resilience::limiter::{
     self, Decision, IpKey, Keyed, KeyedOptions, Limiter, Rate, Reservation,
 };
-use linchpin::resilience::retry::{self, Attempt, Budget, Jitter, Pace, Retry, Schedule};
+use linchpin::resilience::retry::{self, Attempt, Budget, Jitter, Pace, Retry, Schedule, Tried};
 use linchpin::resilience::throttle::{self, Throttle};
 use linchpin::resilience::timeout::{self, Timeout};
 use linchpin::resilience::{BadOptions, Failed, FailedKind, Priority, Refusal};
@@ -47,6 +49,8 @@ const _: () = {
     shared::<(breaker::fleet::Memory, breaker::fleet::Counts, breaker::fleet::Told<'_>)>();
     shared::<(bulkhead::Options, Bulkhead, Permit)>();
     shared::<(retry::Options, Retry, retry::Layer, Attempt<'_>, Budget, Pace)>();
+    shared::<(hedge::Options, Hedge, hedge::Layer, hedge::Numbers, Tried<String>)>();
+    shared::<(fallback::Options, Fallback, fallback::Numbers, Degraded, Served<u8>)>();
     shared::<(throttle::Options, Throttle, throttle::Permit<'_>, throttle::Layer)>();
     shared::<(Timeout, timeout::Layer, timeout::Numbers)>();
     shared::<(limiter::Options, Limiter, limiter::Layer, Rate, Decision, Reservation)>();
@@ -101,6 +105,11 @@ fn every_wait_may_move_between_threads() {
     sent(timeout.wait(&ctx, |_| async { Ok::<_, Error>(1) }));
     sent(timeout.abandon(&ctx, "test", async { Ok::<_, Error>(1) }));
     sent(retry.call(&ctx, |_| async { Ok::<_, Error>(1) }));
+    let hedge = Hedge::new("test", hedge::Options::default()).unwrap();
+    sent(hedge.call(&ctx, |_| async { Ok::<_, Error>(1) }));
+    let fallback = Fallback::new("test", fallback::Options::default()).unwrap();
+    sent(fallback.call(&ctx, || async { Ok::<_, Error>(1) }, |_| async { Ok(2) }));
+    sent(fallback.call_or(&ctx, || async { Ok::<_, Error>(1) }, 2));
     let limiter = Limiter::new("test", Rate::per_second(1), limiter::Options::default()).unwrap();
     sent(limiter.acquire(&ctx, 1));
     let store = Memory::new("test", 1).unwrap();

@@ -1,7 +1,7 @@
 //! Retry: the specification's cases as rows, the rules of all policies, budgets, hints, and the layer of tower.
 
 mod budget;
-mod cases;
+pub(crate) mod cases;
 mod headers;
 mod layer;
 mod life;

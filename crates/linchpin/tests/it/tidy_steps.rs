@@ -35,6 +35,12 @@ const DROPPED: &[Row] = &[
     ("linchpin/src/error/panic.rs", &["catch_async"], "steps.rs"),
     ("linchpin/src/resilience/adaptive/mod.rs", &["Adaptive::call"], "adaptive/life.rs"),
     ("linchpin/src/resilience/breaker/mod.rs", &["Breaker::call"], "breaker/life.rs"),
+    (
+        "linchpin/src/resilience/fallback/mod.rs",
+        &["Fallback::call", "Fallback::call_or"],
+        "fallback/life.rs",
+    ),
+    ("linchpin/src/resilience/hedge/mod.rs", &["Hedge::call"], "hedge/life.rs"),
     ("linchpin/src/resilience/retry/mod.rs", &["Retry::call"], "retry/life.rs"),
     ("linchpin/src/resilience/throttle/mod.rs", &["Throttle::call"], "throttle/life.rs"),
     ("linchpin/src/resilience/stack/mod.rs", &["Stack::call"], "stack/life.rs"),

@@ -3,7 +3,11 @@
 use crate::context::{Child, Context};
 use crate::time::Instant;
 
-/// One attempt of a [`Retry`](super::Retry), as the work sees it. `Copy`: take it along.
+/// One attempt of a [`Retry`](super::Retry) or a [`Hedge`](crate::resilience::hedge::Hedge), as the work sees it. `Copy`:
+/// take it along.
+///
+/// Where the attempts before it have gone is not here, since work may go anywhere: keep a [`Tried`](super::Tried) beside
+/// it.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt<'a> {
     ctx: &'a Context,
@@ -28,7 +32,7 @@ impl<'a> Attempt<'a> {
         self.number
     }
 
-    /// Whether there was one before.
+    /// Whether there was one before. Of a hedge, that one may still be under way.
     #[must_use]
     pub fn is_retry(self) -> bool {
         self.number > 1

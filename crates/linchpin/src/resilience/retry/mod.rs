@@ -28,11 +28,13 @@ mod replay;
 pub mod retry_after;
 mod schedule;
 mod stop;
+mod tried;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use self::attempt::Attempt;
+pub(super) use self::budget::Ratio;
 pub use self::budget::{Allow, Budget, Event};
 pub(super) use self::core::{Bounds, Call, Core, Said};
 pub use self::layer::{Layer, Retried, RetriedFuture};
@@ -44,6 +46,7 @@ pub use self::replay::{ByClone, Replay};
 pub use self::schedule::{Jitter, Schedule};
 pub use self::stop::StopReason;
 pub(super) use self::stop::Stopped;
+pub use self::tried::Tried;
 use crate::context::Context;
 use crate::resilience::{Again, BadOptions, ByResult, Classify, Failed, FailedKind, Snapshot};
 use crate::time::Instant;

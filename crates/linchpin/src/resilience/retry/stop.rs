@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::context::{Cause, Ended};
 
-/// Why a [`Retry`](super::Retry) made no further attempt: [`Failed::stop_reason`](crate::resilience::Failed::stop_reason).
+/// Why a [`Retry`](super::Retry) or a [`Hedge`](crate::resilience::hedge::Hedge) made no further attempt:
+/// [`Failed::stop_reason`](crate::resilience::Failed::stop_reason).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum StopReason {
@@ -39,7 +40,7 @@ pub(in crate::resilience) struct Stopped {
 }
 
 impl StopReason {
-    pub(super) const ALL: [Self; 9] = [
+    pub(in crate::resilience) const ALL: [Self; 9] = [
         Self::Attempts,
         Self::Budget,
         Self::Cancelled,

@@ -14,18 +14,18 @@ use super::{MS, SECOND, at_once, exact, retry};
 
 /// What a callee answers: a status, and what it asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) retry_after: Option<Duration>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) retry_after: Option<Duration>,
 }
 
-pub(super) const fn answer(status: u16) -> Answer {
+pub(crate) const fn answer(status: u16) -> Answer {
     Answer { status, retry_after: None }
 }
 
 /// Reads statuses; 0 is a connection that was refused.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ByStatus;
+pub(crate) struct ByStatus;
 
 impl Classify<Answer, Answer> for ByStatus {
     fn classify(&self, result: Result<&Answer, &Answer>) -> Outcome {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use self::bucket::Bucket;
 use self::concurrent::Concurrent;
-pub(in crate::resilience::retry) use self::ratio::Ratio;
+pub(in crate::resilience) use self::ratio::Ratio;
 use self::throttle::Throttle;
 use crate::resilience::BadOptions;
 use crate::resilience::bad_options::YEAR;
@@ -19,7 +19,8 @@ use crate::time::Instant;
 
 /// What the retries of all calls together may cost, so that a callee which is down does not get three times the load.
 ///
-/// Clones share what there is: give one to all that call the same target. First attempts are never held back.
+/// Clones share what there is: give one to all that call the same target, those that
+/// [hedge](crate::resilience::hedge::Options::budget) among them. First attempts are never held back.
 ///
 /// | budget | lets retries be | a call that succeeds costs |
 /// |---|---|---|
@@ -183,12 +184,12 @@ impl Budget {
 
     /// Whether it wants to know that calls and retries have ended.
     #[inline]
-    pub(super) fn minds_ends(&self) -> bool {
+    pub(in crate::resilience) fn minds_ends(&self) -> bool {
         matches!(self.kind, Kind::Concurrent(_) | Kind::Custom(_))
     }
 
     #[inline]
-    pub(super) fn call_began(&self) {
+    pub(in crate::resilience) fn call_began(&self) {
         match &self.kind {
             Kind::Ratio(ratio) => ratio.deposit(Instant::now),
             Kind::Bucket(_) | Kind::Throttle(_) | Kind::Unlimited => {}
@@ -197,7 +198,7 @@ impl Budget {
     }
 
     #[inline]
-    pub(super) fn succeeded_at_once(&self) {
+    pub(in crate::resilience) fn succeeded_at_once(&self) {
         match &self.kind {
             Kind::Ratio(_) | Kind::Concurrent(_) | Kind::Unlimited => {}
             Kind::Bucket(bucket) => bucket.add(1),

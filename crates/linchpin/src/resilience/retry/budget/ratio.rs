@@ -11,18 +11,27 @@ use crate::time::Instant;
 
 /// Calls are deposits, retries withdrawals, in integers: a share of 0.3 is 30 of a hundred and not 33.
 #[derive(Debug)]
-pub(in crate::resilience::retry) struct Ratio {
+pub(in crate::resilience) struct Ratio {
     /// Calls that are not in the window yet.
     waiting: CachePadded<AtomicU64>,
-    /// What a retry takes of what a call gives.
-    cost: i64,
     /// What is there without any call.
     reserve: i64,
-    tenths: Mutex<Tenths>,
+    window: Mutex<Window>,
 }
 
-/// Calls and retries in the window.
-type Tenths = Buckets<10, 2>;
+#[derive(Debug)]
+struct Window {
+    /// Calls and retries.
+    tenths: Buckets<10, 2>,
+    /// What a retry takes of what a call gives.
+    cost: i64,
+    /// All calls that ever came into it.
+    calls: u64,
+}
+
+/// What was taken, for who gives it back: from which tenth.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::resilience) struct Taken(u64);
 
 /// What a call gives.
 const SCALE: i64 = 1_000;
@@ -30,26 +39,25 @@ const SCALE: i64 = 1_000;
 const BUNDLE: u64 = 16;
 
 impl Ratio {
-    pub(in crate::resilience::retry) fn new(
+    pub(in crate::resilience) fn new(
         share: f64,
         least_per_second: u32,
         window: Duration,
         now: Instant,
     ) -> Self {
-        let cost = ((SCALE as f64 / share).round() as i64).max(1);
+        let cost = cost(share);
         let least = f64::from(least_per_second) * window.as_secs_f64();
         Self {
             waiting: CachePadded::new(AtomicU64::new(0)),
-            cost,
             // So saved up, it may be without bound.
             reserve: (least as i64).min(i64::MAX / 4 / cost) * cost,
-            tenths: Mutex::new(Tenths::new(window, now, now)),
+            window: Mutex::new(Window { tenths: Buckets::new(window, now, now), cost, calls: 0 }),
         }
     }
 
     /// A call has begun.
     #[inline]
-    pub(in crate::resilience::retry) fn deposit(&self, clock: impl FnOnce() -> Instant) {
+    pub(in crate::resilience) fn deposit(&self, clock: impl FnOnce() -> Instant) {
         if self.waiting.fetch_add(1, Ordering::Relaxed) % BUNDLE == BUNDLE - 1 {
             self.take_in(clock());
         }
@@ -57,33 +65,54 @@ impl Ratio {
 
     #[cold]
     fn take_in(&self, now: Instant) {
-        self.advance(&mut lock(&self.tenths), now);
+        self.advance(&mut lock(&self.window), now);
     }
 
     /// Takes what a retry costs, if it is there.
-    pub(in crate::resilience::retry) fn withdraw(&self, now: Instant) -> bool {
-        let mut tenths = lock(&self.tenths);
-        self.advance(&mut tenths, now);
-        if self.there(&tenths) < self.cost {
-            return false;
-        }
-        if planted(Fault::BudgetLooksBeforeItTakes) {
-            drop(tenths);
-            tenths = lock(&self.tenths);
-        }
-        tenths.add([0, 1]);
-        true
+    pub(in crate::resilience) fn withdraw(&self, now: Instant) -> bool {
+        self.take(now).is_some()
     }
 
-    pub(in crate::resilience::retry) fn left(&self, now: Instant) -> f64 {
-        let mut tenths = lock(&self.tenths);
-        self.advance(&mut tenths, now);
-        (self.there(&tenths).max(0) / self.cost) as f64
+    /// The same for who may [give it back](Self::give_back).
+    pub(in crate::resilience) fn take(&self, now: Instant) -> Option<Taken> {
+        let mut window = lock(&self.window);
+        self.advance(&mut window, now);
+        if self.there(&window) < window.cost {
+            return None;
+        }
+        if planted(Fault::BudgetLooksBeforeItTakes) {
+            drop(window);
+            window = lock(&self.window);
+        }
+        window.tenths.add([0, 1]);
+        Some(Taken(window.tenths.newest()))
+    }
+
+    /// As if it had not been taken.
+    pub(in crate::resilience) fn give_back(&self, Taken(tenth): Taken) {
+        lock(&self.window).tenths.take_back(tenth, [0, 1]);
+    }
+
+    /// Retries may be another share from now on.
+    pub(in crate::resilience) fn set_share(&self, share: f64) {
+        lock(&self.window).cost = cost(share);
+    }
+
+    pub(in crate::resilience) fn left(&self, now: Instant) -> f64 {
+        let mut window = lock(&self.window);
+        self.advance(&mut window, now);
+        (self.there(&window).max(0) / window.cost) as f64
+    }
+
+    /// All calls there ever were.
+    pub(in crate::resilience) fn calls(&self) -> u64 {
+        let window = lock(&self.window);
+        window.calls.wrapping_add(self.waiting.load(Ordering::Relaxed))
     }
 
     /// Brings the window to `now`, with all that has come in.
-    fn advance(&self, tenths: &mut Tenths, now: Instant) {
-        tenths.advance(now);
+    fn advance(&self, window: &mut Window, now: Instant) {
+        window.tenths.advance(now);
         let calls = if planted(Fault::BudgetForgetsWhoComesMeanwhile) {
             let calls = self.waiting.load(Ordering::Relaxed);
             self.waiting.store(0, Ordering::Relaxed);
@@ -91,11 +120,17 @@ impl Ratio {
         } else {
             self.waiting.swap(0, Ordering::Relaxed)
         };
-        tenths.add([calls, 0]);
+        window.tenths.add([calls, 0]);
+        window.calls = window.calls.wrapping_add(calls);
     }
 
-    fn there(&self, tenths: &Tenths) -> i64 {
-        let [calls, retries] = tenths.sums();
-        self.reserve + calls as i64 * SCALE - retries as i64 * self.cost
+    fn there(&self, window: &Window) -> i64 {
+        let [calls, retries] = window.tenths.sums();
+        self.reserve + calls as i64 * SCALE - retries as i64 * window.cost
     }
+}
+
+/// What a retry takes of what a call gives.
+fn cost(share: f64) -> i64 {
+    ((SCALE as f64 / share).round() as i64).max(1)
 }
