@@ -2,6 +2,7 @@
 
 mod build;
 mod cases;
+mod hedge;
 mod layer;
 mod life;
 mod rules;

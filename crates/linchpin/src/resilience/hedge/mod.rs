@@ -75,7 +75,7 @@ use crate::time::Instant;
 pub struct Hedge<C = ByResult> {
     core: Arc<Core>,
     classify: C,
-    is_idempotent: bool,
+    pub(super) is_idempotent: bool,
 }
 
 impl Hedge {
@@ -270,6 +270,17 @@ impl<C: Clone> Clone for Hedge<C> {
     fn clone(&self) -> Self {
         let Self { core, classify, is_idempotent } = self;
         Self { core: core.clone(), classify: classify.clone(), is_idempotent: *is_idempotent }
+    }
+}
+
+/// How it is set: "up to 2 attempts, the next after 50ms".
+impl<C> fmt::Display for Hedge<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "up to {} attempts, the next ", self.core.max_attempts())?;
+        match self.core.delay() {
+            Some(delay) => write!(f, "after {delay:?}"),
+            None => f.write_str("when it takes longer than is usual"),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use super::{Role, Stack, check};
 use crate::resilience::adaptive::{self, Adaptive};
 use crate::resilience::breaker::{self, Breaker};
 use crate::resilience::bulkhead::{self, Bulkhead};
+use crate::resilience::hedge::{self, Hedge};
 use crate::resilience::limiter::{self, Limiter, Rate};
 use crate::resilience::retry::{self, Retry};
 use crate::resilience::throttle::{self, Throttle};
@@ -45,6 +46,7 @@ impl Builder {
             role,
             deadline: None,
             retry: None,
+            hedge: None,
             throttle: None,
             breaker: None,
             limiter: None,
@@ -66,6 +68,12 @@ impl Builder {
     /// Makes a call again that failed: a [`Retry`], or [`retry::Options`].
     pub fn retry(mut self, retry: impl Part<Retry>) -> Self {
         self.set("retry", retry, |parts| &mut parts.retry);
+        self
+    }
+
+    /// Sends a second attempt when the first takes long: a [`Hedge`], or [`hedge::Options`]. It stands where a retry would.
+    pub fn hedge(mut self, hedge: impl Part<Hedge>) -> Self {
+        self.set("hedge", hedge, |parts| &mut parts.hedge);
         self
     }
 
@@ -105,7 +113,7 @@ impl Builder {
         self
     }
 
-    /// Lets a retry stand over calls that are not marked idempotent, for a layer whose
+    /// Lets a retry or a hedge stand over calls that are not marked idempotent, for a layer whose
     /// [`Replay`](crate::resilience::retry::Replay) tells it of each request. Others are tried again only after failures
     /// that prove that nothing was done.
     pub fn idempotent_by_request(mut self) -> Self {
@@ -161,6 +169,18 @@ impl<C> Part<Retry> for Retry<C> {
 impl Part<Retry> for retry::Options {
     fn part(self, stack: &'static str) -> Result<Retry, BadOptions> {
         Retry::new(stack, self)
+    }
+}
+
+impl<C> Part<Hedge> for Hedge<C> {
+    fn part(self, _: &'static str) -> Result<Hedge, BadOptions> {
+        Ok(self.classified(ByResult))
+    }
+}
+
+impl Part<Hedge> for hedge::Options {
+    fn part(self, stack: &'static str) -> Result<Hedge, BadOptions> {
+        Hedge::new(stack, self)
     }
 }
 

@@ -25,17 +25,35 @@ pub(super) fn check<C>(parts: &Parts<C>, by_request: bool) -> Result<(), BadOpti
 }
 
 fn client<C>(parts: &Parts<C>, by_request: bool) -> Option<String> {
-    let Parts { deadline, retry, breaker, timeout, .. } = parts;
+    let Parts { deadline, retry, hedge, breaker, timeout, .. } = parts;
     let limit = timeout.as_ref().map(Timeout::limit);
+    if retry.is_some() && hedge.is_some() {
+        return Some(
+            "a hedge is a retry that does not wait; with a retry around it, attempts multiply; name \
+             one"
+                .into(),
+        );
+    }
+    let marks = [
+        ("retry", retry.as_ref().map(|retry| retry.is_idempotent)),
+        ("hedge", hedge.as_ref().map(|hedge| hedge.is_idempotent)),
+    ];
+    if let Some((what, _)) = marks.iter().find(|(_, marked)| *marked == Some(false) && !by_request)
+    {
+        return Some(format!(
+            "a {what} over calls that are not marked idempotent may do twice what must be done once; \
+             say `idempotent()` in its options if that does no harm, `idempotent_by_request()` if \
+             the requests of a layer tell, or leave the {what} out"
+        ));
+    }
+    if let (Some(delay), Some(limit)) = (hedge.as_ref().and_then(|it| it.numbers().delay), limit)
+        && delay >= limit
+    {
+        return Some(format!(
+            "a hedge after {delay:?} is never sent: the attempt before it has {limit:?} (`timeout`)"
+        ));
+    }
     if let Some(retry) = retry {
-        if !retry.is_idempotent && !by_request {
-            return Some(
-                "a retry over calls that are not marked idempotent may do twice what must be done \
-                 once; say `idempotent()` in its options if that does no harm, \
-                 `idempotent_by_request()` if the requests of a layer tell, or leave the retry out"
-                    .into(),
-            );
-        }
         if retry.core.budget.is_unlimited() {
             tracing::warn!(
                 stack = parts.name,
@@ -79,6 +97,7 @@ fn client<C>(parts: &Parts<C>, by_request: bool) -> Option<String> {
 fn server<C>(parts: &Parts<C>) -> Option<String> {
     let refused = [
         (parts.retry.is_some(), "a retry", "whoever calls retries, and not who is called"),
+        (parts.hedge.is_some(), "a hedge", "whoever calls hedges, and not who is called"),
         (
             parts.breaker.is_some(),
             "a breaker",

@@ -7,15 +7,18 @@ use std::sync::Arc;
 use std::task::{Context as Poller, Poll};
 
 use pin_project_lite::pin_project;
+use tower_layer::Layer as _;
 use tower_service::Service;
 
 use super::Stack;
-use super::parts::Parts;
-use super::run::Run;
+use super::parts::{ByParts, Parts};
+use super::run::{Run, Terms};
 use super::work::Work;
 use crate::context::Context;
+use crate::resilience::hedge::HedgedFuture;
 use crate::resilience::retry::{Attempt, ByClone, Replay};
 use crate::resilience::{ByResult, Classify, Failed, FailedKind};
+use crate::time::Instant;
 
 /// Puts a [`Stack`] around each call of a service: [`Stack::layer`].
 #[derive(Clone, Debug)]
@@ -50,16 +53,37 @@ type Called<S, R, C, P> = Run<
     <S as Service<R>>::Error,
 >;
 
+type HedgedCall<S, R, C, P> = HedgedFuture<Attempts<S, C>, R, ByParts<Arc<Parts<C>>>, P>;
+
 pin_project! {
     /// The future of [`Stacked`].
     #[must_use = "futures do nothing unless polled"]
     pub struct StackedFuture<S, R, C, P>
     where
         S: Service<R>,
+        S: Clone,
+        C: Classify<S::Response, S::Error>,
     {
         #[pin]
-        run: Called<S, R, C, P>,
+        way: Way<Called<S, R, C, P>, HedgedCall<S, R, C, P>>,
     }
+}
+
+pin_project! {
+    #[project = WayOf]
+    enum Way<A, H> {
+        Alone { #[pin] run: A },
+        // Seldom, and large.
+        Hedged { race: Pin<Box<H>> },
+    }
+}
+
+/// A service whose calls are attempts: what stands below a hedge.
+#[derive(Debug)]
+struct Attempts<S, C> {
+    service: S,
+    parts: Arc<Parts<C>>,
+    deadline: Option<Instant>,
 }
 
 /// Calls a service.
@@ -107,10 +131,57 @@ where
         let service = mem::replace(&mut self.service, clone);
         let deadline = self.replay.deadline(&request);
         let is_idempotent = self.replay.is_idempotent(&request);
-        let parts = self.stack.parts.clone();
-        let replay = parts.retry.is_some().then(|| self.replay.clone());
-        let calls = Calls { service, next: Some(request), replay };
-        StackedFuture { run: Run::new(parts, &ROOT, calls, deadline, is_idempotent) }
+        let (parts, replay) = (self.stack.parts.clone(), self.replay.clone());
+        let Some(hedge) = &self.stack.parts.hedge else {
+            let replay = parts.retry.is_some().then_some(replay);
+            let calls = Calls { service, next: Some(request), replay };
+            let terms = Terms { deadline, is_idempotent, number: 1 };
+            return StackedFuture { way: Way::Alone { run: Run::new(parts, &ROOT, calls, terms) } };
+        };
+        let own = parts.deadline.map(|limit| Instant::now() + limit);
+        let deadline = own.into_iter().chain(deadline).min();
+        let hedge = hedge.classified(ByParts(parts.clone())).layer_with(replay);
+        let mut hedged = hedge.layer(Attempts { service, parts, deadline });
+        StackedFuture { way: Way::Hedged { race: Box::pin(hedged.call(request)) } }
+    }
+}
+
+impl<S: Clone, C> Clone for Attempts<S, C> {
+    fn clone(&self) -> Self {
+        let Self { service, parts, deadline } = self;
+        Self { service: service.clone(), parts: parts.clone(), deadline: *deadline }
+    }
+}
+
+impl<S, C, R> Service<R> for Attempts<S, C>
+where
+    S: Service<R> + Clone,
+    C: Classify<S::Response, S::Error>,
+{
+    type Response = S::Response;
+    type Error = Failed<S::Error>;
+    type Future = Called<S, R, C, Once>;
+
+    fn poll_ready(&mut self, cx: &mut Poller<'_>) -> Poll<Result<(), Self::Error>> {
+        self.service.poll_ready(cx).map_err(|error| FailedKind::Callee(error).into())
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        let clone = self.service.clone();
+        let service = mem::replace(&mut self.service, clone);
+        let calls = Calls { service, next: Some(request), replay: None };
+        let terms = Terms { deadline: self.deadline, ..Terms::default() };
+        Run::new(self.parts.clone(), &ROOT, calls, terms)
+    }
+}
+
+/// What is sent once needs no copy.
+#[derive(Debug)]
+struct Once;
+
+impl<R> Replay<R> for Once {
+    fn copy(&self, _: &R) -> Option<R> {
+        None
     }
 }
 
@@ -140,20 +211,24 @@ where
 
 impl<S, R, C, P> Future for StackedFuture<S, R, C, P>
 where
-    S: Service<R>,
+    S: Service<R> + Clone,
     C: Classify<S::Response, S::Error>,
     P: Replay<R>,
 {
     type Output = Result<S::Response, Failed<S::Error>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
-        self.project().run.poll(cx)
+        match self.project().way.project() {
+            WayOf::Alone { run } => run.poll(cx),
+            WayOf::Hedged { race } => race.as_mut().poll(cx).map_err(Failed::flatten),
+        }
     }
 }
 
 impl<S, R, C, P> fmt::Debug for StackedFuture<S, R, C, P>
 where
-    S: Service<R>,
+    S: Service<R> + Clone,
+    C: Classify<S::Response, S::Error>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StackedFuture").finish_non_exhaustive()

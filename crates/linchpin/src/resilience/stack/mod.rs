@@ -13,7 +13,7 @@
 //!   callee
 //! ```
 //!
-//! Whatever order the parts are named in, a stack has this one, prints it, and refuses what makes no sense together.
+//! A hedge stands where a retry would. Whatever order the parts are named in, a stack has this one, prints it, and refuses what makes no sense together.
 
 mod builder;
 mod check;
@@ -29,18 +29,21 @@ use std::sync::Arc;
 
 pub use self::builder::{Builder, Part};
 pub use self::layer::{Layer, Stacked, StackedFuture};
-use self::parts::Parts;
-use self::run::Run;
-use self::work::Closure;
+use self::parts::{ByParts, Parts};
+use self::run::{Run, Terms};
+use self::work::{Closure, Shared};
 use crate::context::Context;
 use crate::resilience::adaptive::Adaptive;
 use crate::resilience::breaker::Breaker;
 use crate::resilience::bulkhead::Bulkhead;
+use crate::resilience::hedge::Hedge;
 use crate::resilience::limiter::Limiter;
 use crate::resilience::retry::{Attempt, ByClone, Retry};
 use crate::resilience::throttle::Throttle;
 use crate::resilience::timeout::Timeout;
 use crate::resilience::{ByFailed, ByResult, Classify, Failed, Snapshot};
+use crate::shim::Mutex;
+use crate::time::Instant;
 
 /// Policies around one call, in the order that is right. Clones share them.
 ///
@@ -73,7 +76,8 @@ use crate::resilience::{ByFailed, ByResult, Classify, Failed, Snapshot};
 /// ```
 ///
 /// Two things stay outside of it, since they know the value: coalescing
-/// ([`singleflight`](crate::sync::singleflight)), which belongs around it, and whatever is given when it fails for good.
+/// ([`singleflight`](crate::sync::singleflight)), and a [`Fallback`](crate::resilience::fallback::Fallback) around all, which
+/// is asked once and not at each attempt.
 #[derive(Debug)]
 pub struct Stack<C = ByResult> {
     parts: Arc<Parts<C>>,
@@ -134,7 +138,10 @@ impl<C> Stack<C> {
         Fut: Future<Output = Result<T, E>>,
         C: Classify<T, E>,
     {
-        Run::new(&*self.parts, ctx, Closure(work), None, None).await
+        match &self.parts.hedge {
+            None => Run::new(&*self.parts, ctx, Closure(work), Terms::default()).await,
+            Some(hedge) => Box::pin(self.hedged(hedge, ctx, work)).await,
+        }
     }
 
     /// This stack around each call of a tower service, whose requests can be cloned. See [`Stacked`].
@@ -149,7 +156,34 @@ impl<C> Stack<C> {
         Layer::new(self.clone(), replay)
     }
 
+    async fn hedged<'a, T, E, F, Fut>(
+        &self,
+        hedge: &Hedge,
+        ctx: &'a Context,
+        work: F,
+    ) -> Result<T, Failed<E>>
+    where
+        F: FnMut(Attempt<'a>) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        C: Classify<T, E>,
+    {
+        let deadline = self.parts.deadline.map(|limit| Instant::now() + limit);
+        let work = Mutex::new(work);
+        let raced = hedge.classified(ByParts(&*self.parts));
+        let raced = raced.call(ctx, |attempt| {
+            let terms = Terms { deadline, is_idempotent: None, number: attempt.number() };
+            Run::new(&*self.parts, ctx, Shared(&work), terms)
+        });
+        raced.await.map_err(Failed::flatten)
+    }
+
     // ----- for people and operators
+
+    /// Its hedge.
+    #[must_use]
+    pub fn hedge(&self) -> Option<&Hedge> {
+        self.parts.hedge.as_ref()
+    }
 
     /// Its retry.
     #[must_use]
@@ -214,13 +248,14 @@ impl<C> fmt::Display for Stack<C> {
 
 impl<C> Parts<C> {
     fn classified<D>(&self, classify: D) -> Parts<D> {
-        let Self { name, role, deadline, retry, throttle, .. } = self;
+        let Self { name, role, deadline, retry, hedge, throttle, .. } = self;
         let Self { breaker, limiter, adaptive, bulkhead, timeout, .. } = self;
         Parts {
             name,
             role: *role,
             deadline: *deadline,
             retry: retry.clone(),
+            hedge: hedge.clone(),
             throttle: throttle.clone(),
             breaker: breaker.clone(),
             limiter: limiter.clone(),

@@ -1,17 +1,19 @@
 //! The policies of a stack, in their order.
 
 use std::fmt;
+use std::ops::Deref;
 use std::time::Duration;
 
 use super::Role;
 use crate::resilience::adaptive::Adaptive;
 use crate::resilience::breaker::Breaker;
 use crate::resilience::bulkhead::Bulkhead;
+use crate::resilience::hedge::Hedge;
 use crate::resilience::limiter::Limiter;
 use crate::resilience::retry::Retry;
 use crate::resilience::throttle::Throttle;
 use crate::resilience::timeout::{Limits, Timeout};
-use crate::resilience::{ByFailed, Snapshot};
+use crate::resilience::{Again, ByFailed, Classify, Failed, Outcome, Snapshot};
 use crate::time::Instant;
 
 /// What all handles of a stack share.
@@ -21,6 +23,7 @@ pub(super) struct Parts<C> {
     pub(super) role: Role,
     pub(super) deadline: Option<Duration>,
     pub(super) retry: Option<Retry>,
+    pub(super) hedge: Option<Hedge>,
     pub(super) throttle: Option<Throttle>,
     pub(super) breaker: Option<Breaker>,
     pub(super) limiter: Option<Limiter>,
@@ -43,8 +46,18 @@ impl<C> Parts<C> {
 
     /// The policies in their order, as people look at them.
     pub(super) fn each(&self) -> Vec<Shown> {
-        let Self { role, retry, throttle, breaker, limiter, adaptive, bulkhead, timeout, .. } =
-            self;
+        let Self {
+            role,
+            retry,
+            hedge,
+            throttle,
+            breaker,
+            limiter,
+            adaptive,
+            bulkhead,
+            timeout,
+            ..
+        } = self;
         let adaptive = || Shown::of(adaptive.as_ref(), Adaptive::snapshot);
         let (early, late) = match role {
             Role::Client => (None, adaptive()),
@@ -52,6 +65,7 @@ impl<C> Parts<C> {
         };
         let all = [
             Shown::of(retry.as_ref(), Retry::snapshot),
+            Shown::of(hedge.as_ref(), Hedge::snapshot),
             Shown::of(throttle.as_ref(), Throttle::snapshot),
             Shown::of(breaker.as_ref(), Breaker::snapshot),
             early,
@@ -74,5 +88,27 @@ impl Shown {
     fn of<P: fmt::Display>(policy: Option<&P>, look: fn(&P) -> Snapshot) -> Option<Self> {
         let policy = policy?;
         Some(Self { snapshot: look(policy), words: policy.to_string() })
+    }
+}
+
+/// Reads what comes out of the policies below a hedge. `H` is what holds the stack.
+#[derive(Clone, Debug)]
+pub(super) struct ByParts<H>(pub(super) H);
+
+impl<T, E, C, H> Classify<T, Failed<E>> for ByParts<H>
+where
+    H: Deref<Target = Parts<C>>,
+    C: Classify<T, E>,
+{
+    fn classify(&self, result: Result<&T, &Failed<E>>) -> Outcome {
+        self.0.classify.classify(result)
+    }
+
+    fn again(&self, result: Result<&T, &Failed<E>>) -> Again {
+        self.0.classify.again(result)
+    }
+
+    fn retry_after(&self, result: Result<&T, &Failed<E>>) -> Option<Duration> {
+        self.0.classify.retry_after(result)
     }
 }

@@ -34,6 +34,8 @@ pin_project! {
         work: W,
         // When all must be over, as the stack has it.
         deadline: Option<Instant>,
+        // Of the first attempt.
+        number: u32,
         // When the attempt began.
         now: Instant,
         retry: Option<retry::Call<Retrying<H, C>>>,
@@ -86,6 +88,21 @@ impl<C, H: Deref<Target = Parts<C>>> AsRef<retry::Core> for Retrying<H, C> {
     }
 }
 
+/// What is known of a call beside what the stack says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    pub(super) deadline: Option<Instant>,
+    pub(super) is_idempotent: Option<bool>,
+    /// Of the first attempt: a hedge makes each by itself.
+    pub(super) number: u32,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { deadline: None, is_idempotent: None, number: 1 }
+    }
+}
+
 /// What an attempt came to.
 enum End<T, E> {
     /// The context ended, while the work ran or before.
@@ -99,23 +116,17 @@ where
     H: Deref<Target = Parts<C>> + Clone,
     C: Classify<W::Value, W::Error>,
 {
-    /// `deadline` and `is_idempotent` are what is known of this call beside the stack's own.
     #[inline]
-    pub(super) fn new(
-        parts: H,
-        ctx: &'a Context,
-        work: W,
-        deadline: Option<Instant>,
-        is_idempotent: Option<bool>,
-    ) -> Self {
+    pub(super) fn new(parts: H, ctx: &'a Context, work: W, terms: Terms) -> Self {
         let now = Instant::now();
         let own = parts.deadline.map(|limit| now + limit);
-        let deadline = match (own, deadline) {
+        let deadline = match (own, terms.deadline) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
         let retry = &parts.retry;
-        let is_idempotent = is_idempotent
+        let is_idempotent = terms
+            .is_idempotent
             .unwrap_or_else(|| retry.as_ref().is_some_and(|retry| retry.is_idempotent));
         let retry = retry.is_some().then(|| retry::Call::new(Retrying(parts.clone(), PhantomData)));
         Self {
@@ -123,6 +134,7 @@ where
             ctx,
             work,
             deadline,
+            number: terms.number,
             now,
             retry,
             is_idempotent,
@@ -199,7 +211,7 @@ where
                     holding.keep(this.taken);
                 }
                 StepOf::Beginning => {
-                    let number = this.retry.as_ref().map_or(1, |call| call.attempts);
+                    let number = this.retry.as_ref().map_or(*this.number, |call| call.attempts);
                     let attempt = Attempt::new(ctx, number).until(*this.deadline);
                     let holding = hold(this.taken);
                     let work = this.work.begin(attempt);

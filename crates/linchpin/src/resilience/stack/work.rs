@@ -3,6 +3,7 @@
 use std::task::{Context as Poller, Poll};
 
 use crate::resilience::retry::Attempt;
+use crate::shim::{Mutex, lock};
 
 /// Begins attempts.
 pub(super) trait Work<'a> {
@@ -43,6 +44,31 @@ where
     }
 
     #[inline]
+    fn is_replayable(&self) -> bool {
+        true
+    }
+}
+
+/// A closure that several attempts begin which are under way at the same time.
+pub(super) struct Shared<'w, F>(pub(super) &'w Mutex<F>);
+
+impl<'a, F, Fut, T, E> Work<'a> for Shared<'_, F>
+where
+    F: FnMut(Attempt<'a>) -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+{
+    type Value = T;
+    type Error = E;
+    type Future = Fut;
+
+    fn poll_ready(&mut self, _: &mut Poller<'_>) -> Poll<Result<(), E>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn begin(&mut self, attempt: Attempt<'a>) -> Fut {
+        (lock(self.0))(attempt)
+    }
+
     fn is_replayable(&self) -> bool {
         true
     }
