@@ -48,6 +48,7 @@ mod scope;
 mod select;
 mod semaphore;
 mod sentinel;
+mod shed;
 mod singleflight;
 mod source;
 mod stack;

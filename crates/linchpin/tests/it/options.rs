@@ -7,6 +7,7 @@ use linchpin::resilience::breaker::{self, Breaker};
 use linchpin::resilience::bulkhead::{self, Bulkhead};
 use linchpin::resilience::limiter::{self, Keyed, KeyedOptions, Limiter, Rate};
 use linchpin::resilience::retry::{self, Retry};
+use linchpin::resilience::shed::{self, Shedder};
 use linchpin::sync::batch::{self, Batcher};
 use linchpin::sync::bus::{self, Bus};
 use linchpin::sync::object_pool::{self, BufferOptions, BufferPool, ObjectPool};
@@ -47,6 +48,10 @@ const DEFAULTS: &[(&str, Build)] = &[
     ("resilience::limiter::keyed::KeyedOptions", || {
         let (options, limits) = (limiter::Options::default(), KeyedOptions::default());
         Ok(Keyed::<u8>::new("test", Rate::per_second(1), options, limits).map(drop)?)
+    }),
+    ("resilience::shed::options::Options", || {
+        let options = shed::Options::default().load(shed::Load::given());
+        Ok(Shedder::new("test", options).map(drop)?)
     }),
     ("sync::bus::options::Options", || {
         Ok(Bus::<u8>::with(bus::Options::default()).topic("test").map(drop)?)

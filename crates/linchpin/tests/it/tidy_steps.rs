@@ -41,6 +41,7 @@ const DROPPED: &[Row] = &[
         &["Timeout::abandon", "Timeout::abandon_blocking"],
         "timeout/modes.rs",
     ),
+    ("linchpin/src/resilience/shed/mod.rs", &["Shedder::call"], "shed/life.rs"),
     ("linchpin/src/resilience/bulkhead.rs", &["Bulkhead::enter"], "steps.rs"),
     ("linchpin/src/resilience/limiter/keyed.rs", &["Keyed::acquire"], "limiter/life.rs"),
     (
@@ -114,6 +115,7 @@ const DROPPED: &[Row] = &[
 
 /// Waits that a test drops without their being called by name: `middleware::stack` puts them around a handler.
 const AROUND: &[Row] = &[
+    ("linchpin-http/src/middleware/admission.rs", &["admission"], "admission.rs"),
     ("linchpin-http/src/middleware/catch_panic.rs", &["catch_panic"], "steps.rs"),
     ("linchpin-http/src/middleware/context.rs", &["ctx"], "steps.rs"),
     ("linchpin-http/src/middleware/observe.rs", &["observe"], "steps.rs"),
