@@ -2,7 +2,8 @@
 
 use crate::harness::Operation;
 use crate::{
-    resilience_breaker, resilience_limiter, resilience_retry, resilience_stack, resilience_timeout,
+    resilience_breaker, resilience_limiter, resilience_retry, resilience_stack,
+    resilience_throttle, resilience_timeout,
 };
 
 /// Every row that the harness measures.
@@ -11,6 +12,7 @@ pub fn operations() -> Vec<Operation> {
         resilience_breaker::operations(),
         resilience_limiter::operations(),
         resilience_retry::operations(),
+        resilience_throttle::operations(),
         resilience_timeout::operations(),
         resilience_stack::operations(),
     ];

@@ -217,6 +217,12 @@ pub(crate) enum Fault {
     StripesLockAsTheyCome,
     /// A reader looks whether its loop gave an item and leaves its waker under two holds of the lock, not one.
     StreamLooksBeforeItWaits,
+    /// Several that find that nobody has passed a throttle each pass, and not one of them.
+    ThrottleLooksBeforeItProbes,
+    /// A throttle stores its word without a look whether it is still the one that was judged.
+    ThrottleStoresUnseen,
+    /// A throttle carries its count over while others count.
+    ThrottleTurnsUnseen,
     /// A caller leaves its work before it counts it, and not after.
     TimeoutLeavesBeforeItCounts,
     /// A viewer looks for another value before it enters the list, and not under one hold of the lock.

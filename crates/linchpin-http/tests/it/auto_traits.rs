@@ -7,6 +7,7 @@ use linchpin_http::client::{
 use linchpin_http::lifecycle::{self, Guard, Lifecycle, Report};
 use linchpin_http::middleware::{Ctx, ErrorPage, Observer, RequestId, Stack, StackOptions};
 use linchpin_http::problem::Problem;
+use linchpin_http::rate_limit::RateLimit;
 use linchpin_http::server::{self, Serve, Server};
 
 const fn shared<T: Send + Sync>() {}
@@ -16,5 +17,5 @@ const _: () = {
     shared::<(SendError, Subnet, SystemResolver)>();
     shared::<(lifecycle::Options, Guard, Lifecycle, Report)>();
     shared::<(Ctx, ErrorPage<'_>, Observer, RequestId, Stack, StackOptions)>();
-    shared::<(Problem, server::Options, Serve<()>, Server)>();
+    shared::<(Problem, RateLimit, server::Options, Serve<()>, Server)>();
 };

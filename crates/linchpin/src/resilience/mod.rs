@@ -3,6 +3,7 @@
 //! | you want | use |
 //! |---|---|
 //! | to stop asking a callee that is not well | [`breaker::Breaker`] |
+//! | to send less to a callee that takes less on | [`throttle::Throttle`] |
 //! | to make a call again that failed | [`retry::Retry`] |
 //! | to stop waiting for what takes too long | [`timeout::Timeout`] |
 //! | to know when to try again | [`retry::Schedule`] |
@@ -38,8 +39,11 @@ pub mod adaptive;
 mod again;
 mod bad_options;
 pub mod breaker;
+mod buckets;
 pub mod bulkhead;
+mod clock;
 mod failed;
+mod frame;
 mod held;
 pub mod limiter;
 mod news;
@@ -51,6 +55,7 @@ mod samples;
 pub mod shed;
 mod snapshot;
 pub mod stack;
+pub mod throttle;
 pub mod timeout;
 
 pub use self::again::Again;

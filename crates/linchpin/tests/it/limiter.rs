@@ -2,6 +2,7 @@
 
 mod cases;
 mod events;
+mod ip;
 mod keyed;
 mod layer;
 mod life;

@@ -60,6 +60,7 @@ mod striped_random;
 mod supervisor;
 mod supervisor_stop;
 mod task;
+mod throttle;
 mod ticker;
 mod tidy;
 mod tidy_docs;

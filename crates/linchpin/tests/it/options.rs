@@ -8,6 +8,7 @@ use linchpin::resilience::bulkhead::{self, Bulkhead};
 use linchpin::resilience::limiter::{self, Keyed, KeyedOptions, Limiter, Rate};
 use linchpin::resilience::retry::{self, Retry};
 use linchpin::resilience::shed::{self, Shedder};
+use linchpin::resilience::throttle::{self as load_throttle, Throttle};
 use linchpin::sync::batch::{self, Batcher};
 use linchpin::sync::bus::{self, Bus};
 use linchpin::sync::object_pool::{self, BufferOptions, BufferPool, ObjectPool};
@@ -52,6 +53,9 @@ const DEFAULTS: &[(&str, Build)] = &[
     ("resilience::shed::options::Options", || {
         let options = shed::Options::default().load(shed::Load::given());
         Ok(Shedder::new("test", options).map(drop)?)
+    }),
+    ("resilience::throttle::options::Options", || {
+        Ok(Throttle::new("test", load_throttle::Options::default()).map(drop)?)
     }),
     ("sync::bus::options::Options", || {
         Ok(Bus::<u8>::with(bus::Options::default()).topic("test").map(drop)?)

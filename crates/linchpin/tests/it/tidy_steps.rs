@@ -30,6 +30,7 @@ const DROPPED: &[Row] = &[
     ("linchpin/src/resilience/adaptive/mod.rs", &["Adaptive::call"], "adaptive/life.rs"),
     ("linchpin/src/resilience/breaker/mod.rs", &["Breaker::call"], "breaker/life.rs"),
     ("linchpin/src/resilience/retry/mod.rs", &["Retry::call"], "retry/life.rs"),
+    ("linchpin/src/resilience/throttle/mod.rs", &["Throttle::call"], "throttle/life.rs"),
     ("linchpin/src/resilience/stack/mod.rs", &["Stack::call"], "stack/life.rs"),
     (
         "linchpin/src/resilience/timeout/mod.rs",

@@ -30,15 +30,6 @@ pub(super) struct Core {
     pub(super) state: Mutex<Locked>,
 }
 
-/// Where the time comes from.
-pub(in crate::resilience) trait Now: Copy {
-    fn now(self) -> Instant;
-}
-
-/// From the clock, each time it is asked.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::resilience) struct Clock;
-
 /// What was let through.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::resilience) struct Ticket {
@@ -119,18 +110,6 @@ impl Ticket {
     #[inline]
     pub(in crate::resilience) fn is_timed(&self) -> bool {
         self.started.is_some()
-    }
-}
-
-impl Now for Instant {
-    fn now(self) -> Instant {
-        self
-    }
-}
-
-impl Now for Clock {
-    fn now(self) -> Instant {
-        Instant::now()
     }
 }
 

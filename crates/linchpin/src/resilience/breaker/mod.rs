@@ -44,8 +44,8 @@ use std::sync::Arc;
 
 pub use self::layer::{Guarded, GuardedFuture, Layer};
 use self::locked::Standing;
-pub(super) use self::machine::{Clock, Ticket};
-use self::machine::{Core, No, Now};
+pub(super) use self::machine::Ticket;
+use self::machine::{Core, No};
 use self::meters::Meters;
 pub use self::options::Options;
 pub use self::permit::Permit;
@@ -53,6 +53,7 @@ pub use self::registry::{Registry, RegistryOptions};
 pub use self::state::{Cause, Change, Numbers, State};
 use crate::context::Context;
 use crate::error::Kind;
+use crate::resilience::clock::{Clock, Now};
 use crate::resilience::held::Held;
 use crate::resilience::{
     BadOptions, ByResult, Classify, Failed, FailedKind, Outcome, Refusal, Snapshot,

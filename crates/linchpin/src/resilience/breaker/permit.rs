@@ -5,8 +5,9 @@ use std::mem;
 use std::thread;
 use std::time::Duration;
 
-use super::machine::{Clock, Core, Counts, Now, Ticket};
+use super::machine::{Core, Counts, Ticket};
 use crate::resilience::Outcome;
+use crate::resilience::clock::{Clock, Now};
 use crate::resilience::held::Held;
 use crate::time::Instant;
 

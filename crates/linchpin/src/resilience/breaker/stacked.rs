@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::Breaker;
-use super::machine::{Now, Ticket};
+use super::machine::Ticket;
+use crate::resilience::clock::Now;
 use crate::resilience::{Outcome, Refusal};
 use crate::shim::lock;
 use crate::time::Instant;

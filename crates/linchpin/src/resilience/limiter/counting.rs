@@ -211,7 +211,8 @@ impl Machine for Counting {
     fn look(&self, state: &Counts, now: u64) -> Decision {
         let used = if state.floor > now { self.limit } else { self.used(state, now) };
         let room = u64::from(self.limit.saturating_sub(used));
-        Decision { limit: self.limit, room, unit: 1, reset: self.reset(state, now), wait: 0 }
+        let reset = self.reset(state, now);
+        Decision { limit: self.limit, room, unit: 1, reset, window: self.window, wait: 0 }
     }
 
     fn undo(&self, state: &mut Counts, ticket: &Ticket) -> bool {

@@ -20,6 +20,7 @@
 mod core;
 mod counting;
 mod decision;
+mod ip;
 mod keyed;
 mod keys;
 mod layer;
@@ -43,6 +44,7 @@ use self::core::Core;
 pub use self::decision::Decision;
 use self::decision::No;
 pub(super) use self::decision::Slot;
+pub use self::ip::IpKey;
 pub use self::keyed::{Keyed, KeyedOptions};
 pub use self::layer::{Layer, Limited, LimitedFuture};
 pub use self::options::Options;

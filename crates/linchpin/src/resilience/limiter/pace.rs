@@ -62,6 +62,7 @@ impl Pace {
             room: (now + self.allowance).saturating_sub(paid),
             unit: self.interval,
             reset: paid - now,
+            window: self.allowance,
             wait,
         }
     }

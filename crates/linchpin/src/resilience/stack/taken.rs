@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::parts::Parts;
 use crate::context::Context;
-use crate::resilience::breaker::{self, Clock};
+use crate::resilience::breaker;
 use crate::resilience::bulkhead::{self, Bulkhead};
+use crate::resilience::clock::Clock;
 use crate::resilience::limiter::Reservation;
 use crate::resilience::{Failed, Outcome, Refusal};
 use crate::time::Instant;
