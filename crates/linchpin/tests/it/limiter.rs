@@ -9,6 +9,7 @@ mod life;
 mod other;
 mod random;
 mod rules;
+mod shared;
 
 use std::time::Duration;
 

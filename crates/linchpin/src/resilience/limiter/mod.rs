@@ -4,6 +4,7 @@
 //! |---|---|
 //! | one thing to protect, or one quota | [`Limiter`] |
 //! | a quota for each customer, host or address | [`Keyed`] |
+//! | the same for all processes together | [`Shared`](shared::Shared) |
 //!
 //! | you want | say | over the rate |
 //! |---|---|---|
@@ -35,6 +36,7 @@ mod paced;
 mod rate;
 mod refuse;
 mod reservation;
+pub mod shared;
 
 use std::fmt;
 use std::sync::Arc;
