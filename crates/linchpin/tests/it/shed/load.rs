@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use linchpin::resilience::shed::{Load, Options, Process, Shedder, Source, Usage};
-use linchpin::task;
 
 use super::{MS, SECOND};
 
@@ -95,17 +94,24 @@ async fn a_source_that_panics_is_a_load_that_cannot_be_read() {
 
 #[tokio::test(start_paused = true)]
 async fn the_task_that_reads_goes_with_the_last_handle() {
-    let read = || task::live().iter().filter(|live| live.name == "shed: load").count();
-    let before = read();
-    let shedder = Shedder::new("test", Options::default()).unwrap();
+    let probe = Arc::new(());
+    let held = probe.clone();
+    let load = Load::sampled(move || {
+        let _held = &held;
+        Ok(usage(Duration::ZERO, Duration::ZERO))
+    })
+    .unwrap();
+    let shedder = Shedder::new("test", Options::default().load(load)).unwrap();
     let other = shedder.clone();
-    assert_eq!(read(), before + 1);
+    tokio::time::sleep(SECOND).await;
     drop(shedder);
-    tokio::task::yield_now().await;
-    assert_eq!(read(), before + 1);
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(Arc::strong_count(&probe), 2, "it reads on");
     drop(other);
-    tokio::task::yield_now().await;
-    assert_eq!(read(), before);
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(Arc::strong_count(&probe), 1);
+    // One that reads for itself is gone with it, too: the runtime of a test ends with nothing left.
+    drop(Shedder::new("test", Options::default()).unwrap());
 }
 
 #[test]
