@@ -53,6 +53,8 @@ chapters! {
     p4_batching "P4-batching";
     p5_lock_striping "P5-lock-striping";
     p6_atomic_operations "P6-atomic-operations";
+    s5b_adaptive_concurrency "S5b-adaptive-concurrency";
+    s5c_load_shedding "S5c-load-shedding";
     t6_races "T6-races";
     u1_context_keys "U1-context-keys";
     u2_large_configurations "U2-large-configurations";

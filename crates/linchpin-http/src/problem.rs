@@ -48,6 +48,16 @@ impl Problem {
         }
     }
 
+    /// Says that it is a problem of a registered type: its URI, and the title that belongs to it.
+    #[must_use]
+    pub(crate) fn registered(mut self, kind: &'static str) -> Self {
+        self.kind = kind;
+        if let Some((_, title)) = [REDUCED_CAPACITY].iter().find(|(known, _)| *known == kind) {
+            (*title).clone_into(&mut self.title);
+        }
+        self
+    }
+
     /// Names the request.
     #[must_use]
     pub fn request_id(mut self, id: impl Into<String>) -> Self {
@@ -55,6 +65,12 @@ impl Problem {
         self
     }
 }
+
+/// By the draft of HTTP's `RateLimit` headers.
+pub(crate) const REDUCED_CAPACITY: (&str, &str) = (
+    "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity",
+    "Request cannot be satisfied due to temporary server capacity constraints",
+);
 
 fn status(kind: Kind) -> StatusCode {
     StatusCode::from_u16(kind.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

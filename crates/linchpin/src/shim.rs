@@ -227,6 +227,8 @@ pub(crate) enum Fault {
     SetPollsBeforeItIsStill,
     /// The calls of a window are read and taken in two steps, and one that comes between them is lost.
     SamplesAreTakenInTwoSteps,
+    /// A shedder looks whether there is too much under way and counts one more in two steps.
+    ShedLooksBeforeItCounts,
     /// A seat that somebody has is given to another.
     SeatIsGivenTwice,
     /// Several stripes are locked in the order of their keys.

@@ -33,6 +33,7 @@ pub async fn catch_panic(
     let detail = format!("something went wrong on our side; the request is {request_id}");
     (stack.on_error)(ErrorPage {
         status: StatusCode::INTERNAL_SERVER_ERROR,
+        problem: None,
         detail: &detail,
         request_id,
     })

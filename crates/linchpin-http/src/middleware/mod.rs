@@ -1,14 +1,16 @@
 //! What stands around every handler, in one order.
 //!
 //! ```text
-//! request_id ▶ observe ▶ catch_panic ▶ context ▶ body limit ▶ handler
+//! request_id ▶ observe ▶ catch_panic ▶ context ▶ admission ▶ body limit ▶ handler
 //! ```
 //!
 //! The id comes first, so that everything after can name it. The observer stands outside the panic boundary: it counts
-//! and logs the 500 that a panic became. The context is made last, so that its deadline measures the handler.
+//! and logs the 500 that a panic became. The context is made late, so that its deadline measures the handler. Then
+//! [`Admission`], if there is one, refuses what is too much, before anything looks at a token or a body.
 //! [`stack`] applies all of them; each is usable alone with `axum::middleware::from_fn_with_state`. So is [`bulkhead`], which
 //! belongs around some handlers and not around all.
 
+mod admission;
 mod bulkhead;
 mod catch_panic;
 mod context;
@@ -25,6 +27,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use linchpin::Context;
 
+pub use self::admission::{Admission, Door, admission};
 pub use self::bulkhead::{Inside, bulkhead};
 pub use self::catch_panic::catch_panic;
 pub use self::context::{Ctx, ctx};
@@ -38,6 +41,8 @@ use crate::problem::Problem;
 pub struct ErrorPage<'a> {
     /// The status to answer.
     pub status: StatusCode,
+    /// The type of the problem, if there is one that is registered.
+    pub problem: Option<&'static str>,
     /// What a client may read.
     pub detail: &'a str,
     /// The request.
@@ -53,6 +58,7 @@ pub struct StackOptions {
     on_error: OnError,
     body_limit: usize,
     timeout: Option<Duration>,
+    admission: Option<Admission>,
 }
 
 /// What the parts share.
@@ -73,8 +79,15 @@ pub fn stack(router: Router, work: &Context, options: &StackOptions) -> Router {
         on_error: options.on_error,
         timeout: options.timeout,
     });
+    let router = router.layer(DefaultBodyLimit::max(options.body_limit));
+    let router = match options.admission.clone() {
+        Some(own) => {
+            let door = Arc::new(Door::new(own, options.on_error));
+            router.layer(from_fn_with_state(door, admission))
+        }
+        None => router,
+    };
     router
-        .layer(DefaultBodyLimit::max(options.body_limit))
         .layer(from_fn_with_state(shared.clone(), ctx))
         .layer(from_fn_with_state(shared, catch_panic))
         .layer(from_fn_with_state(Observer::new(), observe))
@@ -84,11 +97,14 @@ pub fn stack(router: Router, work: &Context, options: &StackOptions) -> Router {
 impl Default for StackOptions {
     fn default() -> Self {
         let on_error = |page: ErrorPage<'_>| {
-            Problem::from_status(page.status, page.detail)
-                .request_id(page.request_id)
-                .into_response()
+            let problem = Problem::from_status(page.status, page.detail);
+            let problem = match page.problem {
+                Some(kind) => problem.registered(kind),
+                None => problem,
+            };
+            problem.request_id(page.request_id).into_response()
         };
-        Self { on_error, body_limit: 1 << 20, timeout: None }
+        Self { on_error, body_limit: 1 << 20, timeout: None, admission: None }
     }
 }
 
@@ -111,6 +127,13 @@ impl StackOptions {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// Who is let in when not everybody can be. Default: everybody.
+    #[must_use]
+    pub fn admission(mut self, admission: Admission) -> Self {
+        self.admission = Some(admission);
         self
     }
 }

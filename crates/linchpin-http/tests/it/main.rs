@@ -1,6 +1,7 @@
 //! Integration tests.
 
 mod address;
+mod admission;
 mod auto_traits;
 mod bulkhead;
 mod client;

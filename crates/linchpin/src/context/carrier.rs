@@ -6,6 +6,7 @@
 //! | `x-request-id` | [`RequestId`] | 1 to 128 visible ASCII characters |
 //! | `traceparent`, `tracestate` | [`Trace`] | [W3C Trace Context](https://www.w3.org/TR/trace-context/) |
 //! | `baggage` | [`Baggage`] | [W3C Baggage](https://www.w3.org/TR/baggage/), only keys that were chosen |
+//! | `x-priority`, `x-priority-level` | [`Priority`], [`Level`] | its word, and a number from 0 to 99; [if it is wanted](Carrier::priority) |
 //!
 //! Cancellation does not travel: it reaches the other side as a closed connection, or as the deadline.
 //!
@@ -36,13 +37,17 @@ pub use self::baggage::Baggage;
 pub use self::request_id::{BadRequestId, RequestId};
 pub use self::trace::{BadTrace, Trace};
 use super::{Child, Context};
+use crate::resilience::Priority;
+use crate::resilience::shed::Level;
 
-/// What crosses, and within which bounds. The default carries everything but baggage.
+/// What crosses, and within which bounds. The default carries everything but baggage and
+/// criticality.
 #[derive(Clone, Debug, Default)]
 pub struct Carrier {
     baggage: Vec<&'static str>,
     margin: Duration,
     longest: Option<Duration>,
+    priority: bool,
 }
 
 /// The header of the deadline.
@@ -51,6 +56,8 @@ const REQUEST_ID: &str = "x-request-id";
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
 const BAGGAGE: &str = "baggage";
+const PRIORITY: &str = "x-priority";
+const LEVEL: &str = "x-priority-level";
 
 impl Carrier {
     /// The keys of baggage that cross, in either direction; all others stay behind. Default: none.
@@ -76,6 +83,15 @@ impl Carrier {
         self
     }
 
+    /// How critical the work is crosses, too. Default: it does not.
+    ///
+    /// For peers that were made sure of: who may say so of himself is always critical. And a third party need not read it.
+    #[must_use]
+    pub fn priority(mut self) -> Self {
+        self.priority = true;
+        self
+    }
+
     /// Hands every header of `ctx` to `set`.
     pub fn inject(&self, ctx: &Context, mut set: impl FnMut(&'static str, &str)) {
         if let Some(left) = ctx.remaining() {
@@ -92,6 +108,12 @@ impl Carrier {
         }
         if let Some(baggage) = ctx.get::<Baggage>().and_then(|all| all.header(&self.baggage)) {
             set(BAGGAGE, &baggage);
+        }
+        if let Some(priority) = ctx.get::<Priority>().filter(|_| self.priority) {
+            set(PRIORITY, priority.as_str());
+        }
+        if let Some(level) = ctx.get::<Level>().filter(|_| self.priority) {
+            set(LEVEL, &level.get().to_string());
         }
     }
 
@@ -116,6 +138,13 @@ impl Carrier {
         }
         if let Some(baggage) = get(BAGGAGE).and_then(|text| Baggage::read(text, &self.baggage)) {
             values = values.with_value(baggage);
+        }
+        let said = |name| get(name).filter(|_| self.priority);
+        if let Some(priority) = said(PRIORITY).and_then(Priority::named) {
+            values = values.with_value(priority);
+        }
+        if let Some(level) = said(LEVEL).and_then(|text| Level::new(text.parse().ok()?)) {
+            values = values.with_value(level);
         }
         let asked = get(TIMEOUT).and_then(|text| text.parse().ok()).map(Duration::from_millis);
         match asked.into_iter().chain(self.longest).min() {

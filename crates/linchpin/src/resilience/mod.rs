@@ -13,6 +13,7 @@
 //! | to know when to try again | [`retry::Schedule`] |
 //! | to cap how many run at once | [`bulkhead::Bulkhead`] |
 //! | to find out how many may run at once | [`adaptive::Adaptive`] |
+//! | to refuse what is too much, the least important first | [`shed::Shedder`] |
 //! | several of them around one call | [`stack::Stack`] |
 //! | to cap how many begin in some time | [`limiter::Limiter`], [`limiter::Keyed`] |
 //!
@@ -60,6 +61,7 @@ mod refusal;
 pub mod retry;
 mod samples;
 mod sent;
+pub mod shed;
 mod snapshot;
 pub mod stack;
 pub mod throttle;

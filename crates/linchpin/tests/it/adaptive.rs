@@ -1,7 +1,7 @@
 //! The adaptive limit: the specification's cases, the rules of all policies, its algorithms and its gate.
 
 mod cases;
-mod events;
+pub(crate) mod events;
 mod laws;
 mod layer;
 mod life;

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use linchpin::Context;
 use linchpin::context::carrier::{Baggage, Carrier, RequestId, Trace};
+use linchpin::resilience::Priority;
+use linchpin::resilience::shed::Level;
 use proptest::prelude::*;
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -126,4 +128,22 @@ proptest! {
         let ctx = received(&carrier, &sent(&carrier, &ctx));
         prop_assert_eq!(ctx.get::<Baggage>().unwrap().get("k"), Some(value.as_str()));
     }
+}
+
+#[test]
+fn criticality_crosses_only_where_it_is_wanted() {
+    let ctx = Context::root().with_value(Priority::Sheddable).with_value(Level::of("user-1"));
+    let peer = Carrier::default().priority();
+    assert!(sent(&Carrier::default(), &ctx).is_empty());
+    let headers = sent(&peer, &ctx);
+    assert_eq!((&*headers["x-priority"], &*headers["x-priority-level"]), ("sheddable", "39"));
+
+    let stranger = received(&Carrier::default(), &headers);
+    assert!(stranger.get::<Priority>().is_none() && stranger.get::<Level>().is_none());
+    let ctx = received(&peer, &headers);
+    assert_eq!(ctx.get::<Priority>(), Some(&Priority::Sheddable));
+    assert_eq!(ctx.get::<Level>(), Some(&Level::of("user-1")));
+    let odd = BTreeMap::from([("x-priority", "urgent".into()), ("x-priority-level", "100".into())]);
+    let ctx = received(&peer, &odd);
+    assert!(ctx.get::<Priority>().is_none() && ctx.get::<Level>().is_none());
 }

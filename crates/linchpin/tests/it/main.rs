@@ -52,6 +52,7 @@ mod scope;
 mod select;
 mod semaphore;
 mod sentinel;
+mod shed;
 mod singleflight;
 mod source;
 mod stack;

@@ -12,6 +12,7 @@ use linchpin::resilience::hedge::{self, Hedge};
 use linchpin::resilience::limiter::{self, Keyed, KeyedOptions, Limiter, Rate, shared};
 use linchpin::resilience::outlier::{self, Balancer};
 use linchpin::resilience::retry::{self, Retry};
+use linchpin::resilience::shed::{self, Shedder};
 use linchpin::resilience::throttle::{self as load_throttle, Throttle};
 use linchpin::sync::batch::{self, Batcher};
 use linchpin::sync::bus::{self, Bus};
@@ -76,6 +77,10 @@ const DEFAULTS: &[(&str, Build)] = &[
     ("resilience::chaos::options::Options", || {
         let options = chaos::Options::<u8, linchpin::Error>::default();
         Ok(Chaos::new("test", |_| true, options).map(drop)?)
+    }),
+    ("resilience::shed::options::Options", || {
+        let options = shed::Options::default().load(shed::Load::given());
+        Ok(Shedder::new("test", options).map(drop)?)
     }),
     ("resilience::throttle::options::Options", || {
         Ok(Throttle::new("test", load_throttle::Options::default()).map(drop)?)

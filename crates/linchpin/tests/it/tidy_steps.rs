@@ -66,6 +66,7 @@ const DROPPED: &[Row] = &[
         &["Bulkhead::call", "Bulkhead::enter", "Bulkhead::enter_owned"],
         "bulkhead/life.rs",
     ),
+    ("linchpin/src/resilience/shed/mod.rs", &["Shedder::call"], "shed/life.rs"),
     ("linchpin/src/resilience/limiter/keyed.rs", &["Keyed::acquire"], "limiter/life.rs"),
     (
         "linchpin/src/resilience/limiter/mod.rs",
@@ -144,6 +145,7 @@ const DROPPED: &[Row] = &[
 /// Waits that a test drops without their being called by name: `middleware::stack` puts them around a handler, or the test.
 const AROUND: &[Row] = &[
     ("linchpin-http/src/middleware/bulkhead.rs", &["bulkhead"], "bulkhead.rs"),
+    ("linchpin-http/src/middleware/admission.rs", &["admission"], "admission.rs"),
     ("linchpin-http/src/middleware/catch_panic.rs", &["catch_panic"], "steps.rs"),
     ("linchpin-http/src/middleware/context.rs", &["ctx"], "steps.rs"),
     ("linchpin-http/src/middleware/observe.rs", &["observe"], "steps.rs"),

@@ -70,6 +70,18 @@ pub fn rate_limit(text: &str) -> Option<Duration> {
     text.split(',').filter_map(policy).max().map(Duration::from_secs)
 }
 
+/// `x-retry`: whether a callee that refuses says that nobody is to try again, wherever, since most of what comes are other
+/// attempts.
+///
+/// ```
+/// # use linchpin::resilience::retry::retry_after;
+/// assert!(retry_after::forbidden("no") && !retry_after::forbidden("yes"));
+/// ```
+#[must_use]
+pub fn forbidden(text: &str) -> bool {
+    text.trim_matches([' ', '\t']).eq_ignore_ascii_case("no")
+}
+
 fn seconds(text: &str) -> Option<Duration> {
     digits(text).map(Duration::from_secs)
 }
