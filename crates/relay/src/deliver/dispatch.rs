@@ -15,7 +15,8 @@ use linchpin_http::lifecycle::Lifecycle;
 
 use super::claim;
 use super::queue::{Held, Queue, Ready};
-use super::record::{self, Attempt};
+use super::record::Attempt;
+use super::records::{Record, Records};
 use super::send::{Sender, Sent};
 use crate::events::{Attempted, Events};
 use crate::model::time::Time;
@@ -44,6 +45,7 @@ struct Shared {
     queue: Queue,
     events: Events,
     writer: Writer,
+    records: Records,
     sender: Sender,
     schedule: Schedule,
     places: Bulkhead,
@@ -92,6 +94,9 @@ impl Dispatcher {
         }
         self.shared.tracker.close();
         self.shared.tracker.wait().await;
+        if let Err(ended) = self.shared.records.close(&Context::root()).await {
+            tracing::warn!(%ended, "records were left unwritten");
+        }
         self.shared.returned.load(Ordering::Relaxed)
     }
 }
@@ -131,10 +136,12 @@ impl Seed {
             self.queue.due_at(due);
         }
         let waiting = bulkhead::Options::default().max_queue(1);
+        let records = Records::new(writer.clone(), self.queue.clone())?;
         let shared = Arc::new(Shared {
             queue: self.queue,
             events: self.events,
             writer,
+            records,
             sender,
             schedule: self.settings.schedule,
             places: Bulkhead::new("deliveries", self.settings.concurrency, waiting)?,
@@ -228,20 +235,8 @@ impl Shared {
     async fn record(&self, ready: &Ready, attempt: &Attempt) {
         let mut wait = RECORD_RETRY[0];
         loop {
-            let (queue, row, recorded) = (self.queue.clone(), ready.clone(), attempt.clone());
-            // Under a context of its own: an attempt that was made is recorded, shutdown or not.
-            let submitted = self
-                .writer
-                .submit(&Context::root(), move |tx| {
-                    let new = record::record(tx, &row, &recorded)?;
-                    if let (true, Some(due)) = (new, recorded.next) {
-                        let queue = queue.clone();
-                        tx.after_commit(move || queue.due_at(due));
-                    }
-                    Ok(new)
-                })
-                .await;
-            let error = match submitted {
+            let record = Record::Attempted(ready.clone(), attempt.clone());
+            let error = match self.records.write(record).await {
                 Ok(true) => return self.events.tell(attempt.outcome(), attempted(ready, attempt)),
                 // It was on record under the same number, and told of then.
                 Ok(false) => return,

@@ -16,6 +16,7 @@ mod claim;
 mod dispatch;
 mod queue;
 mod record;
+mod records;
 mod send;
 mod wake;
 
