@@ -6,11 +6,13 @@
 //!
 //! The id comes first, so that everything after can name it. The observer stands outside the panic boundary: it counts
 //! and logs the 500 that a panic became. The context is made last, so that its deadline measures the handler.
-//! [`stack`] applies all of them; each is usable alone with `axum::middleware::from_fn_with_state`.
+//! [`stack`] applies all of them; each is usable alone with `axum::middleware::from_fn_with_state`. [`rate_limit`] is for
+//! who knows by what to tell callers apart, and goes around the routes that it is for.
 
 mod catch_panic;
 mod context;
 mod observe;
+mod rate_limit;
 mod request_id;
 
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use linchpin::Context;
 pub use self::catch_panic::catch_panic;
 pub use self::context::{Ctx, ctx};
 pub use self::observe::{Observer, observe};
+pub use self::rate_limit::{RateLimit, rate_limit};
 pub use self::request_id::{RequestId, request_id};
 use crate::problem::Problem;
 

@@ -15,6 +15,7 @@ use linchpin::time::Timestamp;
 use linchpin::{Error, Kind, Result};
 use linchpin_data::sqlite::{Tx, Writer};
 
+use super::policies::Postponed;
 use super::queue::{Queue, Ready};
 use super::record::{self, Attempt};
 
@@ -29,6 +30,8 @@ pub(super) struct Records {
 pub(super) enum Record {
     /// It was attempted.
     Attempted(Ready, Attempt),
+    /// The delivery of this row, under this number of attempts, must wait.
+    Postponed((i64, u32), Postponed),
 }
 
 /// As many make a batch that waits no longer; with a place for each attempt under way there are seldom more.
@@ -133,6 +136,7 @@ impl Record {
     fn bytes(&self) -> usize {
         match self {
             Self::Attempted(_, attempt) => attempt.response.len(),
+            Self::Postponed(..) => 0,
         }
     }
 
@@ -140,6 +144,9 @@ impl Record {
     fn write(&self, tx: &mut Tx<'_>) -> Result<(bool, Option<Timestamp>)> {
         match self {
             Self::Attempted(ready, attempt) => Ok((record::record(tx, ready, attempt)?, attempt.next)),
+            Self::Postponed(delivery, postponed) => {
+                Ok((record::postpone(tx, *delivery, *postponed)?, Some(postponed.until)))
+            }
         }
     }
 }
