@@ -31,6 +31,8 @@ pub mod resilience;
 pub mod resilience_breaker;
 pub mod resilience_limiter;
 pub mod resilience_retry;
+pub mod resilience_stack;
+pub mod resilience_throttle;
 pub mod resilience_timeout;
 pub mod row;
 pub mod stats;

@@ -1,7 +1,10 @@
 //! Area `resilience`: policies beside the crates people take.
 
 use crate::harness::Operation;
-use crate::{resilience_breaker, resilience_limiter, resilience_retry, resilience_timeout};
+use crate::{
+    resilience_breaker, resilience_limiter, resilience_retry, resilience_stack,
+    resilience_throttle, resilience_timeout,
+};
 
 /// Every row that the harness measures.
 pub fn operations() -> Vec<Operation> {
@@ -9,7 +12,9 @@ pub fn operations() -> Vec<Operation> {
         resilience_breaker::operations(),
         resilience_limiter::operations(),
         resilience_retry::operations(),
+        resilience_throttle::operations(),
         resilience_timeout::operations(),
+        resilience_stack::operations(),
     ];
     parts.into_iter().flatten().collect()
 }

@@ -81,28 +81,11 @@ fn summing(ctx: &Context) -> Batcher<u64> {
 
 fn answered(name: &'static str, submitters: u64) -> Operation {
     Operation::new(name)
-        .mt(Ours, "linchpin, submit", move |operations| async move {
-            let ctx = Context::root().child();
-            let work = |_, batch: Batch<u64, u64>| async move {
-                batch.answer(|item| item + 1);
-                Ok(())
-            };
-            let options = Options::default().max_items(BATCH).capacity(CAPACITY);
-            let batcher = Arc::new(Batcher::answering(&ctx, options, work).expect("good options"));
-            let tasks: Vec<_> = (0..submitters)
-                .map(|_| {
-                    let (ctx, batcher) = (ctx.clone(), batcher.clone());
-                    tokio_spawn(async move {
-                        for item in 0..operations.div_ceil(submitters) {
-                            black_box(batcher.submit(&ctx, item).await.expect("it is open"));
-                        }
-                    })
-                })
-                .collect();
-            for task in tasks {
-                task.await.expect("it does not panic");
-            }
-            batcher.close(&ctx).await.expect("nobody ends it");
+        .mt(Ours, "linchpin, submit under a root", move |operations| {
+            submitted(operations, submitters, Context::root())
+        })
+        .mt(Ours, "linchpin, submit under a context that may end", move |operations| {
+            submitted(operations, submitters, Context::root().child().disarm())
         })
         .mt(Peer, "tokio mpsc with a oneshot each", move |operations| {
             by_hand(operations, submitters, None)
@@ -110,6 +93,29 @@ fn answered(name: &'static str, submitters: u64) -> Operation {
         .mt(Peer, "the same under a CancellationToken", move |operations| {
             by_hand(operations, submitters, Some(CancellationToken::new()))
         })
+}
+
+async fn submitted(operations: u64, submitters: u64, ctx: Context) {
+    let work = |_, batch: Batch<u64, u64>| async move {
+        batch.answer(|item| item + 1);
+        Ok(())
+    };
+    let options = Options::default().max_items(BATCH).capacity(CAPACITY);
+    let batcher = Arc::new(Batcher::answering(&ctx, options, work).expect("good options"));
+    let tasks: Vec<_> = (0..submitters)
+        .map(|_| {
+            let (ctx, batcher) = (ctx.clone(), batcher.clone());
+            tokio_spawn(async move {
+                for item in 0..operations.div_ceil(submitters) {
+                    black_box(batcher.submit(&ctx, item).await.expect("it is open"));
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("it does not panic");
+    }
+    batcher.close(&ctx).await.expect("nobody ends it");
 }
 
 /// An answer for each item over a channel, and a wait for it that ends with the token, if there is one.

@@ -20,7 +20,7 @@ use uniflight::Merger;
 
 use crate::go::Program;
 use crate::harness::{Operation, tokio_spawn};
-use crate::row::Role::{Ours, Peer};
+use crate::row::Role::{Floor, Ours, Peer};
 
 const LINCHPIN: &str = "linchpin, under a root";
 const UNDER_CONTEXT: &str = "linchpin, under a context that may end";
@@ -226,7 +226,8 @@ impl Gate {
     }
 }
 
-/// A crowd of tasks on two threads, their spawns and joins included, per caller.
+/// A crowd of tasks on two threads, their spawns and joins included, per caller. What the tasks cost that only give way
+/// once is the floor of all but Go's, whose tasks are others.
 fn tasks() -> Operation {
     macro_rules! batch {
         ($group:expr, |$own:ident, $work:ident| $call:expr) => {
@@ -251,6 +252,14 @@ fn tasks() -> Operation {
         };
     }
     Operation::new("single-flight-100-mt")
+        .mt(Floor, "tokio, the tasks alone", |operations| async move {
+            for _ in 0..operations.div_ceil(CROWD as u64) {
+                let crowd = (0..CROWD).map(|_| tokio_spawn(yield_now()));
+                for caller in crowd.collect::<Vec<_>>() {
+                    caller.await.expect("it does not panic");
+                }
+            }
+        })
         .mt(
             Ours,
             LINCHPIN,

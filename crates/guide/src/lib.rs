@@ -40,6 +40,8 @@ chapters! {
     l7_zero_values "L7-zero-values";
     n6_rate_limiting "N6-rate-limiting";
     n7_circuit_breaker "N7-circuit-breaker";
+    n7b_adaptive_throttle "N7b-adaptive-throttle";
+    n7c_stack "N7c-stack";
     p1_object_pools "P1-object-pools";
     p2_task_leaks "P2-task-leaks";
     p2b_supervisor "P2b-supervisor";

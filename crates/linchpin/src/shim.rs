@@ -89,6 +89,12 @@ impl<T> UnsafeCell<T> {
 /// A mistake that a model must catch, or it proves nothing: compiled in for models alone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Fault {
+    /// An adaptive limit counts a call in its partition once it is let in, and not before.
+    AdaptiveCountsAPartLater,
+    /// An adaptive limit is changed by a word that was read before, and those who came meanwhile are lost.
+    AdaptiveLimitsUnseen,
+    /// An adaptive limit looks whether there is room and counts in two steps.
+    AdaptiveLooksBeforeItCounts,
     /// The worker of a batcher looks and leaves its waker under two holds of the lock, not one.
     BatchLooksBeforeItWaits,
     /// A submitter looks for its answer and leaves its waker under two holds of the lock, not one.
@@ -201,12 +207,20 @@ pub(crate) enum Fault {
     SetLooksBeforeItWaits,
     /// A set polls a future and takes the wake-ups that come meanwhile for those that it answers.
     SetPollsBeforeItIsStill,
+    /// The calls of a window are read and taken in two steps, and one that comes between them is lost.
+    SamplesAreTakenInTwoSteps,
     /// A seat that somebody has is given to another.
     SeatIsGivenTwice,
     /// Several stripes are locked in the order of their keys.
     StripesLockAsTheyCome,
     /// A reader looks whether its loop gave an item and leaves its waker under two holds of the lock, not one.
     StreamLooksBeforeItWaits,
+    /// Several that find that nobody has passed a throttle each pass, and not one of them.
+    ThrottleLooksBeforeItProbes,
+    /// A throttle stores its word without a look whether it is still the one that was judged.
+    ThrottleStoresUnseen,
+    /// A throttle carries its count over while others count.
+    ThrottleTurnsUnseen,
     /// A caller leaves its work before it counts it, and not after.
     TimeoutLeavesBeforeItCounts,
     /// A viewer looks for another value before it enters the list, and not under one hold of the lock.

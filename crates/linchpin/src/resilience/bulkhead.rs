@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{BadOptions, Failed, Refusal};
+use super::{BadOptions, Failed, Refusal, Snapshot};
 use crate::context::Context;
 use crate::sync::select;
 use crate::sync::semaphore::{self, Semaphore};
@@ -27,6 +27,7 @@ use crate::sync::semaphore::{self, Semaphore};
 /// ```
 #[derive(Clone)]
 pub struct Bulkhead {
+    name: &'static str,
     places: Semaphore,
     options: Options,
 }
@@ -41,7 +42,19 @@ pub struct Options {
 /// A place inside a [`Bulkhead`]. Dropping it lets the next waiter in.
 #[derive(Debug)]
 #[must_use = "dropping the permit at once gives it up"]
-pub struct Permit(#[expect(dead_code, reason = "held for its drop")] semaphore::Permit);
+pub struct Permit(semaphore::Permit);
+
+impl Permit {
+    pub(super) fn keep(self) {
+        self.0.keep();
+    }
+}
+
+impl fmt::Display for Bulkhead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} places", self.places.limit())
+    }
+}
 
 // ===== impl Bulkhead =====
 
@@ -61,7 +74,7 @@ impl Bulkhead {
             return wrong(format!("`{name}` asks for {running} places, the most is {most}"));
         }
         let line = semaphore::Options::default().name(name).max_waiting(options.max_queue);
-        Ok(Self { places: Semaphore::of_policy("bulkhead", running, line), options })
+        Ok(Self { name, places: Semaphore::of_policy("bulkhead", running, line), options })
     }
 
     /// Takes a place, waiting in the queue where there is one.
@@ -93,6 +106,48 @@ impl Bulkhead {
     /// The refusal, if none is free.
     pub fn try_enter(&self) -> Result<Permit, Refusal> {
         self.places.try_acquire_owned(1).map(Permit)
+    }
+
+    // ----- for a stack, which keeps what it has taken by itself
+
+    #[inline]
+    pub(super) fn take(&self) -> bool {
+        self.places.try_acquire(1).map(semaphore::Permit::keep).is_ok()
+    }
+
+    #[inline]
+    pub(super) fn give(&self) {
+        self.places.give_back(1);
+    }
+
+    pub(super) fn lets_wait(&self) -> bool {
+        self.options.max_queue > 0
+    }
+
+    pub(super) fn max_wait(&self) -> Duration {
+        self.options.max_wait.unwrap_or_default()
+    }
+
+    pub(super) fn full(&self) -> Refusal {
+        self.places.refusal("no place")
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// It as people look at it.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let (limit, free, queued) =
+            (self.places.limit(), self.places.available(), self.places.waiting());
+        let numbers = vec![
+            ("limit", limit as f64),
+            ("running", limit.saturating_sub(free) as f64),
+            ("queued", queued as f64),
+        ];
+        let state = if free > 0 { "open" } else { "full" };
+        Snapshot { policy: "bulkhead", instance: self.name, key: None, state, numbers }
     }
 
     /// How many places are free now. Stale as soon as it is read.

@@ -3,10 +3,13 @@
 //! | you want | use |
 //! |---|---|
 //! | to stop asking a callee that is not well | [`breaker::Breaker`] |
+//! | to send less to a callee that takes less on | [`throttle::Throttle`] |
 //! | to make a call again that failed | [`retry::Retry`] |
 //! | to stop waiting for what takes too long | [`timeout::Timeout`] |
 //! | to know when to try again | [`retry::Schedule`] |
 //! | to cap how many run at once | [`bulkhead::Bulkhead`] |
+//! | to find out how many may run at once | [`adaptive::Adaptive`] |
+//! | several of them around one call | [`stack::Stack`] |
 //! | to cap how many begin in some time | [`limiter::Limiter`], [`limiter::Keyed`] |
 //!
 //! # The words
@@ -31,18 +34,26 @@
 //!
 //! A duration has elapsed once `now - start >= duration`; a call is *slow* only if it took strictly longer.
 
+pub mod adaptive;
 mod again;
 mod bad_options;
 pub mod breaker;
+mod buckets;
 pub mod bulkhead;
+mod clock;
 mod failed;
+mod frame;
+mod held;
 pub mod limiter;
 mod news;
 mod outcome;
 mod priority;
 mod refusal;
 pub mod retry;
+mod samples;
 mod snapshot;
+pub mod stack;
+pub mod throttle;
 pub mod timeout;
 
 pub use self::again::Again;

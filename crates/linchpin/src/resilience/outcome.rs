@@ -51,6 +51,18 @@ pub trait Classify<T, E> {
         Again::of(self.classify(result))
     }
 
+    /// Whether the callee has too much to do: it timed out, or says so. By default nothing tells.
+    fn overloaded(&self, _: Result<&T, &E>) -> bool {
+        false
+    }
+
+    /// What `result` says of the callee's load, which is what a [`Throttle`](super::throttle::Throttle) counts: a failure
+    /// if it turned the call away or did not answer, a success if it took it on. By default a failure if it is
+    /// [`overloaded`](Self::overloaded), else what [`classify`](Self::classify) says.
+    fn load(&self, result: Result<&T, &E>) -> Outcome {
+        if self.overloaded(result) { Outcome::Failure } else { self.classify(result) }
+    }
+
     /// How long the callee asks to be left alone, if it does: a `Retry-After`, a pushback.
     fn retry_after(&self, _: Result<&T, &E>) -> Option<Duration> {
         None
@@ -158,6 +170,23 @@ impl<T> Classify<T, Error> for ByKind {
         }
     }
 
+    /// By its kind: `DeadlineExceeded`, `ResourceExhausted`, `Unavailable`. A refusal on this side says nothing.
+    fn overloaded(&self, result: Result<&T, &Error>) -> bool {
+        let full = [Kind::DeadlineExceeded, Kind::ResourceExhausted, Kind::Unavailable];
+        let says =
+            |error: &Error| full.contains(&error.kind()) && error.find::<Refusal>().is_none();
+        result.is_err_and(says)
+    }
+
+    /// A call that fails for another reason was taken on.
+    fn load(&self, result: Result<&T, &Error>) -> Outcome {
+        match self.classify(result) {
+            _ if self.overloaded(result) => Outcome::Failure,
+            Outcome::Ignored => Outcome::Ignored,
+            _ => Outcome::Success,
+        }
+    }
+
     fn retry_after(&self, result: Result<&T, &Error>) -> Option<Duration> {
         result.err()?.find::<Refusal>()?.retry_after
     }
@@ -182,6 +211,28 @@ impl<T, E, C: Classify<T, E>> Classify<T, Failed<E>> for ByFailed<C> {
                 FailedKind::Refused(refusal) => Again::of_refusal(refusal),
                 FailedKind::TimedOut => Again::IfHarmless,
                 _ => Again::Never,
+            },
+        }
+    }
+
+    fn overloaded(&self, result: Result<&T, &Failed<E>>) -> bool {
+        match result {
+            Ok(value) => self.0.overloaded(Ok(value)),
+            Err(failed) => match failed.kind() {
+                FailedKind::Callee(error) => self.0.overloaded(Err(error)),
+                FailedKind::TimedOut => true,
+                FailedKind::Ended(ended) => Outcome::of_end(ended) == Outcome::Failure,
+                _ => false,
+            },
+        }
+    }
+
+    fn load(&self, result: Result<&T, &Failed<E>>) -> Outcome {
+        match result {
+            Ok(value) => self.0.load(Ok(value)),
+            Err(failed) => match failed.kind() {
+                FailedKind::Callee(error) => self.0.load(Err(error)),
+                _ => Outcome::of_failed(failed).unwrap_or(Outcome::Failure),
             },
         }
     }

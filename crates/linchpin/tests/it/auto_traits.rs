@@ -11,6 +11,7 @@ use linchpin::resilience::limiter::{
     self, Decision, Keyed, KeyedOptions, Limiter, Rate, Reservation,
 };
 use linchpin::resilience::retry::{self, Attempt, Budget, Jitter, Pace, Retry, Schedule};
+use linchpin::resilience::throttle::{self, Throttle};
 use linchpin::resilience::timeout::{self, Timeout};
 use linchpin::resilience::{BadOptions, Failed, FailedKind, Priority, Refusal};
 use linchpin::sync::bus::{self, Batch, Bus, Listed, Message, Subscriber, Topic};
@@ -43,6 +44,7 @@ const _: () = {
     shared::<(Registry<String>, breaker::RegistryOptions, breaker::Numbers)>();
     shared::<(bulkhead::Options, Bulkhead, Permit)>();
     shared::<(retry::Options, Retry, retry::Layer, Attempt<'_>, Budget, Pace)>();
+    shared::<(throttle::Options, Throttle, throttle::Permit<'_>, throttle::Layer)>();
     shared::<(Timeout, timeout::Layer, timeout::Numbers)>();
     shared::<(limiter::Options, Limiter, limiter::Layer, Rate, Decision, Reservation)>();
     shared::<(Keyed<String>, KeyedOptions)>();
@@ -87,6 +89,8 @@ fn every_wait_may_move_between_threads() {
     let breaker = Breaker::new("test", breaker::Options::default()).unwrap();
     sent(breaker.call(&ctx, || async { Ok::<_, Error>(1) }));
     let retry = Retry::new("test", retry::Options::default()).unwrap();
+    let throttle = Throttle::new("test", throttle::Options::default()).unwrap();
+    sent(throttle.call(&ctx, || async { Ok::<_, Error>(1) }));
     let timeout = Timeout::new("test", Duration::from_secs(1)).unwrap();
     sent(timeout.call(&ctx, || async { Ok::<_, Error>(1) }));
     sent(timeout.wait(&ctx, |_| async { Ok::<_, Error>(1) }));

@@ -4,6 +4,7 @@ mod edges;
 mod line;
 mod parity;
 mod random;
+mod watermill;
 
 use std::task::Poll;
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! What the toolkit's vocabulary promises.
 
+mod adaptive;
 mod auto_traits;
 mod batch;
 mod bell;
@@ -49,6 +50,7 @@ mod semaphore;
 mod sentinel;
 mod singleflight;
 mod source;
+mod stack;
 mod steps;
 mod stream;
 mod striped;
@@ -57,6 +59,7 @@ mod striped_random;
 mod supervisor;
 mod supervisor_stop;
 mod task;
+mod throttle;
 mod ticker;
 mod tidy;
 mod tidy_docs;

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use linchpin::resilience::adaptive::{self, Adaptive};
 use linchpin::resilience::breaker::{self, Breaker};
 use linchpin::resilience::bulkhead::{self, Bulkhead};
 use linchpin::resilience::limiter::{self, Keyed, KeyedOptions, Limiter, Rate};
 use linchpin::resilience::retry::{self, Retry};
+use linchpin::resilience::throttle::{self as load_throttle, Throttle};
 use linchpin::sync::batch::{self, Batcher};
 use linchpin::sync::bus::{self, Bus};
 use linchpin::sync::object_pool::{self, BufferOptions, BufferPool, ObjectPool};
@@ -23,6 +25,9 @@ const SECOND: Duration = Duration::from_secs(1);
 type Build = fn() -> Result<(), linchpin::Error>;
 
 const DEFAULTS: &[(&str, Build)] = &[
+    ("resilience::adaptive::options::Options", || {
+        Ok(Adaptive::new("test", adaptive::Options::default()).map(drop)?)
+    }),
     ("resilience::breaker::options::Options", || {
         Ok(Breaker::new("test", breaker::Options::default()).map(drop)?)
     }),
@@ -43,6 +48,9 @@ const DEFAULTS: &[(&str, Build)] = &[
     ("resilience::limiter::keyed::KeyedOptions", || {
         let (options, limits) = (limiter::Options::default(), KeyedOptions::default());
         Ok(Keyed::<u8>::new("test", Rate::per_second(1), options, limits).map(drop)?)
+    }),
+    ("resilience::throttle::options::Options", || {
+        Ok(Throttle::new("test", load_throttle::Options::default()).map(drop)?)
     }),
     ("sync::bus::options::Options", || {
         Ok(Bus::<u8>::with(bus::Options::default()).topic("test").map(drop)?)

@@ -27,8 +27,11 @@ const DROPPED: &[Row] = &[
         "steps.rs",
     ),
     ("linchpin/src/error/panic.rs", &["catch_async"], "steps.rs"),
+    ("linchpin/src/resilience/adaptive/mod.rs", &["Adaptive::call"], "adaptive/life.rs"),
     ("linchpin/src/resilience/breaker/mod.rs", &["Breaker::call"], "breaker/life.rs"),
     ("linchpin/src/resilience/retry/mod.rs", &["Retry::call"], "retry/life.rs"),
+    ("linchpin/src/resilience/throttle/mod.rs", &["Throttle::call"], "throttle/life.rs"),
+    ("linchpin/src/resilience/stack/mod.rs", &["Stack::call"], "stack/life.rs"),
     (
         "linchpin/src/resilience/timeout/mod.rs",
         &["Timeout::call", "Timeout::wait"],

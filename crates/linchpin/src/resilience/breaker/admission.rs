@@ -1,9 +1,10 @@
 //! Who comes: one load lets a call through, and a refusal takes no lock.
 
 use super::locked::{Locked, Standing};
-use super::machine::{Core, Counts, No, Now, Place, Ticket};
+use super::machine::{Core, Counts, No, Place, Ticket};
 use super::state::Cause;
 use super::word::{Phase, Stamp, Word};
+use crate::resilience::clock::Now;
 use crate::shim::atomic::Ordering::Acquire;
 use crate::shim::{Fault, lock, planted};
 use crate::time::Instant;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::machine::{Core, Counts, Now, Place, Recorded, Ticket};
+use super::machine::{Core, Counts, Place, Recorded, Ticket};
 use super::tally::{Call, Rule, Shape, Tally};
 use super::word::{Stamp, Word};
 use crate::resilience::Outcome;
+use crate::resilience::clock::Now;
 use crate::shim::atomic::Ordering::{AcqRel, Acquire};
 use crate::shim::{Fault, lock, planted};
 use crate::time::Instant;

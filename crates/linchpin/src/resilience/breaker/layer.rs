@@ -7,8 +7,8 @@ use std::task::{Context as Poller, Poll, ready};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::machine::Clock;
 use super::{Breaker, Permit, conclude};
+use crate::resilience::clock::Clock;
 use crate::resilience::{ByResult, Classify, Failed, FailedKind};
 
 /// Puts a [`Breaker`] before each call of a service: [`Breaker::layer`].

@@ -30,18 +30,9 @@ pub(super) struct Core {
     pub(super) state: Mutex<Locked>,
 }
 
-/// Where the time comes from.
-pub(super) trait Now: Copy {
-    fn now(self) -> Instant;
-}
-
-/// From the clock, each time it is asked.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Clock;
-
 /// What was let through.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Ticket {
+pub(in crate::resilience) struct Ticket {
     pub(super) stamp: Stamp,
     /// Where it matters how long the call takes.
     pub(super) started: Option<Instant>,
@@ -114,15 +105,11 @@ impl fmt::Debug for Place {
     }
 }
 
-impl Now for Instant {
-    fn now(self) -> Instant {
-        self
-    }
-}
-
-impl Now for Clock {
-    fn now(self) -> Instant {
-        Instant::now()
+impl Ticket {
+    /// Whether it matters how long the call takes.
+    #[inline]
+    pub(in crate::resilience) fn is_timed(&self) -> bool {
+        self.started.is_some()
     }
 }
 
@@ -160,11 +147,15 @@ impl Core {
     }
 
     /// The call begins later than it was let through.
-    pub(super) fn begin_pending(&self, generation: u64, id: u64, from: Instant, to: Instant) {
-        let mut state = lock(&self.state);
-        if state.generation == generation {
-            state.pending.end(from, id);
-            state.pending.begin(to, id);
+    pub(super) fn begin(&self, ticket: &mut Ticket, now: Instant) {
+        let Some(started) = ticket.started else { return };
+        ticket.started = Some(now);
+        if let Counts::Pending(id) = ticket.place.counts() {
+            let mut state = lock(&self.state);
+            if state.generation == ticket.stamp.generation() {
+                state.pending.end(started, id);
+                state.pending.begin(now, id);
+            }
         }
     }
 

@@ -32,6 +32,7 @@ mod pending;
 mod permit;
 mod probes;
 mod registry;
+mod stacked;
 mod state;
 mod tally;
 mod transit;
@@ -43,15 +44,17 @@ use std::sync::Arc;
 
 pub use self::layer::{Guarded, GuardedFuture, Layer};
 use self::locked::Standing;
-use self::machine::{Clock, Core, No, Now};
+pub(super) use self::machine::Ticket;
+use self::machine::{Core, No};
 use self::meters::Meters;
 pub use self::options::Options;
-use self::permit::Held;
 pub use self::permit::Permit;
 pub use self::registry::{Registry, RegistryOptions};
 pub use self::state::{Cause, Change, Numbers, State};
 use crate::context::Context;
 use crate::error::Kind;
+use crate::resilience::clock::{Clock, Now};
+use crate::resilience::held::Held;
 use crate::resilience::{
     BadOptions, ByResult, Classify, Failed, FailedKind, Outcome, Refusal, Snapshot,
 };
@@ -300,7 +303,7 @@ impl<C> Breaker<C> {
                 Err(no) => return Err(self.refusal(no)),
             },
         };
-        Ok(Permit::new(Held::Borrowed(&self.core), ticket))
+        Ok(Permit::new(Held::Borrowed(&*self.core), ticket))
     }
 
     fn own(&self, clock: impl Now) -> Result<Permit<'static>, Refusal> {
@@ -354,6 +357,13 @@ const POLICY: &str = "breaker";
 impl<C: Clone> Clone for Breaker<C> {
     fn clone(&self) -> Self {
         Self { core: self.core.clone(), classify: self.classify.clone() }
+    }
+}
+
+/// How it is set.
+impl<C> fmt::Display for Breaker<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        lock(&self.core.state).options.fmt(f)
     }
 }
 

@@ -1,5 +1,6 @@
 //! How a breaker is set.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::resilience::BadOptions;
@@ -198,6 +199,13 @@ impl Options {
 
     // ----- for the breaker
 
+    pub(super) fn time_window_length(&self) -> Option<Duration> {
+        match self.window {
+            Window::Count(_) => None,
+            Window::Time(length) => Some(length),
+        }
+    }
+
     /// The share of failed probes that opens it again.
     pub(super) fn probe_ratio(&self) -> f64 {
         self.failures.unwrap_or(0.5)
@@ -312,5 +320,33 @@ impl Options {
             return Err(BadOptions::new("Breaker", why));
         }
         Ok(())
+    }
+}
+
+/// The rules in words: "opens at 50 % failures of 20 or more calls within 30s, for 5s up to 60s".
+impl fmt::Display for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = |share: f64| (share * 100.0 * 1e6).round() / 1e6;
+        f.write_str("opens at ")?;
+        let mut between = "";
+        if let Some(share) = self.failures {
+            write!(f, "{} % failures", percent(share))?;
+            between = " or ";
+        }
+        if let Some(slow) = self.slow {
+            write!(f, "{between}{} % above {:?}", percent(slow.ratio), slow.threshold)?;
+            between = " or ";
+        }
+        if self.failures.is_some() || self.slow.is_some() {
+            write!(f, " of {} or more calls", self.min_calls)?;
+            match self.window {
+                Window::Count(calls) => write!(f, " among the last {calls}")?,
+                Window::Time(window) => write!(f, " within {window:?}")?,
+            }
+        }
+        if let Some(failures) = self.consecutive {
+            write!(f, "{between}{failures} failures in a row")?;
+        }
+        write!(f, ", for {:?} up to {:?}", self.open_for, self.max_open_for)
     }
 }

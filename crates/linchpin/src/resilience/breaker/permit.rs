@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::mem;
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::machine::{Clock, Core, Counts, Now, Ticket};
+use super::machine::{Core, Counts, Ticket};
 use crate::resilience::Outcome;
+use crate::resilience::clock::{Clock, Now};
+use crate::resilience::held::Held;
 use crate::time::Instant;
 
 /// A call that a [`Breaker`](super::Breaker) let through, and whose outcome it waits for.
@@ -17,23 +18,17 @@ use crate::time::Instant;
 /// only.
 #[must_use = "dropping the permit at once says that the call was ignored"]
 pub struct Permit<'a> {
-    core: Held<'a>,
+    core: Held<'a, Core>,
     ticket: Ticket,
     /// Made while a panic unwound, which is then none of its call.
     unwinding: bool,
     recorded: bool,
 }
 
-/// Saves two atomic operations where the breaker is at hand.
-pub(super) enum Held<'a> {
-    Borrowed(&'a Core),
-    Owned(Arc<Core>),
-}
-
 impl<'a> Permit<'a> {
     #[expect(clippy::inline_always, reason = "a few instructions that each call has")]
     #[inline(always)]
-    pub(super) fn new(core: Held<'a>, ticket: Ticket) -> Self {
+    pub(super) fn new(core: Held<'a, Core>, ticket: Ticket) -> Self {
         Self { core, ticket, unwinding: thread::panicking(), recorded: false }
     }
 
@@ -53,12 +48,7 @@ impl<'a> Permit<'a> {
 
     /// The call begins only now: what it has waited for in a queue on this side does not make it slow.
     pub fn begin(&mut self, now: Instant) {
-        if let Some(started) = self.ticket.started {
-            if let Counts::Pending(id) = self.ticket.place.counts() {
-                self.core.get().begin_pending(self.ticket.stamp.generation(), id, started, now);
-            }
-            self.ticket.started = Some(now);
-        }
+        self.core.begin(&mut self.ticket, now);
     }
 
     /// Whether the call is one of the few that decide whether the breaker closes.
@@ -71,20 +61,10 @@ impl<'a> Permit<'a> {
     #[inline(always)]
     pub(super) fn end(mut self, outcome: Outcome, hint: Option<Duration>, clock: impl Now) {
         self.recorded = true;
-        self.core.get().end(self.ticket, outcome, hint, clock);
+        self.core.end(self.ticket, outcome, hint, clock);
         if let Held::Borrowed(_) = self.core {
             // Nothing of it needs to be dropped, and the compiler does not see that.
             mem::forget(self);
-        }
-    }
-}
-
-impl Held<'_> {
-    #[inline]
-    fn get(&self) -> &Core {
-        match self {
-            Self::Borrowed(core) => core,
-            Self::Owned(core) => core,
         }
     }
 }
@@ -93,7 +73,7 @@ impl Drop for Permit<'_> {
     #[inline]
     fn drop(&mut self) {
         if !self.recorded {
-            abandoned(self.core.get(), self.ticket, self.unwinding);
+            abandoned(&self.core, self.ticket, self.unwinding);
         }
     }
 }
@@ -109,7 +89,7 @@ fn abandoned(core: &Core, ticket: Ticket, unwinding: bool) {
 impl fmt::Debug for Permit<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Permit")
-            .field("breaker", &self.core.get().name)
+            .field("breaker", &self.core.name)
             .field("is_probe", &self.is_probe())
             .finish_non_exhaustive()
     }

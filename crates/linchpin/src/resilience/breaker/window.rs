@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::options::{self, Options};
 use super::tally::{Call, Chunk, Parts, Shape, between};
 use super::word::Numbers;
+use crate::resilience::buckets::Buckets;
 use crate::time::Instant;
 
 /// The calls before those in the word.
@@ -30,27 +31,14 @@ pub(super) struct Count {
     run: u64,
 }
 
-/// The calls of the last buckets of time.
+/// The calls of the last tenths of a time.
 #[derive(Debug)]
 pub(super) struct Time {
     shape: Shape,
-    /// Bucket `index` lasts from `origin + index * bucket`.
-    origin: Instant,
-    bucket: u64,
-    /// The newest bucket, at `index % BUCKETS` as all.
-    index: u64,
-    buckets: [Bucket; BUCKETS as usize],
+    /// Calls, failures, slow calls.
+    buckets: Buckets<10, 3>,
     run: u64,
 }
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Bucket {
-    calls: u64,
-    failures: u64,
-    slow: u64,
-}
-
-const BUCKETS: u64 = 10;
 
 // ===== impl Window =====
 
@@ -63,8 +51,8 @@ impl Window {
                 Self::Count(Count::new(most, Shape::by_count(most, slow)))
             }
             options::Window::Time(length) => {
-                let bucket = (length.as_nanos() / u128::from(BUCKETS)) as u64;
-                Self::Time(Time::new(origin, bucket, now, Shape::by_time(slow)))
+                let buckets = Buckets::new(length, origin, now);
+                Self::Time(Time { shape: Shape::by_time(slow), buckets, run: 0 })
             }
         }
     }
@@ -193,59 +181,28 @@ impl Count {
 // ===== impl Time =====
 
 impl Time {
-    fn new(origin: Instant, bucket: u64, now: Instant, shape: Shape) -> Self {
-        let index = now.nanos_since(origin) / bucket;
-        Self { shape, origin, bucket, index, buckets: Default::default(), run: 0 }
-    }
-
     fn turn(&mut self, parts: Parts, now: Option<Instant>) {
-        let newest = &mut self.buckets[(self.index % BUCKETS) as usize];
-        newest.calls += parts.calls;
-        newest.failures += parts.failures;
-        newest.slow += parts.slow;
-        self.run = parts.run + if parts.run == parts.calls { self.run } else { 0 };
-        // A thread that read the clock earlier counts in the bucket there is.
-        let index = now.map_or(0, |now| now.nanos_since(self.origin) / self.bucket);
-        let passed = index.saturating_sub(self.index);
-        for next in 1..=passed.min(BUCKETS) {
-            self.buckets[((self.index + next) % BUCKETS) as usize] = Bucket::default();
+        self.buckets.add([parts.calls, parts.failures, parts.slow]);
+        self.run = self.run_with(parts);
+        if let Some(now) = now {
+            self.buckets.advance(now);
         }
-        self.index += passed;
     }
 
     fn inherit(&mut self, other: &Self, parts: Parts) {
-        for back in 0..BUCKETS.min(other.index + 1) {
-            let index = other.index - back;
-            let mut from = other.buckets[(index % BUCKETS) as usize];
-            if back == 0 {
-                from.calls += parts.calls;
-                from.failures += parts.failures;
-                from.slow += parts.slow;
-            }
-            // Where its end lies, so that nothing is forgotten too early; the newest may not be over.
-            let end = (index + 1).saturating_mul(other.bucket) - 1;
-            let at = (end / self.bucket).min(self.index);
-            if at + BUCKETS > self.index {
-                let to = &mut self.buckets[(at % BUCKETS) as usize];
-                to.calls += from.calls;
-                to.failures += from.failures;
-                to.slow += from.slow;
-            }
-        }
-        self.run = parts.run + if parts.run == parts.calls { other.run } else { 0 };
+        let mut buckets = other.buckets.clone();
+        buckets.add([parts.calls, parts.failures, parts.slow]);
+        self.buckets.inherit(&buckets);
+        self.run = other.run_with(parts);
+    }
+
+    fn run_with(&self, parts: Parts) -> u64 {
+        parts.run + if parts.run == parts.calls { self.run } else { 0 }
     }
 
     fn add_to(&self, rules: Numbers) -> Numbers {
-        let sum = |part: fn(&Bucket) -> u64| self.buckets.iter().map(part).sum();
-        let end = (self.index + 1).saturating_mul(self.bucket);
-        Numbers {
-            shape: self.shape.0,
-            until: self.origin.to_bits().saturating_add(end),
-            calls: sum(|bucket| bucket.calls),
-            failures: sum(|bucket| bucket.failures),
-            slow: sum(|bucket| bucket.slow),
-            run: self.run,
-            ..rules
-        }
+        let [calls, failures, slow] = self.buckets.sums();
+        let (shape, until, run) = (self.shape.0, self.buckets.end(), self.run);
+        Numbers { shape, until, calls, failures, slow, run, ..rules }
     }
 }

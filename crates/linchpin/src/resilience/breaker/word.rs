@@ -1,15 +1,10 @@
 //! The word that all threads change, and the numbers that go with it.
 //!
 //! The word says how the breaker is (phase), which frame of numbers belongs to it (epoch), and, while calls are counted,
-//! what was counted since that frame was written. One exchange of the word counts a call. A frame is written before the
-//! word names it and left alone until two epochs later: who reads one and then exchanges a word of its epoch has read
-//! what belongs together. Only who has the lock moves on to another epoch.
-//!
-//! Epochs wrap after a million. Whoever is held up between its load and its exchange for exactly so many may judge by an
-//! old frame, once; what is counted stays right.
+//! what was counted since that frame was written. One exchange of the word counts a call. Epochs wrap after a million; what
+//! they are for is told in [`frame`](crate::resilience::frame).
 
-use crate::shim::atomic::AtomicU64;
-use crate::shim::atomic::Ordering::{Acquire, Release};
+use crate::resilience::frame::frame;
 use crate::sync::packed::Field;
 
 const PHASE: Field = Field::first(3);
@@ -131,39 +126,6 @@ impl Stamp {
     pub(super) fn counts_pending(self) -> bool {
         self.0 & 2 != 0
     }
-}
-
-/// Declares the numbers of a frame, as they are written and as they are shared.
-macro_rules! frame {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// Numbers that hold for an epoch.
-        #[derive(Clone, Copy, Debug, Default)]
-        pub(super) struct Numbers {
-            $($(#[$doc])* pub(super) $name: u64,)*
-        }
-
-        /// [`Numbers`] for all to read.
-        #[derive(Debug)]
-        pub(super) struct Frame {
-            $($name: AtomicU64,)*
-        }
-
-        impl Frame {
-            pub(super) fn new(numbers: Numbers) -> Self {
-                Self { $($name: AtomicU64::new(numbers.$name),)* }
-            }
-
-            /// By who has the lock, before the word names it.
-            pub(super) fn write(&self, numbers: &Numbers) {
-                $(self.$name.store(numbers.$name, Release);)*
-            }
-
-            $(#[inline]
-            pub(super) fn $name(&self) -> u64 {
-                self.$name.load(Acquire)
-            })*
-        }
-    };
 }
 
 frame! {

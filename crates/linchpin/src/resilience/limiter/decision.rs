@@ -16,7 +16,7 @@ pub struct Decision {
 
 /// Passes, at its time.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Slot {
+pub(in crate::resilience) struct Slot {
     pub(super) at: u64,
     pub(super) ticket: Ticket,
     pub(super) decision: Decision,

@@ -41,13 +41,15 @@ use std::time::Duration;
 
 use self::core::Core;
 pub use self::decision::Decision;
-use self::decision::{No, Slot};
+use self::decision::No;
+pub(super) use self::decision::Slot;
 pub use self::keyed::{Keyed, KeyedOptions};
 pub use self::layer::{Layer, Limited, LimitedFuture};
 pub use self::options::Options;
 use self::options::{LONGEST, nanos};
 pub use self::rate::Rate;
 use self::refuse::{POLICY, refusal};
+use self::reservation::Home as _;
 pub use self::reservation::Reservation;
 use crate::context::Context;
 use crate::resilience::{BadOptions, Failed, FailedKind, Refusal, Snapshot};
@@ -244,6 +246,36 @@ impl Limiter {
         Snapshot { policy: POLICY, instance: self.core.name, key: None, state, numbers }
     }
 
+    // ----- for a stack
+
+    /// The longest that calls wait.
+    pub(super) fn max_wait(&self) -> Duration {
+        Duration::from_nanos(self.core.max_wait())
+    }
+
+    /// Takes one, for a time that is no farther than what calls may wait and than `deadline`.
+    #[inline]
+    pub(super) fn take_one(
+        &self,
+        now: Instant,
+        deadline: Option<Instant>,
+    ) -> Result<Slot, Refusal> {
+        let longest = self.core.max_wait();
+        let left = deadline.map_or(LONGEST, |deadline| deadline - now);
+        self.take(now, 1, longest.min(nanos(left)))
+    }
+
+    /// The wait for a slot that lies ahead.
+    pub(super) fn reservation(&self, slot: Slot) -> Option<Reservation> {
+        (slot.decision.wait > 0).then(|| Reservation::new(slot, self.core.clone()))
+    }
+
+    /// Gives back what was taken for a call that another policy refused.
+    #[cold]
+    pub(super) fn undo(&self, slot: Slot) {
+        self.core.undo(&slot.ticket);
+    }
+
     // ----- inside
 
     fn take(&self, now: Instant, cost: u32, max_wait: u64) -> Result<Slot, Refusal> {
@@ -269,6 +301,14 @@ impl Limiter {
 /// How long the context leaves to wait.
 fn left(ctx: &Context, now: Instant) -> u64 {
     nanos(ctx.deadline().map_or(LONGEST, |deadline| deadline - now))
+}
+
+/// Its rate, and how much of it may come at once.
+impl fmt::Display for Limiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seen = self.core.look(Instant::now());
+        write!(f, "{}, {} at once", self.rate(), seen.limit())
+    }
 }
 
 impl fmt::Debug for Limiter {

@@ -8,11 +8,18 @@ use crate::time::Instant;
 pub struct Attempt<'a> {
     ctx: &'a Context,
     number: u32,
+    /// Where it is earlier than what the context says.
+    deadline: Option<Instant>,
 }
 
 impl<'a> Attempt<'a> {
-    pub(super) fn new(ctx: &'a Context, number: u32) -> Self {
-        Self { ctx, number }
+    pub(in crate::resilience) fn new(ctx: &'a Context, number: u32) -> Self {
+        Self { ctx, number, deadline: None }
+    }
+
+    /// With a deadline for all attempts that the context does not know.
+    pub(in crate::resilience) fn until(self, deadline: Option<Instant>) -> Self {
+        Self { deadline, ..self }
     }
 
     /// Which attempt it is; the first is 1.
@@ -30,7 +37,10 @@ impl<'a> Attempt<'a> {
     /// When all attempts together must be over.
     #[must_use]
     pub fn deadline(self) -> Option<Instant> {
-        self.ctx.deadline()
+        match (self.ctx.deadline(), self.deadline) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
     }
 
     /// The context of the call, which all attempts share and which ends this one too.
@@ -41,6 +51,9 @@ impl<'a> Attempt<'a> {
 
     /// A context for this attempt alone, which ends when it is dropped: for work that spawns.
     pub fn context(self) -> Child {
-        self.ctx.child()
+        match self.deadline {
+            Some(deadline) => self.ctx.with_deadline(deadline),
+            None => self.ctx.child(),
+        }
     }
 }

@@ -9,22 +9,22 @@ use super::options::Options;
 use super::pace::Pace;
 use super::stop::{StopReason, Stopped};
 use crate::context::Ended;
-use crate::resilience::Again;
+use crate::resilience::{Again, Failed, FailedKind};
 use crate::time::Instant;
 
 #[derive(Debug)]
-pub(super) struct Core {
-    pub(super) name: &'static str,
-    pub(super) options: Options,
-    pub(super) budget: Budget,
+pub(in crate::resilience) struct Core {
+    pub(in crate::resilience) name: &'static str,
+    pub(in crate::resilience) options: Options,
+    pub(in crate::resilience) budget: Budget,
     pub(super) meters: Meters,
 }
 
 /// One call, from its first attempt to its end. Dropped, it gives back what it holds.
 #[derive(Debug)]
-pub(super) struct Call<C: AsRef<Core>> {
+pub(in crate::resilience) struct Call<C: AsRef<Core>> {
     core: C,
-    pub(super) attempts: u32,
+    pub(in crate::resilience) attempts: u32,
     /// The budget has let the attempt that is under way be made.
     retry: Option<Paid>,
     paces: [Pace; 2],
@@ -42,26 +42,26 @@ struct Paid {
 
 /// What an attempt came to.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Said {
-    pub(super) again: Again,
-    pub(super) is_ok: bool,
-    pub(super) retry_after: Option<Duration>,
+pub(in crate::resilience) struct Said {
+    pub(in crate::resilience) again: Again,
+    pub(in crate::resilience) is_ok: bool,
+    pub(in crate::resilience) retry_after: Option<Duration>,
 }
 
 /// What bounds the next attempt.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    pub(super) deadline: Option<Instant>,
+pub(in crate::resilience) struct Bounds {
+    pub(in crate::resilience) deadline: Option<Instant>,
     /// The context has ended, for this reason.
-    pub(super) ended: Option<StopReason>,
-    pub(super) is_idempotent: bool,
+    pub(in crate::resilience) ended: Option<StopReason>,
+    pub(in crate::resilience) is_idempotent: bool,
     /// There is another copy of what was sent.
-    pub(super) is_replayable: bool,
+    pub(in crate::resilience) is_replayable: bool,
 }
 
 impl<C: AsRef<Core>> Call<C> {
     #[inline]
-    pub(super) fn new(core: C) -> Self {
+    pub(in crate::resilience) fn new(core: C) -> Self {
         let shared = core.as_ref();
         shared.budget.call_began();
         let minds_ends = shared.budget.minds_ends();
@@ -78,15 +78,25 @@ impl<C: AsRef<Core>> Call<C> {
 
     /// The first attempt was all there is to it.
     #[inline]
-    pub(super) fn succeeded_at_once(&mut self) {
+    pub(in crate::resilience) fn succeeded_at_once(&mut self) {
         self.ended = true;
         let core = self.core.as_ref();
         core.budget.succeeded_at_once();
         core.meters.succeeded_at_once();
     }
 
+    /// The context has ended while an attempt ran, or before one: the error that says so.
+    pub(in crate::resilience) fn cut<E>(&mut self, ended: Ended, while_it_ran: bool) -> Failed<E> {
+        let stopped = self.stopped_by(&ended, while_it_ran);
+        Failed::from(ended).stopped(stopped)
+    }
+
     /// An attempt has ended: how long to wait for the next one, which is paid for then, or why there is none.
-    pub(super) fn judge(&mut self, said: Said, bounds: Bounds) -> Result<Duration, Stopped> {
+    pub(in crate::resilience) fn judge(
+        &mut self,
+        said: Said,
+        bounds: Bounds,
+    ) -> Result<Duration, Stopped> {
         let retry = self.retry.take();
         let budget = &self.core.as_ref().budget;
         if said.again == Again::Never && said.is_ok {
@@ -113,8 +123,7 @@ impl<C: AsRef<Core>> Call<C> {
         }
     }
 
-    /// The context has ended while an attempt ran, or before one.
-    pub(super) fn cut(&mut self, ended: &Ended, while_it_ran: bool) -> Stopped {
+    fn stopped_by(&mut self, ended: &Ended, while_it_ran: bool) -> Stopped {
         let reason = StopReason::of_end(ended);
         if reason == StopReason::Deadline && while_it_ran {
             self.core.as_ref().budget.tell(Event::Failed);
@@ -181,6 +190,28 @@ impl<C: AsRef<Core>> Call<C> {
         }
         self.retry = Some(Paid { throttled: is_throttled });
         Ok(delay)
+    }
+}
+
+impl Core {
+    /// What the caller gets when there is no further attempt. `before` is how the attempt before failed.
+    pub(in crate::resilience) fn give<T, E>(
+        &self,
+        result: Result<T, E>,
+        before: Option<E>,
+        said: Said,
+        stopped: Stopped,
+    ) -> Result<T, Failed<E>> {
+        let failed = |kind| Failed::from(kind).stopped(stopped);
+        match (result, said.again, before) {
+            (Ok(_), again, _) if again != Again::Never && self.options.exhausted_as_error => {
+                Err(failed(FailedKind::Exhausted))
+            }
+            (Ok(value), ..) => Ok(value),
+            // What the callee said tells more than that it was not asked again.
+            (Err(_), Again::Refused(_), Some(before)) => Err(failed(FailedKind::Callee(before))),
+            (Err(error), ..) => Err(failed(FailedKind::Callee(error))),
+        }
     }
 }
 

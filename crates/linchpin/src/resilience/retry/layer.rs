@@ -156,7 +156,7 @@ where
                     this.state.set(if delay.is_zero() { State::Readying } else { rest });
                 }
                 Err(stopped) => {
-                    let given = this.retry.give(result, this.before.take(), said, stopped);
+                    let given = this.retry.core.give(result, this.before.take(), said, stopped);
                     return Poll::Ready(given);
                 }
             }

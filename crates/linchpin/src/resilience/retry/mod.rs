@@ -34,7 +34,7 @@ use std::sync::Arc;
 
 pub use self::attempt::Attempt;
 pub use self::budget::{Allow, Budget, Event};
-use self::core::{Bounds, Call, Core, Said};
+pub(super) use self::core::{Bounds, Call, Core, Said};
 pub use self::layer::{Layer, Retried, RetriedFuture};
 use self::meters::Meters;
 pub use self::meters::Numbers;
@@ -44,7 +44,7 @@ pub use self::replay::{ByClone, Replay};
 pub use self::schedule::{Jitter, Schedule};
 pub use self::stop::StopReason;
 pub(super) use self::stop::Stopped;
-use crate::context::{Context, Ended};
+use crate::context::Context;
 use crate::resilience::{Again, BadOptions, ByResult, Classify, Failed, FailedKind, Snapshot};
 use crate::time::Instant;
 
@@ -75,9 +75,9 @@ use crate::time::Instant;
 /// [`ByFailed`](super::ByFailed) to understand them; [`Failed::flatten`] makes one error of the two. It holds no permit
 /// of an inner policy while it waits. To send a second request before the first has failed is another policy's work.
 pub struct Retry<C = ByResult> {
-    core: Arc<Core>,
+    pub(super) core: Arc<Core>,
     classify: C,
-    is_idempotent: bool,
+    pub(super) is_idempotent: bool,
 }
 
 impl Retry {
@@ -149,7 +149,7 @@ impl<C> Retry<C> {
         let mut call = Call::new(&*self.core);
         let mut result = match ctx.run_on(work(Attempt::new(ctx, 1))).await {
             Ok(result) => result,
-            Err(ended) => return Err(cut(&mut call, ended, true)),
+            Err(ended) => return Err(call.cut(ended, true)),
         };
         let mut again = self.classify.again(result.as_ref());
         if again == Again::Never && result.is_ok() {
@@ -167,18 +167,18 @@ impl<C> Retry<C> {
             };
             let delay = match call.judge(said, bounds) {
                 Ok(delay) => delay,
-                Err(stopped) => return self.give(result, before, said, stopped),
+                Err(stopped) => return self.core.give(result, before, said, stopped),
             };
             // An answer may hold a connection, so it goes before the wait.
             before = result.err();
             let rested = if delay.is_zero() { ctx.check() } else { ctx.sleep(delay).await };
             // Whoever cancels at the very moment is heard, too.
             if let Err(ended) = rested.and_then(|()| ctx.check()) {
-                return Err(cut(&mut call, ended, false));
+                return Err(call.cut(ended, false));
             }
             result = match ctx.run_on(work(Attempt::new(ctx, call.attempts))).await {
                 Ok(result) => result,
-                Err(ended) => return Err(cut(&mut call, ended, true)),
+                Err(ended) => return Err(call.cut(ended, true)),
             };
             again = self.classify.again(result.as_ref());
         }
@@ -239,31 +239,6 @@ impl<C> Retry<C> {
         let retry_after = if is_final { None } else { self.classify.retry_after(result) };
         Said { again, is_ok: result.is_ok(), retry_after }
     }
-
-    /// What the caller gets when there is no further attempt.
-    fn give<T, E>(
-        &self,
-        result: Result<T, E>,
-        before: Option<E>,
-        said: Said,
-        stopped: Stopped,
-    ) -> Result<T, Failed<E>> {
-        let failed = |kind| Failed::from(kind).stopped(stopped);
-        match (result, said.again, before) {
-            (Ok(_), again, _) if again != Again::Never && self.core.options.exhausted_as_error => {
-                Err(failed(FailedKind::Exhausted))
-            }
-            (Ok(value), ..) => Ok(value),
-            // What the callee said tells more than that it was not asked again.
-            (Err(_), Again::Refused(_), Some(before)) => Err(failed(FailedKind::Callee(before))),
-            (Err(error), ..) => Err(failed(FailedKind::Callee(error))),
-        }
-    }
-}
-
-fn cut<E, C: AsRef<Core>>(call: &mut Call<C>, ended: Ended, while_it_ran: bool) -> Failed<E> {
-    let stopped = call.cut(&ended, while_it_ran);
-    Failed::from(ended).stopped(stopped)
 }
 
 const POLICY: &str = "retry";
@@ -272,6 +247,18 @@ impl<C: Clone> Clone for Retry<C> {
     fn clone(&self) -> Self {
         let Self { core, classify, is_idempotent } = self;
         Self { core: core.clone(), classify: classify.clone(), is_idempotent: *is_idempotent }
+    }
+}
+
+/// How it is set.
+impl<C> fmt::Display for Retry<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Core { options, budget, .. } = &*self.core;
+        match options.max_attempts {
+            Some(most) => write!(f, "up to {most} attempts")?,
+            None => f.write_str("any number of attempts")?,
+        }
+        write!(f, ", {}, within {budget}", options.backoff)
     }
 }
 

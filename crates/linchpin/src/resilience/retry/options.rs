@@ -25,13 +25,13 @@ use crate::resilience::bad_options::YEAR;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Options {
-    pub(super) max_attempts: Option<u32>,
-    pub(super) backoff: Schedule,
+    pub(in crate::resilience) max_attempts: Option<u32>,
+    pub(in crate::resilience) backoff: Schedule,
     pub(super) throttled: Schedule,
-    pub(super) budget: Option<Budget>,
+    pub(in crate::resilience) budget: Option<Budget>,
     pub(super) idempotent: bool,
     pub(super) max_retry_after: Duration,
-    pub(super) min_attempt_time: Duration,
+    pub(in crate::resilience) min_attempt_time: Duration,
     pub(super) exhausted_as_error: bool,
     pub(super) random: fn() -> f64,
 }

@@ -1,5 +1,6 @@
 //! When to try again.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::pace::Pace;
@@ -229,4 +230,33 @@ fn checked(base: Duration, cap: Duration) -> Result<(), BadOptions> {
 
 fn wrong<T>(why: String) -> Result<T, BadOptions> {
     Err(BadOptions::new("retry::Schedule", why))
+}
+
+/// Its course and its chance: "after 50ms by 2 up to 20s, full jitter".
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.course {
+            Course::Constant(base) => write!(f, "after {base:?}")?,
+            Course::Decorrelated { base, cap } => {
+                return write!(f, "after {base:?} up to {cap:?}, decorrelated");
+            }
+            Course::Exponential { base, factor, cap } => {
+                write!(f, "after {base:?} by {factor} up to {cap:?}")?;
+            }
+            Course::Linear { base, cap } => {
+                write!(f, "after {base:?} more each time up to {cap:?}")?;
+            }
+            Course::List(delays) => write!(f, "after {delays:?}")?,
+            Course::Smooth { base, cap } => {
+                return write!(f, "after {base:?} by 2 up to {cap:?}, smooth jitter");
+            }
+        }
+        match self.jitter {
+            Jitter::Added(share) => write!(f, ", up to {share} on top"),
+            Jitter::Equal => f.write_str(", half of it by chance"),
+            Jitter::Full => f.write_str(", full jitter"),
+            Jitter::None => Ok(()),
+            Jitter::PlusMinus(share) => write!(f, ", more or less by {share}"),
+        }
+    }
 }

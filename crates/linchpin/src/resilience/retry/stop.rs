@@ -51,7 +51,7 @@ impl StopReason {
         Self::Unsafe,
     ];
 
-    pub(super) fn of_end(ended: &Ended) -> Self {
+    pub(in crate::resilience) fn of_end(ended: &Ended) -> Self {
         match ended.cause() {
             Cause::Deadline => Self::Deadline,
             _ => Self::Cancelled,

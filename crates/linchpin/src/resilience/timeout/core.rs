@@ -11,7 +11,7 @@ use crate::task::Tracker;
 use crate::time::Instant;
 
 #[derive(Debug)]
-pub(super) struct Core {
+pub(in crate::resilience) struct Core {
     pub(super) name: &'static str,
     pub(super) limit: Duration,
     /// Who owns the work that may be abandoned.
@@ -101,11 +101,5 @@ impl Abandoned {
     pub(super) fn one_less(&self) {
         self.under_way.fetch_sub(1, Ordering::Relaxed);
         told(|| self.gauge.decrement(1));
-    }
-}
-
-impl AsRef<Self> for Core {
-    fn as_ref(&self) -> &Self {
-        self
     }
 }

@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::core::Core;
-use super::limited::Limited;
+use super::limited::Timely;
 use crate::context::Context;
 use crate::resilience::{Failed, FailedKind};
 
@@ -33,7 +33,7 @@ pin_project! {
     #[must_use = "futures do nothing unless polled"]
     pub struct TimedFuture<F> {
         #[pin]
-        limited: Limited<'static, F, Arc<Core>>,
+        work: Timely<'static, F, Arc<Core>>,
     }
 }
 
@@ -64,7 +64,7 @@ impl<S: Service<R>, R> Service<R> for Timed<S> {
 
     fn call(&mut self, request: R) -> Self::Future {
         let work = self.service.call(request);
-        TimedFuture { limited: Limited::new(&ROOT, self.core.clone(), work) }
+        TimedFuture { work: Timely::new(&ROOT, self.core.clone(), work) }
     }
 }
 
@@ -72,7 +72,7 @@ impl<F: Future<Output = Result<T, E>>, T, E> Future for TimedFuture<F> {
     type Output = Result<T, Failed<E>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
-        self.project().limited.poll(cx)
+        self.project().work.poll(cx)
     }
 }
 

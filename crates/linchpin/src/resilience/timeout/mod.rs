@@ -20,6 +20,7 @@ mod limited;
 #[path = "../../model/timeout.rs"]
 mod model;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +29,8 @@ use tokio::sync::oneshot;
 use self::core::Core;
 pub use self::core::Numbers;
 pub use self::layer::{Layer, Timed, TimedFuture};
-use self::limited::Limited;
+use self::limited::Timely;
+pub(super) use self::limited::{Cut, Limited, Limits};
 use crate::context::Context;
 use crate::error::{Error, Kind, catch_async};
 use crate::resilience::bad_options::YEAR;
@@ -59,7 +61,7 @@ use crate::task;
 /// Set it a little above the slowest answers that are still answers, such as the slowest in a thousand.
 #[derive(Clone, Debug)]
 pub struct Timeout {
-    core: Arc<Core>,
+    pub(super) core: Arc<Core>,
 }
 
 impl Timeout {
@@ -111,7 +113,7 @@ impl Timeout {
         Fut: Future<Output = Result<T, E>>,
     {
         ctx.check()?;
-        Limited::new(ctx, &*self.core, work()).await
+        Timely::new(ctx, &*self.core, work()).await
     }
 
     /// Runs `work` with a context that ends at the limit, and waits for it to end by itself.
@@ -195,7 +197,7 @@ impl Timeout {
                 Err(_) => Err(FailedKind::Panicked(Error::new(Kind::Cancelled, GONE)).into()),
             }
         };
-        let result = Limited::new(ctx, &*self.core, result).await.map_err(Failed::flatten);
+        let result = Timely::new(ctx, &*self.core, result).await.map_err(Failed::flatten);
         drop(caller);
         result
     }
@@ -256,6 +258,13 @@ impl Timeout {
                 ("abandoned", abandoned as f64),
             ],
         }
+    }
+}
+
+/// Its limit.
+impl fmt::Display for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.core.limit)
     }
 }
 

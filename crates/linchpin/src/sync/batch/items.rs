@@ -5,14 +5,17 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::queue::Entry;
-use super::slot::Slot;
+use super::slot::{Slot, Slots};
 
 /// The items of one run, in the order in which they came.
 ///
 /// They are answered [all by one function](Self::answer), or one by one: as an iterator it gives each item with its
 /// [`Reply`]. What the work has not answered when it is done is answered by its own result.
 pub struct Batch<T, R = ()> {
+    /// Without their slots.
     entries: VecDeque<Entry<T, R>>,
+    /// Shared by the batch as a whole, and not once more for each item.
+    slots: Arc<Slots<R>>,
 }
 
 /// The way back to the submitter of one item. Dropping it answers nothing.
@@ -23,11 +26,13 @@ pub struct Reply<R> {
 /// The items of a batch, each with its reply.
 pub struct IntoIter<T, R> {
     entries: vec_deque::IntoIter<Entry<T, R>>,
+    slots: Arc<Slots<R>>,
+    next: usize,
 }
 
 impl<T, R> Batch<T, R> {
-    pub(super) fn new(entries: VecDeque<Entry<T, R>>) -> Self {
-        Self { entries }
+    pub(super) fn new(entries: VecDeque<Entry<T, R>>, slots: Arc<Slots<R>>) -> Self {
+        Self { entries, slots }
     }
 
     /// How many there are: one at least.
@@ -49,8 +54,11 @@ impl<T, R> Batch<T, R> {
 
     /// Answers each item by `work`.
     pub fn answer(self, mut work: impl FnMut(T) -> R) {
-        for (item, reply) in self {
-            reply.send(work(item));
+        for (index, entry) in self.entries.into_iter().enumerate() {
+            let result = work(entry.item);
+            if let Some(Some(slot)) = self.slots.get(index) {
+                slot.answer(Ok(result));
+            }
         }
     }
 }
@@ -60,7 +68,7 @@ impl<T, R> IntoIterator for Batch<T, R> {
     type IntoIter = IntoIter<T, R>;
 
     fn into_iter(self) -> IntoIter<T, R> {
-        IntoIter { entries: self.entries.into_iter() }
+        IntoIter { entries: self.entries.into_iter(), slots: self.slots, next: 0 }
     }
 }
 
@@ -69,8 +77,10 @@ impl<T, R> Iterator for IntoIter<T, R> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let Entry { item, slot, .. } = self.entries.next()?;
-        Some((item, Reply { slot }))
+        let entry = self.entries.next()?;
+        let slot = self.slots.get(self.next).cloned().flatten();
+        self.next += 1;
+        Some((entry.item, Reply { slot }))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -1,5 +1,6 @@
 //! Where the answer to one item is left, and where its submitter waits for it.
 
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use crate::error::Error;
@@ -17,6 +18,9 @@ pub(crate) struct Slot<R> {
     /// No answer is wanted any more: a look without the lock, at what never changes back.
     over: AtomicBool,
 }
+
+/// Those of a batch, in the order of its items: one for each that somebody waits for. Empty if nobody waits for any.
+pub(super) type Slots<R> = [Option<Arc<Slot<R>>>];
 
 enum State<R> {
     Waits(Waker),

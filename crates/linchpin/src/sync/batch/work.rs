@@ -14,7 +14,7 @@ use tokio::task::yield_now;
 use super::Shared;
 use super::items::Batch;
 use super::queue::{Entry, Look};
-use super::slot::Slot;
+use super::slot::Slots;
 use crate::context::{Cancelled, Context, Ended};
 use crate::error::{Error, Kind, catch_async};
 use crate::resilience::{Failed, FailedKind};
@@ -66,9 +66,8 @@ pub(super) async fn run<T, R, F, Fut>(
     };
     if let Some(why) = why {
         shared.room.close();
-        let left = shared.queue.give_up();
-        let count = left.len();
-        settle(&shared, waiting(&left), count, || Err(FailedKind::Ended(why.clone())));
+        let mut left = shared.queue.give_up();
+        settle(&shared, &take_slots(&mut left), left.len(), || Err(FailedKind::Ended(why.clone())));
     }
     drop(done);
 }
@@ -108,17 +107,17 @@ async fn run_one<T, R, F, Fut>(
     ctx: &Context,
     ended: &mut Cancelled<'_>,
     work: &mut F,
-    entries: VecDeque<Entry<T, R>>,
+    mut entries: VecDeque<Entry<T, R>>,
 ) -> Result<bool, Ended>
 where
     F: FnMut(Context, Batch<T, R>) -> Fut,
     Fut: Future<Output = Result<(), Error>>,
 {
-    let (count, waiting) = (entries.len(), waiting(&entries));
-    let all_wait = waiting.len() == count;
+    let (count, slots) = (entries.len(), take_slots(&mut entries));
+    let all_wait = slots.iter().flatten().count() == count;
     shared.batches.fetch_add(1, Relaxed);
     shared.items.fetch_add(count as u64, Relaxed);
-    let batch = Batch::new(entries);
+    let batch = Batch::new(entries, slots.clone());
     let outcome = {
         let mut work = pin!(catch_async(async { work(ctx.clone(), batch).await }));
         poll_fn(|cx| match work.as_mut().poll(cx) {
@@ -128,7 +127,7 @@ where
         .await
     };
     let default = shared.default;
-    settle(shared, waiting, count, || match &outcome {
+    settle(shared, &slots, count, || match &outcome {
         Ok(Ok(Ok(()))) => match default() {
             Some(result) => Ok(result),
             None => Err(FailedKind::Callee(Error::new(Kind::Internal, Unanswered))),
@@ -140,29 +139,33 @@ where
     outcome.map(|_| all_wait)
 }
 
-/// Those who wait for an answer.
-fn waiting<T, R>(entries: &VecDeque<Entry<T, R>>) -> Vec<Arc<Slot<R>>> {
-    entries.iter().filter_map(|entry| entry.slot.clone()).collect()
+/// Those who wait for an answer to those items.
+fn take_slots<T, R>(entries: &mut VecDeque<Entry<T, R>>) -> Arc<Slots<R>> {
+    if entries.iter().all(|entry| entry.slot.is_none()) {
+        return Arc::new([]);
+    }
+    entries.iter_mut().map(|entry| entry.slot.take()).collect()
 }
 
-/// Answers all who wait and have no answer yet. Where some do not wait, what went wrong is logged, or nobody would know.
+/// Answers all who wait for one of `count` items and have no answer yet. Where some do not wait, what went wrong is logged, or nobody would know.
 fn settle<T, R>(
     shared: &Shared<T, R>,
-    waiting: Vec<Arc<Slot<R>>>,
+    slots: &Slots<R>,
     count: usize,
     answer: impl Fn() -> Result<R, FailedKind<Error>>,
 ) {
-    if waiting.len() < count
+    let unheard = count - slots.iter().flatten().count();
+    if unheard > 0
         && let Err(kind) = answer()
     {
-        let (name, unheard) = (shared.options.name, count - waiting.len());
+        let name = shared.options.name;
         if let FailedKind::Panicked(_) = kind {
             metrics::counter!("linchpin_task_panics_total", "owner" => name).increment(1);
         }
         let why = Failed::from(kind);
         tracing::error!(batcher = name, items = unheard, error = %why, "items were lost that nobody waits for");
     }
-    for slot in waiting {
+    for slot in slots.iter().flatten() {
         slot.settle(|| answer().map_err(Failed::from));
     }
 }

@@ -19,7 +19,7 @@ fn what_is_kept_is_seen_by_who_subscribes_later() {
     assert_eq!(drain(&mut late).last(), Some(&109));
 }
 
-/// `TestPublishSubscribe_not_persistent`, `testPublishSubscribeSubRace`: it does not, and none is published to nobody.
+/// What `TestPublishSubscribe_not_persistent` leaves open: who was not there does not see it.
 #[test]
 fn what_is_not_kept_is_gone_for_who_subscribes_later() {
     let bus = Bus::new();
@@ -41,7 +41,7 @@ fn a_publisher_waits_until_the_message_before_was_received() {
     topic.try_publish(2).unwrap();
 }
 
-/// `TestSubscribe_race_condition_on_closed_context`, `TestSubscribe_race_condition_on_close`.
+/// `TestSubscribe_race_condition_when_closing`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn subscribing_while_the_bus_closes_ends_one_way_or_the_other() {
     for _ in 0..200 {
@@ -58,7 +58,7 @@ async fn subscribing_while_the_bus_closes_ends_one_way_or_the_other() {
     }
 }
 
-/// `TestPublish_race_condition_on_closing_subscriber`.
+/// What watermill has no case for: the one whom publishers wait for goes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn publishing_while_a_subscriber_goes_holds_nobody_up() {
     let (ctx, bus) = (Context::root().with_timeout(60 * SECOND), Bus::new());

@@ -177,6 +177,10 @@ impl Budget {
         Self { kind: Kind::Unlimited }
     }
 
+    pub(in crate::resilience) fn is_unlimited(&self) -> bool {
+        matches!(self.kind, Kind::Unlimited)
+    }
+
     /// Whether it wants to know that calls and retries have ended.
     #[inline]
     pub(super) fn minds_ends(&self) -> bool {
@@ -263,4 +267,18 @@ impl Default for Budget {
 
 fn wrong<T>(why: String) -> Result<T, BadOptions> {
     Err(BadOptions::new("retry::Budget", why))
+}
+
+/// Which kind it is.
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.kind {
+            Kind::Bucket(_) => "a bucket of tokens",
+            Kind::Concurrent(_) => "a share of the calls under way",
+            Kind::Custom(_) => "a budget of its own kind",
+            Kind::Ratio(_) => "a share of the calls",
+            Kind::Throttle(_) => "tokens by successes",
+            Kind::Unlimited => "no budget",
+        })
+    }
 }

@@ -1,0 +1,15 @@
+//! Stacks of policies: the order, what is refused, and that a call through all of them keeps the rules of each.
+
+mod build;
+mod cases;
+mod layer;
+mod life;
+mod rules;
+
+use linchpin::resilience::stack::{Builder, Stack};
+
+pub(crate) use crate::retry::{MS, SECOND, at_once, exact};
+
+pub(crate) fn client() -> Builder {
+    Stack::client("test")
+}
