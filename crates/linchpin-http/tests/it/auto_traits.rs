@@ -5,7 +5,9 @@ use linchpin_http::client::{
     SystemResolver,
 };
 use linchpin_http::lifecycle::{self, Guard, Lifecycle, Report};
-use linchpin_http::middleware::{Ctx, ErrorPage, Observer, RequestId, Stack, StackOptions};
+use linchpin_http::middleware::{
+    Ctx, ErrorPage, Observer, RateLimit, RequestId, Stack, StackOptions,
+};
 use linchpin_http::problem::Problem;
 use linchpin_http::server::{self, Serve, Server};
 
@@ -16,5 +18,6 @@ const _: () = {
     shared::<(SendError, Subnet, SystemResolver)>();
     shared::<(lifecycle::Options, Guard, Lifecycle, Report)>();
     shared::<(Ctx, ErrorPage<'_>, Observer, RequestId, Stack, StackOptions)>();
+    shared::<RateLimit<String>>();
     shared::<(Problem, server::Options, Serve<()>, Server)>();
 };

@@ -9,6 +9,7 @@ mod middleware;
 mod options;
 mod panic;
 mod problem;
+mod rate_limit;
 mod server;
 mod signals;
 mod steps;
