@@ -189,7 +189,8 @@ impl Config {
             ));
         }
         let longest = Duration::from_hours(24);
-        if self.breaker_open_for > self.breaker_max_open_for || self.breaker_max_open_for > longest {
+        if self.breaker_open_for > self.breaker_max_open_for || self.breaker_max_open_for > longest
+        {
             result = Err(loader.reject(
                 "breaker-max-open-for",
                 "it is shorter than breaker-open-for, or longer than a day",

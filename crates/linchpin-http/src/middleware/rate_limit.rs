@@ -37,8 +37,11 @@ struct Shared<K: Eq + Hash> {
     name: &'static str,
     rate: Rate,
     limiter: Keyed<K>,
-    key: Box<dyn Fn(&mut Parts) -> Option<K> + Send + Sync>,
+    key: Box<Find<K>>,
 }
+
+/// Finds the key in a request.
+type Find<K> = dyn Fn(&mut Parts) -> Option<K> + Send + Sync;
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");

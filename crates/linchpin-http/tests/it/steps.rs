@@ -98,7 +98,9 @@ async fn a_request_that_is_dropped_anywhere_takes_its_handler_and_its_context_wi
         let limit = from_fn_with_state(limit, middleware::rate_limit::<String>);
         let router = Router::new().route("/", get(handler)).layer(limit);
         let router = stack(router, &Context::root(), &StackOptions::default());
-        let answer = router.oneshot(Request::get("/").header("who", "ann").body(Body::empty()).unwrap()).await;
+        let answer = router
+            .oneshot(Request::get("/").header("who", "ann").body(Body::empty()).unwrap())
+            .await;
         assert_eq!(answer.unwrap().status(), StatusCode::OK);
     };
     let left = async |(probe, seen): &World| {

@@ -35,7 +35,8 @@ impl Receiver {
     pub(crate) async fn start(random: fastrand::Rng) -> Result<Self, Failure> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}/", listener.local_addr()?);
-        let shared = Arc::new(Mutex::new(Shared { random, received: BTreeMap::new(), requests: 0 }));
+        let shared =
+            Arc::new(Mutex::new(Shared { random, received: BTreeMap::new(), requests: 0 }));
         let router = Router::new().fallback(receive).with_state(shared.clone());
         let server = task::spawn("receiver", async move {
             axum::serve(listener, router).await.expect("it serves until it is dropped");
@@ -64,7 +65,11 @@ async fn receive(
     *shared.received.entry(id.to_owned()).or_default() += 1;
     shared.requests += 1;
     let is_out = shared.requests % ALL >= ALL - OUTAGE;
-    if is_out || shared.random.u8(..10) == 0 { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK }
+    if is_out || shared.random.u8(..10) == 0 {
+        StatusCode::INTERNAL_SERVER_ERROR
+    } else {
+        StatusCode::OK
+    }
 }
 
 fn locked(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {

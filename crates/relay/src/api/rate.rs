@@ -54,7 +54,8 @@ pub(super) fn layered(router: Router, limit: Option<RateLimited>, state: &ApiSta
             Caller::App { app, .. } => Principal::App(app),
         })
     });
-    router.layer(from_fn_with_state(limit.on_error(error::page), middleware::rate_limit::<Principal>))
+    router
+        .layer(from_fn_with_state(limit.on_error(error::page), middleware::rate_limit::<Principal>))
 }
 
 impl fmt::Display for Principal {

@@ -124,8 +124,9 @@ impl Policies {
             applications: Keyed::new("application-throttle", by_time, options_of(), keys())?,
             settings,
             forced: Mutex::default(),
-            postponed: Why::ALL
-                .map(|why| metrics::counter!("relay_deliveries_postponed_total", "why" => why.as_str())),
+            postponed: Why::ALL.map(
+                |why| metrics::counter!("relay_deliveries_postponed_total", "why" => why.as_str()),
+            ),
         })
     }
 

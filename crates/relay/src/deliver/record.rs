@@ -26,7 +26,8 @@ pub(super) struct Attempt {
 const DONE: &str = "DELETE FROM delivery WHERE rowid = ?1 AND attempt = ?2";
 const AGAIN: &str = "UPDATE delivery SET attempt = attempt + 1, due = ?3, leased = 0, turn = 0
                      WHERE rowid = ?1 AND attempt = ?2";
-const LATER: &str = "UPDATE delivery SET due = ?3, leased = 0, turn = ?4 WHERE rowid = ?1 AND attempt = ?2";
+const LATER: &str =
+    "UPDATE delivery SET due = ?3, leased = 0, turn = ?4 WHERE rowid = ?1 AND attempt = ?2";
 const INSERT: &str = "
     INSERT INTO attempt (org, app, message, endpoint, id, url, status, status_code, response,
                          duration_ms, trigger_type, next_attempt, created_at)

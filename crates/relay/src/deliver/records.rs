@@ -87,7 +87,9 @@ async fn write(
     let (records, replies): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
     let records: Arc<[Record]> = records.into();
     match submit(&ctx, &writer, &queue, records.clone(), 0..records.len()).await {
-        Ok(answers) => replies.into_iter().zip(answers).for_each(|(reply, new)| reply.send(Ok(new))),
+        Ok(answers) => {
+            replies.into_iter().zip(answers).for_each(|(reply, new)| reply.send(Ok(new)))
+        }
         Err(error) if records.len() == 1 => return Err(error),
         Err(error) => {
             tracing::warn!(error = %error.report(), records = records.len(), "writing records one by one");
@@ -143,7 +145,9 @@ impl Record {
     /// Whether it is new, and when its delivery is due again.
     fn write(&self, tx: &mut Tx<'_>) -> Result<(bool, Option<Timestamp>)> {
         match self {
-            Self::Attempted(ready, attempt) => Ok((record::record(tx, ready, attempt)?, attempt.next)),
+            Self::Attempted(ready, attempt) => {
+                Ok((record::record(tx, ready, attempt)?, attempt.next))
+            }
             Self::Postponed(delivery, postponed) => {
                 Ok((record::postpone(tx, *delivery, *postponed)?, Some(postponed.until)))
             }

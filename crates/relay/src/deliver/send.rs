@@ -111,8 +111,10 @@ fn answer(exchange: &Exchange) -> (u16, String, Option<Duration>) {
 
 /// For how long a receiver that is overrun wants to be left alone, a day at most.
 fn asked(exchange: &Exchange) -> Option<Duration> {
-    const OVERRUN: [StatusCode; 2] = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
-    let text = exchange.headers.get(header::RETRY_AFTER).filter(|_| OVERRUN.contains(&exchange.status));
+    const OVERRUN: [StatusCode; 2] =
+        [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
+    let text =
+        exchange.headers.get(header::RETRY_AFTER).filter(|_| OVERRUN.contains(&exchange.status));
     let wait = retry_after::parse(text?.to_str().ok()?, Timestamp::now())?;
     Some(wait.min(LONGEST_PAUSE))
 }
