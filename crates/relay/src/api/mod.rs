@@ -73,14 +73,14 @@ pub fn router(state: ApiState) -> Router {
         .allow_methods(Any)
         .allow_headers(AllowHeaders::mirror_request())
         .max_age(CORS_AGE);
-    let limited = state.rate_limit.clone();
+    let (limited, tokens) = (state.rate_limit.clone(), state.tokens.clone());
     let router = routes
         .merge(docs::router(&document))
         .fallback(async || ApiError::of_status(StatusCode::NOT_FOUND))
         .method_not_allowed_fallback(async || ApiError::of_status(StatusCode::METHOD_NOT_ALLOWED))
-        .with_state(state.clone());
+        .with_state(state);
     // Outside of it, so that a browser may read the refusal.
-    rate::layered(router, limited, &state).layer(cors)
+    rate::layered(router, limited, tokens).layer(cors)
 }
 
 /// The description of the API, as it is served under `/api/v1/openapi.json`.

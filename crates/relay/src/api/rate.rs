@@ -1,15 +1,17 @@
 //! How often each principal may ask.
 
 use std::fmt;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use linchpin::resilience::BadOptions;
 use linchpin::resilience::limiter::{Keyed, KeyedOptions, Options, Rate};
 use linchpin_http::middleware::{self, RateLimit};
+use linchpin_security::jwt::Verifier;
 
 use super::auth::{self, Caller};
-use super::{ApiState, error};
+use super::error;
 use crate::ids::{AppId, OrgId};
 
 /// Whose requests are counted together.
@@ -44,9 +46,12 @@ pub fn rate_limit(per_second: u32) -> Result<Option<RateLimited>, BadOptions> {
 }
 
 /// The limit around all routes. A request without a good token passes, to be refused for that.
-pub(super) fn layered(router: Router, limit: Option<RateLimited>, state: &ApiState) -> Router {
+pub(super) fn layered(
+    router: Router,
+    limit: Option<RateLimited>,
+    tokens: Arc<Verifier>,
+) -> Router {
     let Some(RateLimited { limiter, rate }) = limit else { return router };
-    let tokens = state.tokens.clone();
     let limit = RateLimit::new("api", rate, limiter, move |parts| {
         let caller = auth::caller(parts, &tokens).ok()?;
         Some(match caller {

@@ -269,7 +269,7 @@ impl Shared {
 
     /// Records the attempt and tells of it. One that was on record under the same number was told of then.
     async fn record(&self, ready: &Ready, attempt: &Attempt) {
-        let record = || Record::Attempted(ready.clone(), attempt.clone());
+        let record = || Record::Attempted(Box::new((ready.clone(), attempt.clone())));
         if self.write(record).await {
             self.events.tell(attempt.outcome(), attempted(ready, attempt));
         }

@@ -29,7 +29,7 @@ pub(super) struct Records {
 #[derive(Debug)]
 pub(super) enum Record {
     /// It was attempted.
-    Attempted(Ready, Attempt),
+    Attempted(Box<(Ready, Attempt)>),
     /// The delivery of this row, under this number of attempts, must wait.
     Postponed((i64, u32), Postponed),
 }
@@ -88,7 +88,9 @@ async fn write(
     let records: Arc<[Record]> = records.into();
     match submit(&ctx, &writer, &queue, records.clone(), 0..records.len()).await {
         Ok(answers) => {
-            replies.into_iter().zip(answers).for_each(|(reply, new)| reply.send(Ok(new)))
+            for (reply, new) in replies.into_iter().zip(answers) {
+                reply.send(Ok(new));
+            }
         }
         Err(error) if records.len() == 1 => return Err(error),
         Err(error) => {
@@ -137,7 +139,7 @@ async fn submit(
 impl Record {
     fn bytes(&self) -> usize {
         match self {
-            Self::Attempted(_, attempt) => attempt.response.len(),
+            Self::Attempted(made) => made.1.response.len(),
             Self::Postponed(..) => 0,
         }
     }
@@ -145,7 +147,8 @@ impl Record {
     /// Whether it is new, and when its delivery is due again.
     fn write(&self, tx: &mut Tx<'_>) -> Result<(bool, Option<Timestamp>)> {
         match self {
-            Self::Attempted(ready, attempt) => {
+            Self::Attempted(made) => {
+                let (ready, attempt) = &**made;
                 Ok((record::record(tx, ready, attempt)?, attempt.next))
             }
             Self::Postponed(delivery, postponed) => {
