@@ -1,5 +1,7 @@
 //! How often a caller may ask, and what it reads.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Body;
 use axum::middleware::from_fn_with_state;
@@ -43,7 +45,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
 #[linchpin_testing::test]
 async fn each_reply_says_what_is_left_and_a_refusal_when_to_come_back() {
     // One in forty seconds, three at once.
-    let router = router(limit(Rate::new(3, std::time::Duration::from_secs(120)), 3));
+    let router = router(limit(Rate::new(3, Duration::from_mins(2)), 3));
     for left in ["2", "1", "0"] {
         let reply = ask(&router, Some("ann")).await;
         assert_eq!(reply.status(), StatusCode::OK);

@@ -46,11 +46,7 @@ pub fn rate_limit(per_second: u32) -> Result<Option<RateLimited>, BadOptions> {
 }
 
 /// The limit around all routes. A request without a good token passes, to be refused for that.
-pub(super) fn layered(
-    router: Router,
-    limit: Option<RateLimited>,
-    tokens: Arc<Verifier>,
-) -> Router {
+pub(super) fn layered(router: Router, limit: Option<RateLimited>, tokens: Arc<Verifier>) -> Router {
     let Some(RateLimited { limiter, rate }) = limit else { return router };
     let limit = RateLimit::new("api", rate, limiter, move |parts| {
         let caller = auth::caller(parts, &tokens).ok()?;
