@@ -32,6 +32,7 @@ pub mod resilience_breaker;
 pub mod resilience_limiter;
 pub mod resilience_retry;
 pub mod resilience_stack;
+pub mod resilience_store;
 pub mod resilience_throttle;
 pub mod resilience_timeout;
 pub mod row;

@@ -2,7 +2,7 @@
 
 use crate::harness::Operation;
 use crate::{
-    resilience_breaker, resilience_limiter, resilience_retry, resilience_stack,
+    resilience_breaker, resilience_limiter, resilience_retry, resilience_stack, resilience_store,
     resilience_throttle, resilience_timeout,
 };
 
@@ -11,6 +11,7 @@ pub fn operations() -> Vec<Operation> {
     let parts = [
         resilience_breaker::operations(),
         resilience_limiter::operations(),
+        resilience_store::operations(),
         resilience_retry::operations(),
         resilience_throttle::operations(),
         resilience_timeout::operations(),

@@ -1,13 +1,15 @@
 //! SQLite behind one grouped writer and a few readers, migrations, sortable ids, idempotency
-//! records.
+//! records, and the stores of limits that a fleet shares.
 //!
-//! A service that keeps its own state in one file gets four things here:
+//! A service that keeps its own state in one file gets four things here, and a fleet a fifth:
 //!
 //! * [`Id`]: 20 bytes that sort by time, with a prefix that says what they name.
 //! * `sqlite` (feature `sqlite`): one owned thread writes, a few read. What queues up while a commit
 //!   runs shares the next one, so that durable writes cost one `fsync` a group, not one each, and no
 //!   answer leaves before the commit that it reports.
-//! * `migrate` (feature `sqlite`): numbered schema changes, applied at start, refused when the file
+//! * `rate` (features `redis`, `postgres`), `counts` (feature `redis`): where limits lie that a whole fleet
+//!   shares, and what its breakers have counted.
+//! * `migrate` (features `sqlite`, `postgres`): numbered schema changes, applied at start, refused when the file
 //!   was written by a newer binary.
 //! * `idempotency` (feature `sqlite`): the stored answer of a request, written in the same
 //!   transaction as the request's effects.
@@ -63,11 +65,17 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "redis")]
+pub mod counts;
 pub mod id;
 #[cfg(feature = "sqlite")]
 pub mod idempotency;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub mod migrate;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub mod rate;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 

@@ -21,6 +21,7 @@ pub mod context;
 pub mod error;
 #[cfg(all(test, linchpin_loom))]
 mod model;
+mod port;
 pub mod resilience;
 mod shim;
 pub mod sync;

@@ -115,6 +115,8 @@ pub(crate) enum Fault {
     BiasedSitsWhileItQueues,
     /// A breaker counts an outcome though it has changed since the call began.
     BreakerCountsWhatIsStale,
+    /// A transition reads the word that is over before it takes it, and not as it takes it.
+    BreakerLooksBeforeItTotals,
     /// A breaker opens by an outcome though another has just opened it.
     BreakerOpensTwice,
     /// A breaker writes its word in a way that has no order with those who count.
@@ -179,8 +181,12 @@ pub(crate) enum Fault {
     LimiterStoresUnseen,
     /// A limiter judges by numbers that are being written.
     LimiterTrustsAMix,
+    /// All who find that a store is to be asked again ask it.
+    LimiterAllAskAgain,
     /// A limiter takes a turn back though a penalty or other numbers came since.
     LimiterUndoesWhatIsOld,
+    /// What was asked of a store before it went or came back makes it go or come back once more.
+    LimiterSwitchesTwice,
     /// The receiver of a mailbox looks and leaves its waker under two holds of the lock, not one.
     MailboxLooksBeforeItRegisters,
     /// One who waits to make a value looks whether it is its turn and gets in line under two holds of the lock, not one.

@@ -1,6 +1,7 @@
 //! Integration tests.
 
 mod auto_traits;
+mod counts;
 mod failing_disk;
 mod failing_sync;
 mod id;
@@ -10,8 +11,10 @@ mod model;
 mod opening;
 mod options;
 mod panic;
+mod rate;
 mod reader;
 mod record;
+mod server;
 mod steps;
 mod support;
 mod writer;

@@ -28,7 +28,7 @@ use linchpin::Context;
 pub use self::catch_panic::catch_panic;
 pub use self::context::{Ctx, ctx};
 pub use self::observe::{Observer, observe};
-pub use self::rate_limit::{RateLimit, rate_limit};
+pub use self::rate_limit::{PerCaller, rate_limit};
 pub use self::request_id::{RequestId, request_id};
 use crate::problem::Problem;
 

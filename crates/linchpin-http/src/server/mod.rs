@@ -7,6 +7,9 @@
 //! | stops in the middle of its body | [`body_read`](Options::body_read) |
 //! | does not read what it asked for | [`write`](Options::write) |
 //!
+//! Handlers find the address of the peer as axum's `ConnectInfo<SocketAddr>`; who is behind one's own proxies tells
+//! [`forwarded`](crate::forwarded).
+//!
 //! Beyond [`max_connections`](Options::max_connections) the server does not accept; the kernel's queue is the wait.
 
 mod body;
@@ -19,6 +22,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::response::Response;
 use http::{Request, StatusCode, Version, header};
 use hyper::server::conn::http1;
@@ -141,8 +145,8 @@ where
         let connections = metrics::gauge!("linchpin_http_connections");
         let accepting = life.accepting();
         while let Ok(place) = places.enter(accepting).await {
-            let stream = match accepting.run(server.listener.accept()).await {
-                Ok(Ok((stream, _))) => stream,
+            let (stream, peer) = match accepting.run(server.listener.accept()).await {
+                Ok(Ok(accepted)) => accepted,
                 Ok(Err(fault)) => {
                     tracing::warn!(%fault, "cannot accept a connection");
                     drop(accepting.sleep(ACCEPT_AGAIN).await);
@@ -155,7 +159,7 @@ where
             let connections = connections.clone();
             tracker.spawn("connection", async move {
                 let open = Open::new(connections);
-                connection(stream, service, &life, &options).await;
+                connection((stream, peer), service, &life, &options).await;
                 drop((open, guard, place));
             });
         }
@@ -185,8 +189,12 @@ impl Drop for Open {
     }
 }
 
-async fn connection<S>(stream: TcpStream, service: S, life: &Lifecycle, options: &Options)
-where
+async fn connection<S>(
+    (stream, peer): (TcpStream, SocketAddr),
+    service: S,
+    life: &Lifecycle,
+    options: &Options,
+) where
     S: Service<Request<Body>, Response = Response, Error = Infallible>,
     S: Clone + Send + 'static,
     S::Future: Send,
@@ -200,7 +208,9 @@ where
             match fault(&request) {
                 Some(fault) => Ok(refuse(fault)),
                 None => {
-                    let request = request.map(|body| Body::new(TimedBody::new(body, body_read)));
+                    let mut request =
+                        request.map(|body| Body::new(TimedBody::new(body, body_read)));
+                    request.extensions_mut().insert(ConnectInfo(peer));
                     service.oneshot(request).await
                 }
             }

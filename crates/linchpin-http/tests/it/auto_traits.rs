@@ -6,9 +6,10 @@ use linchpin_http::client::{
 };
 use linchpin_http::lifecycle::{self, Guard, Lifecycle, Report};
 use linchpin_http::middleware::{
-    Ctx, ErrorPage, Observer, RateLimit, RequestId, Stack, StackOptions,
+    Ctx, ErrorPage, Observer, PerCaller, RequestId, Stack, StackOptions,
 };
 use linchpin_http::problem::Problem;
+use linchpin_http::rate_limit::RateLimit;
 use linchpin_http::server::{self, Serve, Server};
 
 const fn shared<T: Send + Sync>() {}
@@ -18,6 +19,6 @@ const _: () = {
     shared::<(SendError, Subnet, SystemResolver)>();
     shared::<(lifecycle::Options, Guard, Lifecycle, Report)>();
     shared::<(Ctx, ErrorPage<'_>, Observer, RequestId, Stack, StackOptions)>();
-    shared::<RateLimit<String>>();
-    shared::<(Problem, server::Options, Serve<()>, Server)>();
+    shared::<PerCaller<String>>();
+    shared::<(Problem, RateLimit, server::Options, Serve<()>, Server)>();
 };

@@ -1,92 +1,111 @@
-//! How often a caller may ask, and what it reads.
+//! What clients read of a rate limit.
 
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::middleware::from_fn_with_state;
-use axum::response::Response;
-use axum::routing::get;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
-use linchpin::Context;
-use linchpin::resilience::limiter::{Keyed, KeyedOptions, Options, Rate};
-use linchpin_http::middleware::{RateLimit, StackOptions, rate_limit, stack};
-use serde_json::Value;
-use tower::ServiceExt as _;
+use linchpin::Kind;
+use linchpin::resilience::limiter::{Limiter, Options, Rate};
+use linchpin::time::Instant;
+use linchpin_http::rate_limit::{RateLimit, retry_after};
+use serde_json::{Value, json};
 
-/// A limit by the header `who`.
-pub(crate) fn limit(rate: Rate, burst: u32) -> RateLimit<String> {
-    let options = Options::default().burst(burst);
-    let limiter = Keyed::new("test", rate, options, KeyedOptions::default()).unwrap();
-    RateLimit::new("test", rate, limiter, |parts| {
-        Some(parts.headers.get("who")?.to_str().ok()?.to_owned())
-    })
+fn in_a_minute(burst: u32) -> Limiter {
+    Limiter::new("inner", Rate::per_minute(100), Options::default().burst(burst)).unwrap()
 }
 
-fn router(limit: RateLimit<String>) -> Router {
-    let router = Router::new().route("/", get(|| async { "hello" }));
-    let router = router.layer(from_fn_with_state(limit, rate_limit::<String>));
-    stack(router, &Context::root(), &StackOptions::default())
-}
-
-async fn ask(router: &Router, who: Option<&str>) -> Response {
-    let mut request = Request::get("/");
-    if let Some(who) = who {
-        request = request.header("who", who);
-    }
-    router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
-}
-
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
-    headers.get(name).expect("that header").to_str().unwrap()
+fn fields() -> RateLimit {
+    RateLimit::new("burst").unwrap()
 }
 
 #[linchpin_testing::test]
-async fn each_reply_says_what_is_left_and_a_refusal_when_to_come_back() {
-    // One in forty seconds, three at once.
-    let router = router(limit(Rate::new(3, Duration::from_mins(2)), 3));
-    for left in ["2", "1", "0"] {
-        let reply = ask(&router, Some("ann")).await;
-        assert_eq!(reply.status(), StatusCode::OK);
-        assert_eq!(header(reply.headers(), "ratelimit-policy"), r#""test";q=3;w=120"#);
-        assert_eq!(header(reply.headers(), "ratelimit"), format!(r#""test";r={left};t=40"#));
-    }
-    let refused = ask(&router, Some("ann")).await;
-    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(header(refused.headers(), "retry-after"), "40");
-    assert_eq!(header(refused.headers(), "ratelimit"), r#""test";r=0;t=40"#);
-    assert_eq!(header(refused.headers(), "content-type"), "application/problem+json");
-    let id = header(refused.headers(), "x-request-id").to_owned();
-    let body = refused.into_body().collect().await.unwrap().to_bytes();
-    let body: Value = serde_json::from_slice(&body).unwrap();
-    assert_eq!(body["type"], "https://iana.org/assignments/http-problem-types#quota-exceeded");
-    assert_eq!(body["request_id"], id);
-    assert_eq!(ask(&router, Some("bob")).await.status(), StatusCode::OK);
+fn who_passes_reads_the_policy_and_what_is_left() {
+    let (limiter, now) = (in_a_minute(100), Instant::now());
+    let decision = limiter.try_acquire_at(now, 50).unwrap();
+    assert_eq!(fields().policy(&decision), r#""burst";q=100;w=60"#);
+    assert_eq!(fields().left(&decision), r#""burst";r=50;t=30"#);
 }
 
 #[linchpin_testing::test]
-async fn a_request_without_a_key_is_not_limited() {
-    let router = router(limit(Rate::per_minute(1), 1));
-    for _ in 0..3 {
-        let reply = ask(&router, None).await;
-        assert_eq!(reply.status(), StatusCode::OK);
-        assert!(reply.headers().get("ratelimit").is_none());
-    }
+fn times_are_rounded_up_and_windows_to_the_nearest() {
+    let limiter = Limiter::new("inner", Rate::per_second(10), Options::default().burst(7)).unwrap();
+    let decision = limiter.try_acquire_at(Instant::now(), 1).unwrap();
+    assert_eq!(fields().policy(&decision), r#""burst";q=7;w=1"#);
+    assert_eq!(fields().left(&decision), r#""burst";r=6;t=1"#);
+    let windows = Limiter::new("inner", Rate::per_hour(9), Options::default().fixed_window());
+    let decision = windows.unwrap().try_acquire(4).unwrap();
+    assert_eq!(fields().policy(&decision), r#""burst";q=9;w=3600"#);
+    assert!(fields().left(&decision).to_str().unwrap().starts_with(r#""burst";r=5;t="#));
 }
 
 #[linchpin_testing::test]
-async fn a_refusal_has_the_shape_of_the_service() {
-    let limit = limit(Rate::per_minute(1), 1).on_error(|page| {
-        let mut response = Response::new(Body::from(page.detail.to_owned()));
-        *response.status_mut() = page.status;
-        response
+async fn who_does_not_pass_reads_when_to_come_back_and_which_limit_it_was() {
+    let (limiter, now) = (in_a_minute(5), Instant::now());
+    limiter.try_acquire_at(now, 3).unwrap();
+    let refusal = limiter.try_acquire_at(now, 4).unwrap_err();
+    assert_eq!(refusal.retry_after, Some(Duration::from_millis(1_200)));
+    assert_eq!(retry_after(&refusal).unwrap(), "2");
+    let response = fields().refused(&refusal);
+    assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+    let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!(header("retry-after"), "2");
+    assert_eq!(header("ratelimit"), r#""burst";r=2;t=2"#);
+    assert_eq!(header("content-type"), "application/problem+json");
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let expected = json!({
+        "type": "https://iana.org/assignments/http-problem-types#quota-exceeded",
+        "title": "Too Many Requests", "status": 429, "code": "resource_exhausted",
+        "detail": "too many requests; try again in 2 s", "violated-policies": ["burst"],
     });
-    let router = router(limit);
-    ask(&router, Some("ann")).await;
-    let refused = ask(&router, Some("ann")).await;
-    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(header(refused.headers(), "retry-after"), "60");
-    let body = refused.into_body().collect().await.unwrap().to_bytes();
-    assert_eq!(body, "too many requests");
+    assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), expected);
+}
+
+#[linchpin_testing::test]
+fn a_cost_that_never_passes_has_no_time_at_which_it_would() {
+    let refusal = in_a_minute(5).try_acquire(6).unwrap_err();
+    assert_eq!(retry_after(&refusal), None);
+    let response = fields().refused(&refusal);
+    assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(response.headers()["ratelimit"], r#""burst";r=0"#);
+    assert!(!response.headers().contains_key("retry-after"));
+}
+
+#[linchpin_testing::test]
+fn several_limits_are_several_lines() {
+    let (mut headers, now) = (HeaderMap::new(), Instant::now());
+    for (name, burst) in [("burst", 5), ("daily", 50)] {
+        let decision = in_a_minute(burst).try_acquire_at(now, 1).unwrap();
+        RateLimit::new(name).unwrap().passed(&mut headers, &decision);
+    }
+    let lines: Vec<_> = headers.get_all("ratelimit").iter().collect();
+    assert_eq!(lines, [r#""burst";r=4;t=1"#, r#""daily";r=49;t=1"#]);
+    assert_eq!(headers.get_all("ratelimit-policy").iter().count(), 2);
+    assert!(!headers.contains_key("x-ratelimit-limit"));
+}
+
+#[linchpin_testing::test]
+fn with_a_share_only_those_hear_of_it_who_are_near_the_end() {
+    let (limiter, now) = (in_a_minute(10), Instant::now());
+    let fields = fields().only_below(0.2).unwrap().legacy();
+    let mut headers = HeaderMap::new();
+    fields.passed(&mut headers, &limiter.try_acquire_at(now, 8).unwrap());
+    assert!(headers.is_empty(), "two of ten are not less than a fifth");
+    fields.passed(&mut headers, &limiter.try_acquire_at(now, 1).unwrap());
+    assert_eq!(headers["ratelimit"], r#""burst";r=1;t=6"#);
+    let legacy =
+        ["limit", "remaining", "reset"].map(|what| &headers[format!("x-ratelimit-{what}")]);
+    assert_eq!(legacy, ["10", "1", "6"]);
+}
+
+#[linchpin_testing::test]
+fn a_name_is_quoted_and_what_cannot_be_is_refused() {
+    let decision = in_a_minute(5).try_acquire(0).unwrap();
+    let odd = RateLimit::new(r#"a "b" \c"#).unwrap();
+    assert_eq!(odd.left(&decision), r#""a \"b\" \\c";r=5;t=0"#);
+    for name in ["", "größe", "a\nb"] {
+        assert_eq!(RateLimit::new(name).unwrap_err().kind(), Kind::InvalidArgument);
+    }
+    for share in [0.0, -1.0, 1.1, f64::NAN] {
+        assert_eq!(fields().only_below(share).unwrap_err().kind(), Kind::InvalidArgument);
+    }
 }

@@ -24,7 +24,7 @@ use linchpin_testing::steps;
 use tokio::net::TcpStream;
 use tower::ServiceExt as _;
 
-use crate::rate_limit;
+use crate::per_caller;
 use crate::support::{Raw, any_port, soon};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -94,7 +94,7 @@ async fn a_request_that_is_dropped_anywhere_takes_its_handler_and_its_context_wi
                 "done"
             }
         };
-        let limit = rate_limit::limit(Rate::per_second(1_000), 1_000);
+        let limit = per_caller::limit(Rate::per_second(1_000), 1_000);
         let limit = from_fn_with_state(limit, middleware::rate_limit::<String>);
         let router = Router::new().route("/", get(handler)).layer(limit);
         let router = stack(router, &Context::root(), &StackOptions::default());

@@ -60,6 +60,21 @@ fn every_outcome_is_counted() {
     other.join().unwrap();
     let numbers = core.numbers(at(1));
     assert_eq!((numbers.calls, numbers.failures), (2, 1), "an outcome is lost, or counted twice");
+    let totals = core.share(at(1)).expect("it counts by time").totals;
+    assert_eq!((totals.calls, totals.failures), (2, 1), "what a fleet is told");
+}
+
+/// A call ends while an operator closes the breaker anew: what it was counted in is in the totals.
+fn totals_are_of_all_that_counted() {
+    let core = breaker(Options::default().time_window(10 * SECOND));
+    let other = thread::spawn({
+        let (core, ticket) = (core.clone(), admit(&core));
+        move || record(&core, &ticket, Failure)
+    });
+    reset(&core);
+    let counted = other.join().unwrap() == Recorded::Counted;
+    let totals = core.share(at(0)).expect("it counts by time").totals;
+    assert_eq!(totals.failures, u64::from(counted));
 }
 
 /// The same by count, where one of them fills a chunk.
@@ -188,6 +203,12 @@ fn breaker_counts() {
     holds("breaker_counts_by_count", every_outcome_is_counted_by_count);
     holds("breaker_counts_one_for_one", a_full_window_takes_one_for_one);
     catches(Fault::BreakerTurnsUnseen, every_outcome_is_counted);
+}
+
+#[test]
+fn breaker_totals() {
+    holds("breaker_totals", totals_are_of_all_that_counted);
+    catches(Fault::BreakerLooksBeforeItTotals, totals_are_of_all_that_counted);
 }
 
 #[test]

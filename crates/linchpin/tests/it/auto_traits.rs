@@ -7,8 +7,9 @@ use linchpin::context::{Cancelled, Cause, Child, Context, Ended};
 use linchpin::error::{Error, Kind, Panicked, catch_async};
 use linchpin::resilience::breaker::{self, Breaker, Registry};
 use linchpin::resilience::bulkhead::{self, Bulkhead, Permit};
+use linchpin::resilience::limiter::shared::{Memory, Shared};
 use linchpin::resilience::limiter::{
-    self, Decision, Keyed, KeyedOptions, Limiter, Rate, Reservation,
+    self, Decision, IpKey, Keyed, KeyedOptions, Limiter, Rate, Reservation,
 };
 use linchpin::resilience::retry::{self, Attempt, Budget, Jitter, Pace, Retry, Schedule};
 use linchpin::resilience::throttle::{self, Throttle};
@@ -42,12 +43,16 @@ const _: () = {
     shared::<(Error, Kind, Panicked)>();
     shared::<(breaker::Options, Breaker, breaker::Permit<'_>, breaker::Layer)>();
     shared::<(Registry<String>, breaker::RegistryOptions, breaker::Numbers)>();
+    shared::<(breaker::fleet::Fleet, breaker::fleet::Options, breaker::fleet::Numbers)>();
+    shared::<(breaker::fleet::Memory, breaker::fleet::Counts, breaker::fleet::Told<'_>)>();
     shared::<(bulkhead::Options, Bulkhead, Permit)>();
     shared::<(retry::Options, Retry, retry::Layer, Attempt<'_>, Budget, Pace)>();
     shared::<(throttle::Options, Throttle, throttle::Permit<'_>, throttle::Layer)>();
     shared::<(Timeout, timeout::Layer, timeout::Numbers)>();
     shared::<(limiter::Options, Limiter, limiter::Layer, Rate, Decision, Reservation)>();
-    shared::<(Keyed<String>, KeyedOptions)>();
+    shared::<(Shared, Shared<Memory>, limiter::shared::Options, limiter::shared::Numbers)>();
+    shared::<(limiter::shared::Answer, limiter::shared::Quota, limiter::shared::Visit<'_>)>();
+    shared::<(Keyed<String>, Keyed<IpKey>, KeyedOptions)>();
     shared::<Priority>();
     shared::<(Jitter, Schedule, BadOptions, Failed<Error>, FailedKind<Error>, Refusal)>();
     shared::<(pool::Options, Pool, BlockingPool, Handle<u8>, NotSubmitted<u8>)>();
@@ -98,6 +103,13 @@ fn every_wait_may_move_between_threads() {
     sent(retry.call(&ctx, |_| async { Ok::<_, Error>(1) }));
     let limiter = Limiter::new("test", Rate::per_second(1), limiter::Options::default()).unwrap();
     sent(limiter.acquire(&ctx, 1));
+    let store = Memory::new("test", 1).unwrap();
+    let options = limiter::shared::Options::default();
+    let fleet = Shared::new("test", Rate::per_second(1), options, store).unwrap();
+    sent(fleet.take(&ctx, "ann", 1));
+    sent(fleet.reserve(&ctx, "ann", 1, Duration::ZERO));
+    sent(fleet.acquire(&ctx, "ann", 1));
+    sent(fleet.penalize(&ctx, "ann", Duration::ZERO));
     sent(limiter.call(&ctx, || async { Ok::<_, Error>(1) }));
     let door = Bulkhead::new("test", 1, bulkhead::Options::default()).unwrap();
     sent(door.enter(&ctx));

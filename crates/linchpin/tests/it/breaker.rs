@@ -3,6 +3,7 @@
 mod cases;
 mod defects;
 mod events;
+mod fleet;
 mod layer;
 mod life;
 mod random;

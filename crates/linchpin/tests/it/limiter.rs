@@ -2,12 +2,14 @@
 
 mod cases;
 mod events;
+mod ip;
 mod keyed;
 mod layer;
 mod life;
 mod other;
 mod random;
 mod rules;
+mod shared;
 
 use std::time::Duration;
 

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use linchpin::resilience::adaptive::{self, Adaptive};
+use linchpin::resilience::breaker::fleet::{self, Fleet, Memory};
 use linchpin::resilience::breaker::{self, Breaker};
 use linchpin::resilience::bulkhead::{self, Bulkhead};
-use linchpin::resilience::limiter::{self, Keyed, KeyedOptions, Limiter, Rate};
+use linchpin::resilience::limiter::{self, Keyed, KeyedOptions, Limiter, Rate, shared};
 use linchpin::resilience::retry::{self, Retry};
 use linchpin::resilience::throttle::{self as load_throttle, Throttle};
 use linchpin::sync::batch::{self, Batcher};
@@ -31,6 +32,11 @@ const DEFAULTS: &[(&str, Build)] = &[
     ("resilience::breaker::options::Options", || {
         Ok(Breaker::new("test", breaker::Options::default()).map(drop)?)
     }),
+    ("resilience::breaker::fleet::Options", || {
+        let breaker = Breaker::new("test", breaker::Options::default())?;
+        let join = || Fleet::join(&breaker, Memory::default(), fleet::Options::default()).map(drop);
+        Ok(crate::paused::block_on(async { join() })?)
+    }),
     ("resilience::breaker::registry::RegistryOptions", || {
         let limits = breaker::RegistryOptions::default();
         let options = breaker::Options::default();
@@ -44,6 +50,11 @@ const DEFAULTS: &[(&str, Build)] = &[
     }),
     ("resilience::limiter::options::Options", || {
         Ok(Limiter::new("test", Rate::per_second(1), limiter::Options::default()).map(drop)?)
+    }),
+    ("resilience::limiter::shared::options::Options", || {
+        let store = shared::Memory::new("test", 1)?;
+        let options = shared::Options::default();
+        Ok(shared::Shared::new("test", Rate::per_second(1), options, store).map(drop)?)
     }),
     ("resilience::limiter::keyed::KeyedOptions", || {
         let (options, limits) = (limiter::Options::default(), KeyedOptions::default());

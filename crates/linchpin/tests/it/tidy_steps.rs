@@ -18,6 +18,12 @@ const DROPPED: &[Row] = &[
     ("linchpin-data/src/sqlite/database.rs", &["Database::close"], "steps.rs"),
     ("linchpin-data/src/sqlite/reader.rs", &["Reader::query"], "steps.rs"),
     ("linchpin-data/src/sqlite/writer.rs", &["Writer::submit", "Writer::submit_sized"], "steps.rs"),
+    ("linchpin-data/src/migrate/postgres.rs", &["Migrations::apply_to"], "rate/migrating.rs"),
+    (
+        "linchpin-data/src/rate/postgres.rs",
+        &["Postgres::migrate", "Postgres::sweep"],
+        "rate/migrating.rs",
+    ),
     ("linchpin-http/src/client/mod.rs", &["Client::send"], "steps.rs"),
     ("linchpin-http/src/lifecycle.rs", &["Lifecycle::finished"], "steps.rs"),
     ("linchpin-http/src/server/mod.rs", &["Serve::run", "Server::bind"], "steps.rs"),
@@ -48,6 +54,11 @@ const DROPPED: &[Row] = &[
         "linchpin/src/resilience/limiter/mod.rs",
         &["Limiter::acquire", "Limiter::call"],
         "limiter/life.rs",
+    ),
+    (
+        "linchpin/src/resilience/limiter/shared/mod.rs",
+        &["Shared::acquire", "Shared::penalize", "Shared::reserve", "Shared::take"],
+        "limiter/shared/outages.rs",
     ),
     ("linchpin/src/resilience/limiter/reservation.rs", &["Reservation::wait"], "limiter/life.rs"),
     (

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use linchpin::resilience::BadOptions;
 use linchpin::resilience::limiter::{Keyed, KeyedOptions, Options, Rate};
-use linchpin_http::middleware::{self, RateLimit};
+use linchpin_http::middleware::{self, PerCaller};
+use linchpin_http::rate_limit::RateLimit;
 use linchpin_security::jwt::Verifier;
 
 use super::auth::{self, Caller};
@@ -23,12 +23,13 @@ pub enum Principal {
     Org(OrgId),
 }
 
-/// A rate, and what each principal has used of it.
+/// A limit, and what each principal has used of it.
 #[derive(Clone, Debug)]
 pub struct RateLimited {
     /// What is used.
     pub limiter: Keyed<Principal>,
-    rate: Rate,
+    /// How replies tell of it.
+    fields: RateLimit,
 }
 
 /// A limit of so many requests a second for each principal, with a burst of as many; none if that is zero.
@@ -36,19 +37,19 @@ pub struct RateLimited {
 /// # Errors
 ///
 /// If no limiter can keep to the rate.
-pub fn rate_limit(per_second: u32) -> Result<Option<RateLimited>, BadOptions> {
+pub fn rate_limit(per_second: u32) -> linchpin::Result<Option<RateLimited>> {
     if per_second == 0 {
         return Ok(None);
     }
     let rate = Rate::per_second(per_second);
     let limiter = Keyed::new("api", rate, Options::default(), KeyedOptions::default())?;
-    Ok(Some(RateLimited { limiter, rate }))
+    Ok(Some(RateLimited { limiter, fields: RateLimit::new("api")? }))
 }
 
 /// The limit around all routes. A request without a good token passes, to be refused for that.
 pub(super) fn layered(router: Router, limit: Option<RateLimited>, tokens: Arc<Verifier>) -> Router {
-    let Some(RateLimited { limiter, rate }) = limit else { return router };
-    let limit = RateLimit::new("api", rate, limiter, move |parts| {
+    let Some(RateLimited { limiter, fields }) = limit else { return router };
+    let limit = PerCaller::new(fields, limiter, move |parts| {
         let caller = auth::caller(parts, &tokens).ok()?;
         Some(match caller {
             Caller::Org(org) => Principal::Org(org),

@@ -23,6 +23,8 @@ pub(super) struct Locked {
     /// What the options say of a frame.
     rules: word::Numbers,
     pub(super) window: Window,
+    /// Calls that have left the word, since there is a time window.
+    pub(super) totals: Tally,
     /// Where buckets of time begin.
     pub(super) origin: Instant,
     pub(super) since: Instant,
@@ -54,6 +56,7 @@ impl Locked {
     pub(super) fn new(options: Options, now: Instant) -> Self {
         Self {
             window: Window::new(&options, now, now),
+            totals: Tally::default(),
             rules: rules(&options),
             options,
             standing: Standing::Closed,
@@ -70,6 +73,13 @@ impl Locked {
 
     pub(super) fn counts(&self) -> bool {
         matches!(self.standing, Standing::Closed | Standing::MetricsOnly { .. })
+    }
+
+    /// The calls of a word that is no more, for who counts all that ever ended.
+    pub(super) fn ended(&mut self, count: u64) {
+        if let Window::Time(_) = self.window {
+            self.totals = self.totals.plus(&Tally::of_parts(count));
+        }
     }
 
     pub(super) fn next_id(&mut self) -> u64 {

@@ -20,6 +20,7 @@
 
 mod admission;
 mod counting;
+pub mod fleet;
 mod layer;
 mod locked;
 mod machine;

@@ -179,6 +179,22 @@ fn mask(bits: u64) -> u64 {
 // ===== impl Tally =====
 
 impl Tally {
+    /// The calls of a word that counts in sum, of which none is in a row.
+    pub(super) fn of_parts(count: u64) -> Self {
+        let Parts { calls, failures, slow, .. } = Parts::of(count);
+        Self { calls, failures, slow, run: 0 }
+    }
+
+    /// With the calls of another; in a row are its own.
+    pub(super) fn plus(&self, other: &Self) -> Self {
+        Self {
+            calls: self.calls + other.calls,
+            failures: self.failures + other.failures,
+            slow: self.slow + other.slow,
+            run: self.run,
+        }
+    }
+
     /// The rule that opens, if one does. `overdue` calls that are under way count as slow already.
     #[inline]
     pub(super) fn judge(&self, frame: &Frame, overdue: u64) -> Option<Rule> {

@@ -93,7 +93,9 @@ impl Core {
         let shown = probes.end(id, call);
         let tally = probed(probes);
         match shown {
-            Shown::Nothing => self.publish(state, 0),
+            Shown::Nothing => {
+                self.publish(state, 0);
+            }
             Shown::Sick => self.open(state, now, Cause::ProbesFailed, &tally, hint),
             Shown::Well => {
                 self.transit(state, Standing::Closed, now, Cause::ProbesSucceeded, &tally);
@@ -114,6 +116,7 @@ impl Core {
         let mut count = 0;
         if state.counts() {
             let word = self.hold_off();
+            state.ended(word.count());
             let mut window = Window::new(&options, state.origin, now);
             count = window.inherit(&state.window, word.count());
             state.window = window;
@@ -150,6 +153,7 @@ impl Core {
         if is_over || is_full {
             // Nobody counts in a word that is full.
             let word = if is_full { word } else { self.hold_off() };
+            state.ended(word.count());
             state.window.turn(word.count(), now);
             self.publish(state, 0);
         }
@@ -191,6 +195,7 @@ impl Core {
     /// The one place where it becomes another.
     fn transit(&self, state: &mut Locked, to: Standing, at: Instant, cause: Cause, tally: &Tally) {
         let from = state.state();
+        let counted = state.counts();
         state.standing = to;
         state.generation += 1;
         state.since = at;
@@ -207,20 +212,28 @@ impl Core {
         };
         let to = state.state();
         state.news.push(change(from, to, cause, at, tally, open_for));
-        self.publish(state, 0);
+        let before = Word(self.word.load(Relaxed));
+        let last = self.publish(state, 0);
+        if counted {
+            // Somebody may have counted up to the exchange.
+            let last = if planted(Fault::BreakerLooksBeforeItTotals) { before } else { last };
+            state.ended(last.count());
+        }
     }
 
-    /// Writes a frame, and the word that names it. What was counted meanwhile and not carried over is gone.
-    pub(super) fn publish(&self, state: &mut Locked, count: u64) {
+    /// Writes a frame, and the word that names it. What was counted meanwhile and not carried over is gone: it is in the
+    /// word that is returned, the last one.
+    pub(super) fn publish(&self, state: &mut Locked, count: u64) -> Word {
         state.epoch += 1;
         let word = state.word(count);
         self.frames[word.frame()].write(&state.frame());
         if planted(Fault::BreakerPublishesUnseen) {
+            let last = self.word.load(Relaxed);
             self.word.store(word.0, Relaxed);
-            return;
+            return Word(last);
         }
         // An exchange, not a store: it has its place in the order of those that count.
-        self.word.swap(word.0, AcqRel);
+        Word(self.word.swap(word.0, AcqRel))
     }
 }
 

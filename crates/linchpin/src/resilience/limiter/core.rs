@@ -2,7 +2,7 @@
 
 use super::counting::{Counting, Counts};
 use super::decision::{Decision, No, Slot, Ticket};
-use super::machine::Machine;
+use super::machine::{Kept as _, Machine as _};
 use super::meters::Meters;
 use super::options::{Options, Plan};
 use super::paced::Paced;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::decision::{Cause, Decision, No, Slot, Ticket};
-use super::machine::Machine;
+use super::machine::{Kept, Machine};
 
 /// So many in a window. Who may wait is counted where its turn will be, and nobody's turn is before another's who came
 /// first.
@@ -156,7 +156,7 @@ impl Counting {
     }
 }
 
-impl Machine for Counting {
+impl Kept for Counting {
     type State = Counts;
 
     fn fresh(&self) -> Counts {
@@ -170,7 +170,9 @@ impl Machine for Counting {
     fn is_fresh(&self, state: &Counts, now: u64) -> bool {
         self.reset(state, now) == 0
     }
+}
 
+impl Machine for Counting {
     fn take(&self, state: &mut Counts, now: u64, cost: u32, max_wait: u64) -> Result<Slot, No> {
         if cost > self.limit {
             return Err(No::never(cost, self.limit));
@@ -211,7 +213,8 @@ impl Machine for Counting {
     fn look(&self, state: &Counts, now: u64) -> Decision {
         let used = if state.floor > now { self.limit } else { self.used(state, now) };
         let room = u64::from(self.limit.saturating_sub(used));
-        Decision { limit: self.limit, room, unit: 1, reset: self.reset(state, now), wait: 0 }
+        let reset = self.reset(state, now);
+        Decision { limit: self.limit, room, unit: 1, reset, window: self.window, wait: 0 }
     }
 
     fn undo(&self, state: &mut Counts, ticket: &Ticket) -> bool {

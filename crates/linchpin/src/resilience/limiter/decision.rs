@@ -11,6 +11,7 @@ pub struct Decision {
     pub(super) room: u64,
     pub(super) unit: u64,
     pub(super) reset: u64,
+    pub(super) window: u64,
     pub(super) wait: u64,
 }
 
@@ -78,6 +79,13 @@ impl Decision {
         Duration::from_nanos(self.reset)
     }
 
+    /// In how long a whole limit comes back: the burst by the rate, the period of a window. With [`limit`](Self::limit)
+    /// that is the policy as clients are told of it.
+    #[must_use]
+    pub fn window(&self) -> Duration {
+        Duration::from_nanos(self.window)
+    }
+
     /// How long it was from the decision to its turn; zero for who did not wait.
     #[must_use]
     pub fn waited(&self) -> Duration {
@@ -91,6 +99,7 @@ impl fmt::Debug for Decision {
             .field("limit", &self.limit())
             .field("remaining", &self.remaining())
             .field("reset_after", &self.reset_after())
+            .field("window", &self.window())
             .field("waited", &self.waited())
             .finish()
     }

@@ -10,7 +10,7 @@ use hashbrown::HashTable;
 use smallvec::SmallVec;
 
 use super::decision::{Decision, No, Slot, Ticket};
-use super::machine::Machine;
+use super::machine::{Kept, Machine};
 use super::meters::KeyMeters;
 use crate::shim::atomic::AtomicUsize;
 use crate::shim::atomic::Ordering::Relaxed;
@@ -18,7 +18,7 @@ use crate::shim::{Fault, Mutex, lock, planted};
 use crate::sync::striped::stripes::{place, usual};
 
 /// What all shards share.
-pub(super) struct Keys<K, M: Machine> {
+pub(super) struct Keys<K, M: Kept> {
     shards: Box<[Locked<K, M>]>,
     hasher: Hasher,
     /// How many keys there are in all shards.
@@ -31,7 +31,7 @@ pub(super) struct Keys<K, M: Machine> {
 /// A line of the processor's cache for each.
 type Locked<K, M> = CachePadded<Mutex<Shard<K, M>>>;
 
-struct Shard<K, M: Machine> {
+struct Shard<K, M: Kept> {
     plan: M,
     version: u64,
     table: HashTable<(K, M::State)>,
@@ -39,7 +39,7 @@ struct Shard<K, M: Machine> {
     hand: usize,
 }
 
-struct Overflow<M: Machine> {
+struct Overflow<M: Kept> {
     plan: M,
     version: u64,
     state: M::State,
@@ -65,7 +65,7 @@ const LOOKS: usize = 8;
 /// A table of so few buckets is not worth shrinking.
 const SMALL: usize = 64;
 
-impl<K: Hash + Eq, M: Machine> Keys<K, M> {
+impl<K: Hash + Eq, M: Kept> Keys<K, M> {
     pub(super) fn new(plan: M, most: usize, shards: usize) -> Self {
         let shard = || Shard { plan, version: 0, table: HashTable::new(), hand: 0 };
         Self {
@@ -85,14 +85,17 @@ impl<K: Hash + Eq, M: Machine> Keys<K, M> {
         self.count.load(Relaxed)
     }
 
-    /// As [`Machine::take`] on the state of `key`.
+    /// What `visit` makes of the state of `key`, by the plan and its version. Whoever is refused leaves no trace, and neither
+    /// does who brings a key and does not last.
     #[inline]
-    pub(super) fn take<Q>(
+    pub(super) fn with<Q, T, No>(
         &self,
         key: &Q,
-        (now, cost, max_wait): (u64, u32, u64),
+        now: u64,
+        lasts: bool,
         meters: &KeyMeters,
-    ) -> Result<(Slot, Place), No>
+        visit: impl Fn(&M, u64, &mut M::State) -> Result<T, No>,
+    ) -> Result<(T, Place), No>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
@@ -101,41 +104,37 @@ impl<K: Hash + Eq, M: Machine> Keys<K, M> {
         let mut shard = lock(self.shard(hash));
         let Shard { plan, version, table, .. } = &mut *shard;
         if let Some((_, state)) = table.find_mut(hash, |(other, _)| other.borrow() == key) {
-            let mut slot = plan.take(state, now, cost, max_wait)?;
-            slot.ticket.version = *version;
-            return Ok((slot, Place::Own));
+            return visit(plan, *version, state).map(|made| (made, Place::Own));
         }
         drop(shard);
-        self.introduce(key, hash, (now, cost, max_wait), meters)
+        self.introduce(key, (hash, now), lasts, meters, visit)
     }
 
     /// For a key that was not there.
     #[cold]
-    fn introduce<Q>(
+    fn introduce<Q, T, No>(
         &self,
         key: &Q,
-        hash: u64,
-        (now, cost, max_wait): (u64, u32, u64),
+        (hash, now): (u64, u64),
+        lasts: bool,
         meters: &KeyMeters,
-    ) -> Result<(Slot, Place), No>
+        visit: impl Fn(&M, u64, &mut M::State) -> Result<T, No>,
+    ) -> Result<(T, Place), No>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        let ours = if cost == 0 { None } else { Some(key.to_owned()) };
+        let ours = if lasts { Some(key.to_owned()) } else { None };
         let mut gone = Gone::new();
         let mut locked = lock(self.shard(hash));
         let shard = &mut *locked;
         // Another may have brought it meanwhile.
         if let Some((_, state)) = shard.table.find_mut(hash, |(other, _)| other.borrow() == key) {
-            let mut slot = shard.plan.take(state, now, cost, max_wait)?;
-            slot.ticket.version = shard.version;
-            return Ok((slot, Place::Own));
+            return visit(&shard.plan, shard.version, state).map(|made| (made, Place::Own));
         }
         let mut state = shard.plan.fresh();
-        let mut slot = shard.plan.take(&mut state, now, cost, max_wait)?;
-        slot.ticket.version = shard.version;
-        let Some(ours) = ours else { return Ok((slot, Place::Own)) };
+        let made = visit(&shard.plan, shard.version, &mut state)?;
+        let Some(ours) = ours else { return Ok((made, Place::Own)) };
         shard.sweep(now, LOOKS, &mut gone);
         self.count.fetch_sub(gone.len(), Relaxed);
         let is_room = self.enter();
@@ -148,12 +147,10 @@ impl<K: Hash + Eq, M: Machine> Keys<K, M> {
         drop(gone);
         if is_room {
             meters.came();
-            return Ok((slot, Place::Own));
+            return Ok((made, Place::Own));
         }
         let Overflow { plan, version, state } = &mut *lock(&self.overflow);
-        let mut slot = plan.take(state, now, cost, max_wait)?;
-        slot.ticket.version = *version;
-        Ok((slot, Place::Overflow))
+        visit(plan, *version, state).map(|made| (made, Place::Overflow))
     }
 
     /// Counts one more, if there is room.
@@ -167,24 +164,13 @@ impl<K: Hash + Eq, M: Machine> Keys<K, M> {
         self.count.fetch_update(Relaxed, Relaxed, more).is_ok()
     }
 
-    pub(super) fn undo<Q>(&self, key: &Q, ticket: &Ticket, place: Place) -> bool
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        if place == Place::Overflow {
-            let Overflow { plan, version, state } = &mut *lock(&self.overflow);
-            return *version == ticket.version && plan.undo(state, ticket);
-        }
-        let hash = self.hasher.hash_one(key);
-        let Shard { plan, version, table, .. } = &mut *lock(self.shard(hash));
-        let entry = table.find_mut(hash, |(other, _)| other.borrow() == key);
-        entry.is_some_and(|(_, state)| *version == ticket.version && plan.undo(state, ticket))
-    }
-
-    /// Lets nothing of `key` pass before `until`. There need not be room for it: a penalty is not forgotten.
-    pub(super) fn penalize<Q>(&self, key: &Q, until: u64, meters: &KeyMeters)
-    where
+    /// Changes the state of `key`, for which there need not be room: a penalty is not forgotten.
+    pub(super) fn penalize_by<Q>(
+        &self,
+        key: &Q,
+        meters: &KeyMeters,
+        penalize: impl Fn(&M, &mut M::State),
+    ) where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
@@ -193,11 +179,11 @@ impl<K: Hash + Eq, M: Machine> Keys<K, M> {
         // Older tickets are void: to give one back would take the penalty back, too.
         *version += 1;
         if let Some((_, state)) = table.find_mut(hash, |(other, _)| other.borrow() == key) {
-            plan.penalize(state, until);
+            penalize(plan, state);
             return;
         }
         let mut state = plan.fresh();
-        plan.penalize(&mut state, until);
+        penalize(plan, &mut state);
         let hasher = |entry: &(K, M::State)| self.hasher.hash_one(&entry.0);
         table.insert_unique(hash, (ours, state), hasher);
         self.count.fetch_add(1, Relaxed);
@@ -228,6 +214,56 @@ impl<K: Hash + Eq, M: Machine> Keys<K, M> {
         }
     }
 
+    #[inline]
+    fn shard(&self, hash: u64) -> &Mutex<Shard<K, M>> {
+        &self.shards[place(hash, self.shards.len())]
+    }
+}
+
+impl<K: Hash + Eq, M: Machine> Keys<K, M> {
+    /// As [`Machine::take`] on the state of `key`.
+    #[inline]
+    pub(super) fn take<Q>(
+        &self,
+        key: &Q,
+        (now, cost, max_wait): (u64, u32, u64),
+        meters: &KeyMeters,
+    ) -> Result<(Slot, Place), No>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        self.with(key, now, cost > 0, meters, |plan, version, state| {
+            let mut slot = plan.take(state, now, cost, max_wait)?;
+            slot.ticket.version = version;
+            Ok(slot)
+        })
+    }
+
+    pub(super) fn undo<Q>(&self, key: &Q, ticket: &Ticket, place: Place) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        if place == Place::Overflow {
+            let Overflow { plan, version, state } = &mut *lock(&self.overflow);
+            return *version == ticket.version && plan.undo(state, ticket);
+        }
+        let hash = self.hasher.hash_one(key);
+        let Shard { plan, version, table, .. } = &mut *lock(self.shard(hash));
+        let entry = table.find_mut(hash, |(other, _)| other.borrow() == key);
+        entry.is_some_and(|(_, state)| *version == ticket.version && plan.undo(state, ticket))
+    }
+
+    /// Lets nothing of `key` pass before `until`.
+    pub(super) fn penalize<Q>(&self, key: &Q, until: u64, meters: &KeyMeters)
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        self.penalize_by(key, meters, |plan, state| plan.penalize(state, until));
+    }
+
     /// Makes each state one of `plan`, which is of the same kind.
     pub(super) fn reconfigure(&self, plan: M, now: u64) {
         for shard in &self.shards {
@@ -254,14 +290,9 @@ impl<K: Hash + Eq, M: Machine> Keys<K, M> {
         let overflow = lock(&self.overflow);
         overflow.plan.look(&overflow.state, now)
     }
-
-    #[inline]
-    fn shard(&self, hash: u64) -> &Mutex<Shard<K, M>> {
-        &self.shards[place(hash, self.shards.len())]
-    }
 }
 
-impl<K, M: Machine> Shard<K, M> {
+impl<K, M: Kept> Shard<K, M> {
     /// Looks at so many buckets, and takes out who is fresh.
     fn sweep(&mut self, now: u64, looks: usize, gone: &mut Gone<K>) {
         let buckets = self.table.num_buckets();

@@ -2,8 +2,8 @@
 
 use super::decision::{Decision, No, Slot, Ticket};
 
-/// An algorithm with its numbers. Times are nanoseconds of [`Instant`](crate::time::Instant).
-pub(super) trait Machine: Copy {
+/// What is kept for a key, and when it need not be any more. Times are nanoseconds of [`Instant`](crate::time::Instant).
+pub(super) trait Kept: Copy {
     /// What is kept of those who came.
     type State;
 
@@ -12,7 +12,10 @@ pub(super) trait Machine: Copy {
 
     /// Whether a fresh state would say the same from now on.
     fn is_fresh(&self, state: &Self::State, now: u64) -> bool;
+}
 
+/// An algorithm with its numbers.
+pub(super) trait Machine: Kept {
     /// Takes `cost`, to pass within `max_wait`. Whoever is refused leaves no trace. A cost of zero is no visit: it is
     /// told what there is.
     fn take(&self, state: &mut Self::State, now: u64, cost: u32, max_wait: u64)

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | one thing to protect, or one quota | [`Limiter`] |
 //! | a quota for each customer, host or address | [`Keyed`] |
+//! | the same for all processes together | [`Shared`](shared::Shared) |
 //!
 //! | you want | say | over the rate |
 //! |---|---|---|
@@ -20,6 +21,7 @@
 mod core;
 mod counting;
 mod decision;
+mod ip;
 mod keyed;
 mod keys;
 mod layer;
@@ -34,6 +36,7 @@ mod paced;
 mod rate;
 mod refuse;
 mod reservation;
+pub mod shared;
 
 use std::fmt;
 use std::sync::Arc;
@@ -43,6 +46,7 @@ use self::core::Core;
 pub use self::decision::Decision;
 use self::decision::No;
 pub(super) use self::decision::Slot;
+pub use self::ip::IpKey;
 pub use self::keyed::{Keyed, KeyedOptions};
 pub use self::layer::{Layer, Limited, LimitedFuture};
 pub use self::options::Options;

@@ -1,7 +1,7 @@
 //! GCRA and the leaky bucket: one word, the time at which all that has passed is paid for.
 
 use super::decision::{Cause, Decision, No, Slot, Ticket};
-use super::machine::Machine;
+use super::machine::{Kept, Machine};
 
 /// Each that passes moves the word by an interval for each unit of its cost, from now at least. GCRA lets pass whoever
 /// leaves the word within a whole burst from now; a leaky bucket at the word itself.
@@ -62,6 +62,7 @@ impl Pace {
             room: (now + self.allowance).saturating_sub(paid),
             unit: self.interval,
             reset: paid - now,
+            window: self.allowance,
             wait,
         }
     }
@@ -98,7 +99,7 @@ impl Pace {
     }
 }
 
-impl Machine for Pace {
+impl Kept for Pace {
     type State = u64;
 
     #[inline]
@@ -110,7 +111,9 @@ impl Machine for Pace {
     fn is_fresh(&self, word: &u64, now: u64) -> bool {
         *word <= now
     }
+}
 
+impl Machine for Pace {
     #[inline]
     fn take(&self, word: &mut u64, now: u64, cost: u32, max_wait: u64) -> Result<Slot, No> {
         if cost == 0 {

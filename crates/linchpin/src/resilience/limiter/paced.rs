@@ -1,7 +1,7 @@
 //! The word of one limiter, which all change at once, and the numbers it is judged by.
 
 use super::decision::{No, Slot, Ticket};
-use super::machine::Machine as _;
+use super::machine::{Kept as _, Machine as _};
 use super::pace::Pace;
 use crate::shim::atomic::Ordering::{AcqRel, Acquire, Release};
 use crate::shim::atomic::{AtomicBool, AtomicU32, AtomicU64};
