@@ -2,13 +2,14 @@
 
 use crate::harness::Operation;
 use crate::{
-    resilience_breaker, resilience_limiter, resilience_retry, resilience_stack, resilience_store,
-    resilience_throttle, resilience_timeout,
+    resilience_balancer, resilience_breaker, resilience_limiter, resilience_retry,
+    resilience_stack, resilience_store, resilience_throttle, resilience_timeout,
 };
 
 /// Every row that the harness measures.
 pub fn operations() -> Vec<Operation> {
     let parts = [
+        resilience_balancer::operations(),
         resilience_breaker::operations(),
         resilience_limiter::operations(),
         resilience_store::operations(),

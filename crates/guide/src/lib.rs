@@ -42,6 +42,8 @@ chapters! {
     n7_circuit_breaker "N7-circuit-breaker";
     n7b_adaptive_throttle "N7b-adaptive-throttle";
     n7c_stack "N7c-stack";
+    n7d_balancer "N7d-balancer";
+    n7e_chaos "N7e-chaos";
     p1_object_pools "P1-object-pools";
     p2_task_leaks "P2-task-leaks";
     p2b_supervisor "P2b-supervisor";

@@ -201,6 +201,12 @@ pub(crate) enum Fault {
     RegistryReadsOnce,
     /// A thread takes the chunk it remembers by that number for the one that has come in its place.
     RegistryTrustsARemovedChunk,
+    /// A balancer looks how many are ejected and ejects one under two holds of the lock, not one.
+    OutlierEjectsAll,
+    /// A balancer stores what a call to a target takes without a look whether another has observed more.
+    OutlierForgetsAPeak,
+    /// A balancer begins to count anew while calls end.
+    OutlierSweepsUnseen,
     /// A semaphore that shrank lets newcomers at what comes back before all it owes is withdrawn.
     SemaphoreForgetsItsDebt,
     /// A waiter of a semaphore that is dropped keeps the permits that were granted to it.

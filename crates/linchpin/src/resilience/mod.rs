@@ -4,6 +4,8 @@
 //! |---|---|
 //! | to stop asking a callee that is not well | [`breaker::Breaker`] |
 //! | to send less to a callee that takes less on | [`throttle::Throttle`] |
+//! | to choose among hosts that do the same, and to leave out the one that is not well | [`outlier::Balancer`] |
+//! | to see that all this works, by making calls fail | [`chaos::Chaos`] |
 //! | to make a call again that failed | [`retry::Retry`] |
 //! | to stop waiting for what takes too long | [`timeout::Timeout`] |
 //! | to know when to try again | [`retry::Schedule`] |
@@ -40,6 +42,7 @@ mod bad_options;
 pub mod breaker;
 mod buckets;
 pub mod bulkhead;
+pub mod chaos;
 mod clock;
 mod failed;
 mod frame;
@@ -47,6 +50,7 @@ mod held;
 pub mod limiter;
 mod news;
 mod outcome;
+pub mod outlier;
 mod priority;
 mod refusal;
 pub mod retry;

@@ -7,10 +7,12 @@ use linchpin::context::{Cancelled, Cause, Child, Context, Ended};
 use linchpin::error::{Error, Kind, Panicked, catch_async};
 use linchpin::resilience::breaker::{self, Breaker, Registry};
 use linchpin::resilience::bulkhead::{self, Bulkhead, Permit};
+use linchpin::resilience::chaos::{self, Chaos};
 use linchpin::resilience::limiter::shared::{Memory, Shared};
 use linchpin::resilience::limiter::{
     self, Decision, IpKey, Keyed, KeyedOptions, Limiter, Rate, Reservation,
 };
+use linchpin::resilience::outlier::{self, Balancer, Picked, Tried};
 use linchpin::resilience::retry::{self, Attempt, Budget, Jitter, Pace, Retry, Schedule};
 use linchpin::resilience::throttle::{self, Throttle};
 use linchpin::resilience::timeout::{self, Timeout};
@@ -48,6 +50,10 @@ const _: () = {
     shared::<(bulkhead::Options, Bulkhead, Permit)>();
     shared::<(retry::Options, Retry, retry::Layer, Attempt<'_>, Budget, Pace)>();
     shared::<(throttle::Options, Throttle, throttle::Permit<'_>, throttle::Layer)>();
+    shared::<(outlier::Options, Balancer<u8>, Picked<'_, u8>, outlier::Target<u8>, Tried)>();
+    shared::<(chaos::Options<u8, Error>, Chaos<u8, Error>, chaos::Injected, chaos::Rate)>();
+    // It holds none of them.
+    shared::<Chaos<std::rc::Rc<u8>, std::cell::Cell<u8>>>();
     shared::<(Timeout, timeout::Layer, timeout::Numbers)>();
     shared::<(limiter::Options, Limiter, limiter::Layer, Rate, Decision, Reservation)>();
     shared::<(Shared, Shared<Memory>, limiter::shared::Options, limiter::shared::Numbers)>();
@@ -96,6 +102,11 @@ fn every_wait_may_move_between_threads() {
     let retry = Retry::new("test", retry::Options::default()).unwrap();
     let throttle = Throttle::new("test", throttle::Options::default()).unwrap();
     sent(throttle.call(&ctx, || async { Ok::<_, Error>(1) }));
+    let (hosts, tried) =
+        (Balancer::new("test", ["a"], outlier::Options::default()).unwrap(), Tried::default());
+    sent(hosts.call(&ctx, &tried, |_| async { Ok::<_, Error>(1) }));
+    let chaos = Chaos::new("test", |_| true, chaos::Options::default()).unwrap();
+    sent(chaos.call(&ctx, || async { Ok::<_, Error>(1) }));
     let timeout = Timeout::new("test", Duration::from_secs(1)).unwrap();
     sent(timeout.call(&ctx, || async { Ok::<_, Error>(1) }));
     sent(timeout.wait(&ctx, |_| async { Ok::<_, Error>(1) }));

@@ -6,7 +6,9 @@ use linchpin::resilience::adaptive::{self, Adaptive};
 use linchpin::resilience::breaker::fleet::{self, Fleet, Memory};
 use linchpin::resilience::breaker::{self, Breaker};
 use linchpin::resilience::bulkhead::{self, Bulkhead};
+use linchpin::resilience::chaos::{self, Chaos};
 use linchpin::resilience::limiter::{self, Keyed, KeyedOptions, Limiter, Rate, shared};
+use linchpin::resilience::outlier::{self, Balancer};
 use linchpin::resilience::retry::{self, Retry};
 use linchpin::resilience::throttle::{self as load_throttle, Throttle};
 use linchpin::sync::batch::{self, Batcher};
@@ -59,6 +61,13 @@ const DEFAULTS: &[(&str, Build)] = &[
     ("resilience::limiter::keyed::KeyedOptions", || {
         let (options, limits) = (limiter::Options::default(), KeyedOptions::default());
         Ok(Keyed::<u8>::new("test", Rate::per_second(1), options, limits).map(drop)?)
+    }),
+    ("resilience::outlier::options::Options", || {
+        Ok(Balancer::new("test", ["a"], outlier::Options::default()).map(drop)?)
+    }),
+    ("resilience::chaos::options::Options", || {
+        let options = chaos::Options::<u8, linchpin::Error>::default();
+        Ok(Chaos::new("test", |_| true, options).map(drop)?)
     }),
     ("resilience::throttle::options::Options", || {
         Ok(Throttle::new("test", load_throttle::Options::default()).map(drop)?)

@@ -35,6 +35,8 @@ const DROPPED: &[Row] = &[
     ("linchpin/src/error/panic.rs", &["catch_async"], "steps.rs"),
     ("linchpin/src/resilience/adaptive/mod.rs", &["Adaptive::call"], "adaptive/life.rs"),
     ("linchpin/src/resilience/breaker/mod.rs", &["Breaker::call"], "breaker/life.rs"),
+    ("linchpin/src/resilience/chaos/mod.rs", &["Chaos::attempt", "Chaos::call"], "chaos/life.rs"),
+    ("linchpin/src/resilience/outlier/mod.rs", &["Balancer::call"], "outlier/life.rs"),
     ("linchpin/src/resilience/retry/mod.rs", &["Retry::call"], "retry/life.rs"),
     ("linchpin/src/resilience/throttle/mod.rs", &["Throttle::call"], "throttle/life.rs"),
     ("linchpin/src/resilience/stack/mod.rs", &["Stack::call"], "stack/life.rs"),

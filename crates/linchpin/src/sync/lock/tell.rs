@@ -19,6 +19,10 @@ pub(super) fn panics() -> bool {
 
 /// Tells `report` to whoever collects on this thread, or to the log and the numbers. Only the log can panic: nothing of
 /// ours is locked, and the thread does not have the lock that it was about to take.
+#[cfg_attr(
+    not(feature = "testing"),
+    expect(clippy::needless_pass_by_value, reason = "a test that collects reports keeps it")
+)]
 pub(super) fn tell(report: Report) {
     if TELLING.replace(true) {
         return;
