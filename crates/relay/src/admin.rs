@@ -1,18 +1,25 @@
-//! What operators see, on a listener of its own: `/live`, `/ready`, `/metrics`, `/events`.
+//! What operators see and do, on a listener of its own: `/live`, `/ready`, `/metrics`, `/events`, `/policies`,
+//! `/breakers/{endpoint}`.
 
-use axum::Router;
-use axum::extract::{Query, State};
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use linchpin::resilience::Snapshot;
 use linchpin::time::Timestamp;
 use linchpin_data::sqlite::Database;
 use linchpin_http::lifecycle::Lifecycle;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
-use crate::deliver::Queue;
+use crate::api::RateLimited;
+use crate::deliver::{Force, Policies, Queue};
 use crate::events::{self, Events};
+use crate::ids::EndpointId;
 use crate::store::Store;
 
 /// What the admin routes look at.
@@ -28,6 +35,10 @@ pub struct AdminState {
     pub store: Store,
     /// Tells what becomes of attempts.
     pub events: Events,
+    /// What holds deliveries back.
+    pub policies: Arc<Policies>,
+    /// What holds requests back.
+    pub rate_limit: Option<RateLimited>,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
 }
@@ -76,6 +87,8 @@ pub fn router(state: AdminState) -> Router {
         .route("/ready", get(ready))
         .route("/metrics", get(render))
         .route("/events", get(live))
+        .route("/policies", get(policies))
+        .route("/breakers/{endpoint}", post(force))
         .with_state(state)
 }
 
@@ -127,5 +140,47 @@ async fn live(State(state): State<AdminState>, Query(wanted): Query<Wanted>) -> 
     match events::live(state.life.work().clone(), &state.events, &wanted.topic) {
         Ok(response) => response,
         Err(bad) => (StatusCode::BAD_REQUEST, format!("{bad}\n")).into_response(),
+    }
+}
+
+/// Every breaker and limiter, by policy, name and key.
+async fn policies(State(state): State<AdminState>) -> Json<Value> {
+    let mut all = state.policies.snapshots();
+    all.extend(state.rate_limit.iter().map(|limit| limit.limiter.snapshot()));
+    all.sort_by(|a, b| (a.policy, a.instance, &a.key).cmp(&(b.policy, b.instance, &b.key)));
+    Json(json!({ "data": all.iter().map(shown).collect::<Vec<_>>() }))
+}
+
+fn shown(snapshot: &Snapshot) -> Value {
+    let number = |(name, number): &(&str, f64)| ((*name).to_owned(), json!(number));
+    json!({
+        "policy": snapshot.policy,
+        "instance": snapshot.instance,
+        "key": snapshot.key.as_deref(),
+        "state": snapshot.state,
+        "numbers": snapshot.numbers.iter().map(number).collect::<Map<_, _>>(),
+    })
+}
+
+/// What an operator wants. Only JSON says it, which no form of another site can send.
+#[derive(Deserialize)]
+struct Wish {
+    state: Force,
+}
+
+async fn force(
+    State(state): State<AdminState>,
+    Path(endpoint): Path<String>,
+    Json(wish): Json<Wish>,
+) -> Response {
+    let Ok(endpoint) = endpoint.parse::<EndpointId>() else {
+        return (StatusCode::NOT_FOUND, "no id of an endpoint\n").into_response();
+    };
+    match state.policies.force(endpoint, wish.state) {
+        Ok(snapshot) => {
+            tracing::warn!(%endpoint, to = ?wish.state, "an operator has set a breaker");
+            Json(shown(&snapshot)).into_response()
+        }
+        Err(many) => (StatusCode::CONFLICT, format!("{many}\n")).into_response(),
     }
 }

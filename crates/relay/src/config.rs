@@ -47,6 +47,12 @@ pub const SETTINGS: &[Setting] = &[
         .default("15s"),
     Setting::new("delivery-concurrency", "attempts under way at once").default("256"),
     Setting::new("delivery-queue", "deliveries that wait in memory, at most").default("4096"),
+    Setting::new("breaker-open-for", "how long an endpoint that fails is left alone at first")
+        .default("10s"),
+    Setting::new("breaker-max-open-for", "the longest that an endpoint is left alone at a time")
+        .default("5m"),
+    Setting::new("api-rate", "requests a second of one principal of the API; 0 for no limit")
+        .default("0"),
     Setting::new("allowed-subnets", "subnets that deliveries may go to although not public")
         .default(""),
     Setting::new("pre-drain", "go on accepting for so long after a signal").default("0s"),
@@ -80,6 +86,9 @@ pub struct Config {
     pub request_timeout: Duration,
     pub delivery_concurrency: usize,
     pub delivery_queue: usize,
+    pub breaker_open_for: Duration,
+    pub breaker_max_open_for: Duration,
+    pub api_rate: u32,
     pub addresses: AddressPolicy,
     pub pre_drain: Duration,
     pub drain_timeout: Duration,
@@ -134,6 +143,9 @@ impl Config {
         let request_timeout = positive(loader, "request-timeout");
         let delivery_concurrency = at_least_one(loader, "delivery-concurrency");
         let delivery_queue = at_least_one(loader, "delivery-queue");
+        let breaker_open_for = positive(loader, "breaker-open-for");
+        let breaker_max_open_for = positive(loader, "breaker-max-open-for");
+        let api_rate = rate(loader, "api-rate");
         let subnets = loader.take("allowed-subnets");
         let pre_drain = loader.take("pre-drain");
         let drain_timeout = loader.take("drain-timeout");
@@ -153,6 +165,9 @@ impl Config {
             request_timeout: request_timeout?,
             delivery_concurrency: delivery_concurrency?,
             delivery_queue: delivery_queue?,
+            breaker_open_for: breaker_open_for?,
+            breaker_max_open_for: breaker_max_open_for?,
+            api_rate: api_rate?,
             addresses: addresses(loader, mode, subnets?)?,
             pre_drain: pre_drain?,
             drain_timeout: drain_timeout?,
@@ -171,6 +186,15 @@ impl Config {
                 "pre-drain",
                 "it is longer than drain-timeout",
                 "a time within drain-timeout",
+            ));
+        }
+        let longest = Duration::from_hours(24);
+        if self.breaker_open_for > self.breaker_max_open_for || self.breaker_max_open_for > longest
+        {
+            result = Err(loader.reject(
+                "breaker-max-open-for",
+                "it is shorter than breaker-open-for, or longer than a day",
+                "a time from breaker-open-for to 24h",
             ));
         }
         match self.mode {
@@ -265,6 +289,14 @@ fn at_least_one(loader: &mut Loader, key: &str) -> Result<usize, Fault> {
     match loader.take(key)? {
         number @ 1..=MOST => Ok(number),
         _ => Err(loader.reject(key, "it is out of range", "a number from 1 to 1000000")),
+    }
+}
+
+fn rate(loader: &mut Loader, key: &str) -> Result<u32, Fault> {
+    const MOST: u32 = 1_000_000;
+    match loader.take(key)? {
+        number @ 0..=MOST => Ok(number),
+        _ => Err(loader.reject(key, "it is out of range", "a number from 0 to 1000000")),
     }
 }
 

@@ -22,7 +22,7 @@ use crate::api::{self, ApiState};
 use crate::background::Background;
 use crate::cli;
 use crate::config::{Config, Mode};
-use crate::deliver::{Dispatcher, Sender, Settings};
+use crate::deliver::{Dispatcher, PolicySettings, Sender, Settings};
 use crate::ids::DEFAULT_ORG;
 use crate::listen::DEMO_APP;
 use crate::store::{self, Store};
@@ -38,7 +38,7 @@ const TASKS_KEPT: Duration = Duration::from_hours(90 * 24);
 /// A task this old was forgotten, unless it is one of those [`FOR_LIFE`].
 const OVERDUE: Duration = Duration::from_hours(1);
 /// Tasks that are meant to live as long as the service, or as their peer likes.
-const FOR_LIFE: [&str; 13] = [
+const FOR_LIFE: [&str; 14] = [
     "api",
     "background",
     "background task",
@@ -48,6 +48,7 @@ const FOR_LIFE: [&str; 13] = [
     "dispatch",
     "operators",
     "prune",
+    "records",
     "signals",
     "sqlite-reader",
     "sqlite-writer",
@@ -80,13 +81,18 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
         concurrency: config.delivery_concurrency,
         queue: config.delivery_queue,
         schedule: config.retry_schedule.clone(),
+        policies: PolicySettings {
+            request_timeout: config.request_timeout,
+            open_for: config.breaker_open_for,
+            max_open_for: config.breaker_max_open_for,
+        },
     })?;
     let api = Server::bind(config.listen).await?;
     let operators = Server::bind(config.admin_listen).await?;
 
     let client = Client::new(ClientOptions::default().addresses(config.addresses.clone()))?;
     let sender = Sender::new(client, config.request_timeout, config.webhook_headers);
-    let events = seed.events().clone();
+    let (events, policies) = (seed.events().clone(), seed.policies().clone());
     let dispatcher = seed.start(database.writer().clone(), sender, &life).await?;
     let _pruning = task::spawn("prune", prune(life.accepting().clone(), database.writer().clone()));
     // Hooks run in reverse: deliveries come to rest before those who listen are told that it is over, and before the
@@ -110,13 +116,22 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
 
     announce(&config, api.local_addr(), operators.local_addr())?;
     let mut servers = Group::new(&Context::root());
-    let routes = routes(&config, &life, store.clone());
+    let rate_limit = api::rate_limit(config.api_rate)?;
+    let routes = routes(&config, &life, store.clone(), rate_limit.clone());
     // Operators are answered until the very end: that is how they see that the service is not ready any more.
     let watched = Lifecycle::new(lifecycle::Options::default())?;
     let (one, other) = (life.clone(), watched.clone());
     servers.spawn("api", |_| async move { api.serve(routes).run(&one).await });
-    let admin =
-        admin::router(AdminState { life: life.clone(), database, queue, store, events, metrics });
+    let admin = admin::router(AdminState {
+        life: life.clone(),
+        database,
+        queue,
+        store,
+        events,
+        policies,
+        rate_limit,
+        metrics,
+    });
     servers.spawn("operators", |_| async move { operators.serve(admin).run(&other).await });
     life.ready();
     tracing::info!(mode = ?config.mode, database = %config.database.display(), "ready");
@@ -131,13 +146,19 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
     Ok(report)
 }
 
-fn routes(config: &Config, life: &Lifecycle, store: Store) -> axum::Router {
+fn routes(
+    config: &Config,
+    life: &Lifecycle,
+    store: Store,
+    rate_limit: Option<api::RateLimited>,
+) -> axum::Router {
     let keys = Keys::new(config.jwt_algorithm, config.jwt_secret.expose().as_bytes());
     let state = ApiState {
         store,
         tokens: Arc::new(Verifier::new(&keys)),
         addresses: Arc::new(config.addresses.clone()),
         buffers: api::buffers(),
+        rate_limit,
     };
     let options = StackOptions::default().on_error(api::error::page).body_limit(api::BODY_LIMIT);
     api::normalised(middleware::stack(api::router(state), life.work(), &options))

@@ -8,13 +8,14 @@
 //! and logs the 500 that a panic became. The context is made late, so that its deadline measures the handler. Then
 //! [`Admission`], if there is one, refuses what is too much, before anything looks at a token or a body.
 //! [`stack`] applies all of them; each is usable alone with `axum::middleware::from_fn_with_state`. So is [`bulkhead`], which
-//! belongs around some handlers and not around all.
+//! belongs around some handlers and not around all, and [`rate_limit`], for who knows by what to tell callers apart.
 
 mod admission;
 mod bulkhead;
 mod catch_panic;
 mod context;
 mod observe;
+mod rate_limit;
 mod request_id;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub use self::bulkhead::{Inside, bulkhead};
 pub use self::catch_panic::catch_panic;
 pub use self::context::{Ctx, ctx};
 pub use self::observe::{Observer, observe};
+pub use self::rate_limit::{PerCaller, rate_limit};
 pub use self::request_id::{RequestId, request_id};
 use crate::problem::Problem;
 

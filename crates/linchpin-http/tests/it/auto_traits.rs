@@ -5,7 +5,9 @@ use linchpin_http::client::{
     SystemResolver,
 };
 use linchpin_http::lifecycle::{self, Guard, Lifecycle, Report};
-use linchpin_http::middleware::{Ctx, ErrorPage, Inside, Observer, RequestId, Stack, StackOptions};
+use linchpin_http::middleware::{
+    Ctx, ErrorPage, Inside, Observer, PerCaller, RequestId, Stack, StackOptions,
+};
 use linchpin_http::problem::Problem;
 use linchpin_http::rate_limit::RateLimit;
 use linchpin_http::server::{self, Serve, Server};
@@ -17,5 +19,6 @@ const _: () = {
     shared::<(SendError, Subnet, SystemResolver)>();
     shared::<(lifecycle::Options, Guard, Lifecycle, Report)>();
     shared::<(Ctx, ErrorPage<'_>, Inside, Observer, RequestId, Stack, StackOptions)>();
+    shared::<PerCaller<String>>();
     shared::<(Problem, RateLimit, server::Options, Serve<()>, Server)>();
 };

@@ -11,6 +11,7 @@ mod lifecycle;
 mod middleware;
 mod options;
 mod panic;
+mod per_caller;
 mod problem;
 mod rate_limit;
 mod server;

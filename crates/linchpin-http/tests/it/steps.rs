@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use linchpin::Context;
+use linchpin::resilience::limiter::Rate;
 use linchpin::task::{self, Task};
 use linchpin_http::client::{AddressPolicy, Client, ClientOptions, Limits};
 use linchpin_http::lifecycle::{self, Lifecycle};
-use linchpin_http::middleware::{Ctx, StackOptions, stack};
+use linchpin_http::middleware::{self, Ctx, StackOptions, stack};
 use linchpin_http::server::{Serve, Server};
 use linchpin_testing::leak::Check;
 use linchpin_testing::server::{Answer, TestServer};
@@ -22,6 +24,7 @@ use linchpin_testing::steps;
 use tokio::net::TcpStream;
 use tower::ServiceExt as _;
 
+use crate::per_caller;
 use crate::support::{Raw, any_port, soon};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -91,9 +94,13 @@ async fn a_request_that_is_dropped_anywhere_takes_its_handler_and_its_context_wi
                 "done"
             }
         };
-        let router = Router::new().route("/", get(handler));
+        let limit = per_caller::limit(Rate::per_second(1_000), 1_000);
+        let limit = from_fn_with_state(limit, middleware::rate_limit::<String>);
+        let router = Router::new().route("/", get(handler)).layer(limit);
         let router = stack(router, &Context::root(), &StackOptions::default());
-        let answer = router.oneshot(Request::get("/").body(Body::empty()).unwrap()).await;
+        let answer = router
+            .oneshot(Request::get("/").header("who", "ann").body(Body::empty()).unwrap())
+            .await;
         assert_eq!(answer.unwrap().status(), StatusCode::OK);
     };
     let left = async |(probe, seen): &World| {

@@ -149,6 +149,7 @@ const AROUND: &[Row] = &[
     ("linchpin-http/src/middleware/catch_panic.rs", &["catch_panic"], "steps.rs"),
     ("linchpin-http/src/middleware/context.rs", &["ctx"], "steps.rs"),
     ("linchpin-http/src/middleware/observe.rs", &["observe"], "steps.rs"),
+    ("linchpin-http/src/middleware/rate_limit.rs", &["rate_limit"], "steps.rs"),
     ("linchpin-http/src/middleware/request_id.rs", &["request_id"], "steps.rs"),
 ];
 

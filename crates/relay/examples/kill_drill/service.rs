@@ -47,7 +47,7 @@ pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(2);
 const TRY_AGAIN: Duration = Duration::from_millis(5);
 
 /// Enough retries that a receiver that fails a tenth cannot exhaust them, each soon enough for a short drill.
-const FLAGS: [&str; 10] = [
+const FLAGS: [&str; 14] = [
     "--listen",
     "127.0.0.1:0",
     "--admin-listen",
@@ -58,6 +58,11 @@ const FLAGS: [&str; 10] = [
     "error",
     "--request-timeout",
     "10s",
+    // Breakers open in the outages of the receiver, and must not hold up a round.
+    "--breaker-open-for",
+    "50ms",
+    "--breaker-max-open-for",
+    "100ms",
 ];
 
 impl Service {

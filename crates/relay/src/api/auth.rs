@@ -6,6 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use linchpin::time::Timestamp;
+use linchpin_security::jwt::Verifier;
 use serde::{Deserialize, Serialize};
 
 use super::ApiState;
@@ -113,19 +114,23 @@ impl FromRequestParts<ApiState> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
-        if let Some(caller) = parts.extensions.get::<Self>() {
-            return Ok(caller.clone());
-        }
-        let token = bearer(parts).ok_or_else(ApiError::unauthenticated)?;
-        let claims = state.tokens.verify(token, Timestamp::now()).map_err(|fault| {
-            tracing::debug!(%fault, "a token was refused");
-            ApiError::unauthenticated()
-        })?;
-        let caller = Self::of(claims)?;
-        // The body's extractor asks again, for the idempotency key.
-        parts.extensions.insert(caller.clone());
-        Ok(caller)
+        caller(parts, &state.tokens)
     }
+}
+
+/// Who asks. It is found out once for each request: the rate limit, the body's extractor and the handler ask.
+pub(super) fn caller(parts: &mut Parts, tokens: &Verifier) -> Result<Caller, ApiError> {
+    if let Some(caller) = parts.extensions.get::<Caller>() {
+        return Ok(caller.clone());
+    }
+    let token = bearer(parts).ok_or_else(ApiError::unauthenticated)?;
+    let claims = tokens.verify(token, Timestamp::now()).map_err(|fault| {
+        tracing::debug!(%fault, "a token was refused");
+        ApiError::unauthenticated()
+    })?;
+    let caller = Caller::of(claims)?;
+    parts.extensions.insert(caller.clone());
+    Ok(caller)
 }
 
 fn bearer(parts: &Parts) -> Option<&str> {

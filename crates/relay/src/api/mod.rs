@@ -18,6 +18,7 @@ mod health;
 mod message;
 mod normalize;
 mod params;
+mod rate;
 
 use std::fmt;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use utoipa_axum::router::OpenApiRouter;
 pub use self::body::{LIMIT as BODY_LIMIT, buffers};
 use self::error::ApiError;
 pub use self::normalize::normalised;
+pub use self::rate::{Principal, RateLimited, rate_limit};
 use crate::store::{Put, Store};
 
 /// What handlers share. Clones share it, too.
@@ -48,6 +50,8 @@ pub struct ApiState {
     pub addresses: Arc<AddressPolicy>,
     /// Where request bodies are put together: [`buffers`].
     pub buffers: BufferPool,
+    /// How often each principal may ask, if there is a limit.
+    pub rate_limit: Option<RateLimited>,
 }
 
 impl fmt::Debug for ApiState {
@@ -69,12 +73,14 @@ pub fn router(state: ApiState) -> Router {
         .allow_methods(Any)
         .allow_headers(AllowHeaders::mirror_request())
         .max_age(CORS_AGE);
-    routes
+    let (limited, tokens) = (state.rate_limit.clone(), state.tokens.clone());
+    let router = routes
         .merge(docs::router(&document))
         .fallback(async || ApiError::of_status(StatusCode::NOT_FOUND))
         .method_not_allowed_fallback(async || ApiError::of_status(StatusCode::METHOD_NOT_ALLOWED))
-        .with_state(state)
-        .layer(cors)
+        .with_state(state);
+    // Outside of it, so that a browser may read the refusal.
+    rate::layered(router, limited, tokens).layer(cors)
 }
 
 /// The description of the API, as it is served under `/api/v1/openapi.json`.

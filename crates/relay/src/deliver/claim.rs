@@ -8,7 +8,7 @@ use linchpin_data::sqlite::{Sql as _, Tx};
 use linchpin_security::webhook::{Secret, Signer};
 use rusqlite::{Connection, Row};
 
-use super::queue::Ready;
+use super::queue::{Rates, Ready};
 
 /// What a claim found.
 #[derive(Debug)]
@@ -23,9 +23,11 @@ pub(super) struct Claimed {
 const DUE: &str = "SELECT rowid FROM delivery WHERE leased = 0 AND due <= ?1 ORDER BY due LIMIT ?2";
 const LEASE: &str = "UPDATE delivery SET leased = 1 WHERE rowid = ?1";
 const LOAD: &str = "
-    SELECT d.rowid, d.attempt, d.org, d.app, d.message, d.endpoint, e.url, e.secret, m.payload, d.due, d.manual
+    SELECT d.rowid, d.attempt, d.org, d.app, d.message, d.endpoint, e.url, e.secret, m.payload, d.due, d.manual,
+           e.throttle_rate, a.throttle_rate, d.turn
     FROM delivery d
     JOIN endpoint e ON e.app = d.app AND e.id = d.endpoint AND e.deleted = 0 AND e.disabled = 0
+    JOIN application a ON a.org = d.org AND a.id = d.app
     JOIN message m ON m.app = d.app AND m.id = d.message
     WHERE d.rowid = ?1";
 const DROP: &str = "DELETE FROM delivery WHERE rowid = ?1";
@@ -65,10 +67,10 @@ pub(super) fn give_back(tx: &mut Tx<'_>, rowids: &[i64]) -> linchpin::Result<usi
     Ok(given)
 }
 
-/// Voids the leases of a process that is gone, and tells when the first delivery is due.
+/// Voids the leases and the turns of a process that is gone, and tells when the first delivery is due.
 pub(super) fn void_leases(tx: &mut Tx<'_>) -> linchpin::Result<(usize, Option<Timestamp>)> {
     let voided = tx
-        .execute("UPDATE delivery SET leased = 0 WHERE leased <> 0", ())
+        .execute("UPDATE delivery SET leased = 0, turn = 0 WHERE leased <> 0 OR turn <> 0", ())
         .sql("void old leases")?;
     Ok((voided, next(tx)?))
 }
@@ -113,5 +115,7 @@ fn ready(row: &Row<'_>) -> rusqlite::Result<Ready> {
         payload: Bytes::from(row.get::<_, Vec<u8>>(8)?),
         due: Timestamp::from_micros(row.get(9)?),
         manual: row.get(10)?,
+        rates: Rates { endpoint: row.get(11)?, application: row.get(12)? },
+        turn: row.get(13)?,
     })
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use linchpin::context::Context;
+use linchpin::resilience::breaker::Permit;
 use linchpin::resilience::bulkhead::{self, Bulkhead};
 use linchpin::resilience::retry::Schedule;
 use linchpin::sync::channel::Receiver;
@@ -14,8 +15,10 @@ use linchpin_data::sqlite::Writer;
 use linchpin_http::lifecycle::Lifecycle;
 
 use super::claim;
+use super::policies::{Policies, PolicySettings, Postponed};
 use super::queue::{Held, Queue, Ready};
-use super::record::{self, Attempt};
+use super::record::Attempt;
+use super::records::{Record, Records};
 use super::send::{Sender, Sent};
 use crate::events::{Attempted, Events};
 use crate::model::time::Time;
@@ -29,6 +32,8 @@ pub struct Settings {
     pub queue: usize,
     /// When to try again.
     pub schedule: Schedule,
+    /// When not to try.
+    pub policies: PolicySettings,
 }
 
 /// Sends what is due. It stops taking up work when the service stops accepting, and gives up what is under way when the
@@ -44,6 +49,8 @@ struct Shared {
     queue: Queue,
     events: Events,
     writer: Writer,
+    records: Records,
+    policies: Arc<Policies>,
     sender: Sender,
     schedule: Schedule,
     places: Bulkhead,
@@ -78,7 +85,8 @@ impl Dispatcher {
     pub fn prepare(settings: &Settings) -> linchpin::Result<(Queue, Seed)> {
         let (queue, receiver) = Queue::new(settings.queue, MEMORY_KIB)?;
         let (events, settings) = (Events::new()?, settings.clone());
-        let seed = Seed { queue: queue.clone(), events, receiver, settings };
+        let policies = Arc::new(Policies::new(settings.policies)?);
+        let seed = Seed { queue: queue.clone(), events, policies, receiver, settings };
         Ok((queue, seed))
     }
 
@@ -92,6 +100,9 @@ impl Dispatcher {
         }
         self.shared.tracker.close();
         self.shared.tracker.wait().await;
+        if let Err(ended) = self.shared.records.close(&Context::root()).await {
+            tracing::warn!(%ended, "records were left unwritten");
+        }
         self.shared.returned.load(Ordering::Relaxed)
     }
 }
@@ -101,6 +112,7 @@ impl Dispatcher {
 pub struct Seed {
     queue: Queue,
     events: Events,
+    policies: Arc<Policies>,
     receiver: Receiver<Held>,
     settings: Settings,
 }
@@ -110,6 +122,12 @@ impl Seed {
     #[must_use]
     pub fn events(&self) -> &Events {
         &self.events
+    }
+
+    /// What will hold deliveries back.
+    #[must_use]
+    pub fn policies(&self) -> &Arc<Policies> {
+        &self.policies
     }
 
     /// Voids the leases of the last process and starts sending.
@@ -131,10 +149,13 @@ impl Seed {
             self.queue.due_at(due);
         }
         let waiting = bulkhead::Options::default().max_queue(1).max_wait(Duration::MAX);
+        let records = Records::new(writer.clone(), self.queue.clone())?;
         let shared = Arc::new(Shared {
             queue: self.queue,
             events: self.events,
             writer,
+            records,
+            policies: self.policies,
             sender,
             schedule: self.settings.schedule,
             places: Bulkhead::new("deliveries", self.settings.concurrency, waiting)?,
@@ -155,10 +176,10 @@ impl Shared {
     /// Starts a task for each delivery in memory, as places become free.
     async fn dispatch(self: Arc<Self>, mut receiver: Receiver<Held>) {
         while let Ok(place) = self.places.enter_owned(self.life.accepting()).await {
-            let Ok(held) = receiver.recv(self.life.accepting()).await else { break };
+            let Some((held, permit)) = self.next(&mut receiver).await else { break };
             let (shared, guard) = (self.clone(), self.life.guard());
             self.tracker.spawn("delivery", async move {
-                shared.deliver(&held.ready).await;
+                shared.deliver(&held.ready, permit).await;
                 drop((held, place, guard));
             });
         }
@@ -169,6 +190,26 @@ impl Shared {
             left.push(held.ready.rowid);
         }
         self.give_back(left).await;
+    }
+
+    /// The next delivery that may go; those that may not are put off. `None` at the end.
+    async fn next(
+        self: &Arc<Self>,
+        receiver: &mut Receiver<Held>,
+    ) -> Option<(Held, Permit<'static>)> {
+        loop {
+            let held = receiver.recv(self.life.accepting()).await.ok()?;
+            let postponed = match self.policies.admit(&held.ready) {
+                Ok(permit) => return Some((held, permit)),
+                Err(postponed) => postponed,
+            };
+            let (shared, guard) = (self.clone(), self.life.guard());
+            // As many as there is memory for; they share submissions.
+            self.tracker.spawn("postpone", async move {
+                shared.postpone(&held.ready, postponed).await;
+                drop((held, guard));
+            });
+        }
     }
 
     /// Brings due deliveries from the database into memory, at their time.
@@ -209,14 +250,16 @@ impl Shared {
         }
     }
 
-    async fn deliver(&self, ready: &Ready) {
-        let mut attempt = match self.sender.send(self.life.work(), ready).await {
-            Sent::Made(attempt) => attempt,
+    async fn deliver(&self, ready: &Ready, permit: Permit<'static>) {
+        let (mut attempt, asked) = match self.sender.send(self.life.work(), ready).await {
+            Sent::Made(attempt, asked) => (attempt, asked),
             Sent::Abandoned => return self.give_back(vec![ready.rowid]).await,
         };
+        self.policies.heard(permit, ready, attempt.status_code, asked);
         if !attempt.success {
             let delay = self.schedule.delay(ready.attempt as usize, fastrand::f64());
-            // Counted from the end of the attempt.
+            // Counted from the end of the attempt, and not before the receiver wants it.
+            let delay = delay.map(|delay| delay.max(asked.unwrap_or_default()));
             attempt.next = delay.map(|delay| Timestamp::now() + delay);
         }
         self.meters.count(&attempt);
@@ -224,32 +267,31 @@ impl Shared {
         self.record(ready, &attempt).await;
     }
 
-    /// Records the attempt and tells of it, however long storage takes to heal: the alternative is to send it again.
+    /// Records the attempt and tells of it. One that was on record under the same number was told of then.
     async fn record(&self, ready: &Ready, attempt: &Attempt) {
+        let record = || Record::Attempted(Box::new((ready.clone(), attempt.clone())));
+        if self.write(record).await {
+            self.events.tell(attempt.outcome(), attempted(ready, attempt));
+        }
+    }
+
+    async fn postpone(&self, ready: &Ready, postponed: Postponed) {
+        let (msg, endpoint, why) = (&ready.message, &ready.endpoint, postponed.why.as_str());
+        tracing::debug!(%msg, %endpoint, why, until = %postponed.until, "postponed");
+        self.write(|| Record::Postponed((ready.rowid, ready.attempt), postponed)).await;
+    }
+
+    /// Writes a record down, however long storage takes to heal: the alternative is to send again. Whether it was new.
+    async fn write(&self, record: impl Fn() -> Record) -> bool {
         let mut wait = RECORD_RETRY[0];
         loop {
-            let (queue, row, recorded) = (self.queue.clone(), ready.clone(), attempt.clone());
-            // Under a context of its own: an attempt that was made is recorded, shutdown or not.
-            let submitted = self
-                .writer
-                .submit(&Context::root(), move |tx| {
-                    let new = record::record(tx, &row, &recorded)?;
-                    if let (true, Some(due)) = (new, recorded.next) {
-                        let queue = queue.clone();
-                        tx.after_commit(move || queue.due_at(due));
-                    }
-                    Ok(new)
-                })
-                .await;
-            let error = match submitted {
-                Ok(true) => return self.events.tell(attempt.outcome(), attempted(ready, attempt)),
-                // It was on record under the same number, and told of then.
-                Ok(false) => return,
+            let error = match self.records.write(record()).await {
+                Ok(new) => return new,
                 Err(error) => error,
             };
-            tracing::error!(error = %error.report(), "cannot record an attempt");
+            tracing::error!(error = %error.report(), "cannot record what became of a delivery");
             if self.life.work().sleep(wait).await.is_err() {
-                return;
+                return false;
             }
             wait = (wait * 2).min(RECORD_RETRY[1]);
         }

@@ -44,6 +44,19 @@ pub struct Ready {
     pub due: Timestamp,
     /// Whether its first attempt is made because somebody asked for it.
     pub manual: bool,
+    /// How often its endpoint and its application may be sent to.
+    pub rates: Rates,
+    /// Whether `due` is a turn that a limiter has given it.
+    pub turn: bool,
+}
+
+/// Deliveries a second, where there is a limit.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Rates {
+    /// To the endpoint.
+    pub endpoint: Option<u16>,
+    /// To all endpoints of the application.
+    pub application: Option<u16>,
 }
 
 /// The way into the memory of the dispatcher, bounded by count and bytes. Clones share it.

@@ -3,6 +3,7 @@
 use linchpin::time::Timestamp;
 use linchpin_data::sqlite::{Sql as _, Tx};
 
+use super::policies::Postponed;
 use super::queue::Ready;
 use crate::events::Outcome;
 use crate::ids::AttemptId;
@@ -23,8 +24,10 @@ pub(super) struct Attempt {
 }
 
 const DONE: &str = "DELETE FROM delivery WHERE rowid = ?1 AND attempt = ?2";
-const AGAIN: &str = "UPDATE delivery SET attempt = attempt + 1, due = ?3, leased = 0
+const AGAIN: &str = "UPDATE delivery SET attempt = attempt + 1, due = ?3, leased = 0, turn = 0
                      WHERE rowid = ?1 AND attempt = ?2";
+const LATER: &str =
+    "UPDATE delivery SET due = ?3, leased = 0, turn = ?4 WHERE rowid = ?1 AND attempt = ?2";
 const INSERT: &str = "
     INSERT INTO attempt (org, app, message, endpoint, id, url, status, status_code, response,
                          duration_ms, trigger_type, next_attempt, created_at)
@@ -76,4 +79,18 @@ pub(super) fn record(tx: &mut Tx<'_>, ready: &Ready, attempt: &Attempt) -> linch
         })
         .sql("record an attempt")?;
     Ok(true)
+}
+
+/// Puts a delivery off, unless an attempt was recorded meanwhile. It uses up no attempt.
+pub(super) fn postpone(
+    tx: &mut Tx<'_>,
+    (rowid, attempt): (i64, u32),
+    postponed: Postponed,
+) -> linchpin::Result<bool> {
+    let until = postponed.until.as_micros();
+    let changed = tx
+        .prepare_cached(LATER)
+        .and_then(|mut later| later.execute((rowid, attempt, until, postponed.turn)))
+        .sql("postpone a delivery")?;
+    Ok(changed > 0)
 }

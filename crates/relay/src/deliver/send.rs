@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, Method, Request, header};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::Full;
 use linchpin::Context;
+use linchpin::resilience::retry::retry_after;
 use linchpin::time::{Instant, Timestamp};
 use linchpin_http::client::{Client, Exchange, Limits, SendError};
 use linchpin_security::webhook::Family;
@@ -25,14 +26,16 @@ pub struct Sender {
 /// How an attempt ended.
 #[derive(Debug)]
 pub(super) enum Sent {
-    /// It was made; `next` is not decided yet.
-    Made(Attempt),
+    /// It was made; `next` is not decided yet. The receiver may have asked to be left alone for a time.
+    Made(Attempt, Option<Duration>),
     /// We stopped before an answer came; it must be made again.
     Abandoned,
 }
 
 /// How much of a response is kept, in bytes.
 const KEPT: usize = 20_000;
+/// The longest `Retry-After` that is obeyed.
+const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 
 impl Sender {
     /// A sender whose attempts take at most `timeout`, from the connect to the last byte of the response.
@@ -55,12 +58,12 @@ impl Sender {
             Ok(request) => match self.client.send(ctx, request, &self.limits).await {
                 Ok(exchange) => answer(&exchange),
                 Err(SendError::Ended(_)) => return Sent::Abandoned,
-                Err(error) => (0, error.to_string()),
+                Err(error) => (0, error.to_string(), None),
             },
-            Err(error) => (0, error.to_string()),
+            Err(error) => (0, error.to_string(), None),
         };
-        let (status_code, response) = outcome;
-        Sent::Made(Attempt {
+        let (status_code, response, asked) = outcome;
+        let attempt = Attempt {
             id: AttemptId::at(at),
             at,
             success: (200..300).contains(&status_code),
@@ -68,7 +71,8 @@ impl Sender {
             response,
             duration_ms: begun.elapsed().as_millis() as u64,
             next: None,
-        })
+        };
+        Sent::Made(attempt, asked)
     }
 
     fn request(
@@ -100,6 +104,17 @@ impl Sender {
     }
 }
 
-fn answer(exchange: &Exchange) -> (u16, String) {
-    (exchange.status.as_u16(), String::from_utf8_lossy(&exchange.body).into_owned())
+fn answer(exchange: &Exchange) -> (u16, String, Option<Duration>) {
+    let body = String::from_utf8_lossy(&exchange.body).into_owned();
+    (exchange.status.as_u16(), body, asked(exchange))
+}
+
+/// For how long a receiver that is overrun wants to be left alone, a day at most.
+fn asked(exchange: &Exchange) -> Option<Duration> {
+    const OVERRUN: [StatusCode; 2] =
+        [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
+    let text =
+        exchange.headers.get(header::RETRY_AFTER).filter(|_| OVERRUN.contains(&exchange.status));
+    let wait = retry_after::parse(text?.to_str().ok()?, Timestamp::now())?;
+    Some(wait.min(LONGEST_PAUSE))
 }

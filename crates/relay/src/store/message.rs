@@ -188,6 +188,8 @@ fn fan_out(
             payload: message.payload.clone(),
             due: message.created_at,
             manual: false,
+            rates: target.rates,
+            turn: false,
         };
         queue.enqueue(tx, ready)?;
     }

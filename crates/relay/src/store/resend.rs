@@ -60,7 +60,7 @@ const RECOVER: &str = "
     INSERT INTO delivery (org, app, message, endpoint, attempt, due, leased, manual)
     SELECT ?1, ?2, ?3, ?4, 0, ?5, 0, 1
     WHERE NOT EXISTS (SELECT 1 FROM attempt WHERE message = ?3 AND +endpoint = ?4 AND status = 0)
-    ON CONFLICT (endpoint, message) DO UPDATE SET due = excluded.due
+    ON CONFLICT (endpoint, message) DO UPDATE SET due = excluded.due, turn = 0
        WHERE leased = 0 AND due > excluded.due";
 const REPLAY: &str = "
     INSERT INTO delivery (org, app, message, endpoint, attempt, due, leased, manual)

@@ -5,6 +5,8 @@
 //! recorded so far and fences them: an attempt is recorded only if the row still has the number it was sent under. There
 //! is one row for a message and an endpoint at most, whoever wants it sent.
 //!
+//! A delivery whose `turn` is set is due at a time that a limiter keeps for it; turns are void after a restart.
+//!
 //! `background_task` holds what is asked for, how far it has come (`mark`, the last id that was looked at) and what became
 //! of it. Its rowids are never used again, since tasks are taken up in their order.
 
@@ -16,6 +18,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "first tables", sql: TABLES },
     Migration { version: 2, name: "idempotency records", sql: idempotency::SQL },
     Migration { version: 3, name: "background tasks", sql: TASKS },
+    Migration { version: 4, name: "turns of deliveries", sql: TURNS },
 ];
 
 const TABLES: &str = "
@@ -136,3 +139,5 @@ CREATE INDEX background_task_running ON background_task (rowid) WHERE status = '
 ALTER TABLE delivery ADD COLUMN manual INTEGER NOT NULL DEFAULT 0;
 CREATE UNIQUE INDEX delivery_once ON delivery (endpoint, message);
 ";
+
+const TURNS: &str = "ALTER TABLE delivery ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;";

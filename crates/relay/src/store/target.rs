@@ -9,6 +9,7 @@ use linchpin_security::webhook::{Secret, Signer};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::{Refusal, column};
+use crate::deliver::Rates;
 use crate::ids::{AppId, EndpointId, OrgId};
 use crate::model::endpoint::Wants;
 use crate::model::message::Message;
@@ -19,6 +20,7 @@ pub(super) struct Target {
     pub(super) id: EndpointId,
     pub(super) url: Arc<str>,
     pub(super) signer: Arc<Signer>,
+    pub(super) rates: Rates,
 }
 
 const WANTS: &str = "
@@ -28,8 +30,9 @@ const DISABLED: &str = "
     SELECT e.disabled FROM endpoint e JOIN application a ON a.org = e.org AND a.id = e.app AND a.deleted = 0
     WHERE e.org = ?1 AND e.app = ?2 AND e.id = ?3 AND e.deleted = 0";
 const TARGETS: &str = "
-    SELECT id, url, secret, event_types, channels FROM endpoint
-    WHERE org = ?1 AND app = ?2 AND deleted = 0 AND disabled = 0";
+    SELECT e.id, e.url, e.secret, e.event_types, e.channels, e.throttle_rate, a.throttle_rate
+    FROM endpoint e JOIN application a ON a.org = e.org AND a.id = e.app
+    WHERE e.org = ?1 AND e.app = ?2 AND e.deleted = 0 AND e.disabled = 0";
 
 /// The live endpoints of `app` that want `message`.
 pub(super) fn targets(
@@ -50,7 +53,9 @@ pub(super) fn targets(
         let secret = row.get_ref(2).sql("read a secret")?.as_str().kind(Kind::Internal)?;
         let secret: Secret = secret.parse().kind(Kind::Internal)?;
         let id = row.get(0).sql("read an endpoint's id")?;
-        targets.push(Target { id, url, signer: Arc::new(Signer::new(&secret)) });
+        let rate = |column: usize| row.get(column).sql("read a rate");
+        let rates = Rates { endpoint: rate(5)?, application: rate(6)? };
+        targets.push(Target { id, url, signer: Arc::new(Signer::new(&secret)), rates });
     }
     Ok(targets)
 }

@@ -20,7 +20,7 @@ use linchpin_http::middleware::{self, StackOptions};
 use linchpin_security::jwt::{Issuer, Keys, Verifier};
 use relay::api::auth::Claims;
 use relay::api::{self, ApiState};
-use relay::deliver::{Dispatcher, Queue, Settings};
+use relay::deliver::{Dispatcher, Policies, PolicySettings, Queue, Settings};
 use relay::ids::{AppId, OrgId};
 use relay::store::{self, Store};
 use serde_json::{Value, json};
@@ -37,6 +37,7 @@ pub(crate) struct Api {
     pub(crate) queue: Queue,
     pub(crate) store: Store,
     pub(crate) buffers: BufferPool,
+    pub(crate) policies: Arc<Policies>,
     pub(crate) org: OrgId,
     token: String,
     // Nothing is sent: deliveries stay where the API put them.
@@ -54,10 +55,20 @@ pub(crate) struct Reply {
 
 impl Api {
     pub(crate) fn new() -> Self {
+        Self::limited(0)
+    }
+
+    /// With so many requests a second for each principal.
+    pub(crate) fn limited(per_second: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = store::open(&folder.path().join("relay.db")).unwrap();
         let schedule = Schedule::new([Duration::from_secs(5)]).unwrap();
-        let settings = Settings { concurrency: 1, queue: 4096, schedule };
+        let policies = PolicySettings {
+            request_timeout: Duration::from_secs(15),
+            open_for: Duration::from_secs(10),
+            max_open_for: Duration::from_mins(5),
+        };
+        let settings = Settings { concurrency: 1, queue: 4096, schedule, policies };
         let (queue, seed) = Dispatcher::prepare(&settings).unwrap();
         let store = Store::new(&database, queue.clone());
         let state = ApiState {
@@ -65,6 +76,7 @@ impl Api {
             tokens: Arc::new(Verifier::new(&Keys::hs256(SECRET))),
             addresses: Arc::new(AddressPolicy::public()),
             buffers: api::buffers(),
+            rate_limit: api::rate_limit(per_second).unwrap(),
         };
         let buffers = state.buffers.clone();
         let options = StackOptions::default().on_error(api::error::page);
@@ -77,6 +89,7 @@ impl Api {
             queue,
             store,
             buffers,
+            policies: seed.policies().clone(),
             org,
             token: org_token(org),
             _seed: Box::new(seed),

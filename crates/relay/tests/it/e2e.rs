@@ -4,6 +4,7 @@
 
 mod auth;
 mod delivery;
+mod policies;
 mod recover;
 mod restart;
 mod v1;

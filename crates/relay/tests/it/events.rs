@@ -100,6 +100,8 @@ fn operators() -> (Events, Router) {
         queue: api.queue.clone(),
         store: api.store.clone(),
         events: events.clone(),
+        policies: api.policies.clone(),
+        rate_limit: None,
         metrics: PrometheusBuilder::new().build_recorder().handle(),
     });
     (events, router)

@@ -11,6 +11,7 @@ mod api_event_type;
 mod api_idempotency;
 mod api_message;
 mod api_pages;
+mod api_rate;
 mod api_task;
 mod cli;
 mod e2e;

@@ -69,6 +69,8 @@ async fn readiness_says_what_does_not_answer() {
         queue: api.queue.clone(),
         store: api.store.clone(),
         events: Events::new().unwrap(),
+        policies: api.policies.clone(),
+        rate_limit: None,
         metrics: PrometheusBuilder::new().build_recorder().handle(),
     });
     let down = "not ready: starting or shutting down\n";

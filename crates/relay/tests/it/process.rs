@@ -146,6 +146,12 @@ impl Relay {
         String::from_utf8(body.to_vec()).expect("text")
     }
 
+    /// A call of the operators' listener.
+    pub(crate) async fn operate(&self, method: &str, path: &str, body: &str) -> Answer {
+        let (url, json) = (format!("{}{path}", self.admin), [("content-type", "application/json")]);
+        self.http.send(method, &url, &json, body).await.expect("an answer")
+    }
+
     /// A call of the API below `/api/v1` with the printed token.
     pub(crate) async fn call(&self, method: &str, path: &str, body: &str) -> Answer {
         self.call_with(method, path, &[("authorization", &format!("Bearer {}", self.token))], body)

@@ -28,6 +28,8 @@ pub(crate) enum Reply {
     Status(u16),
     /// 302 to here.
     Redirect(String),
+    /// This status, with a `Retry-After`.
+    Asks(u16, &'static str),
     /// Never.
     Hang,
     /// 200, once the semaphore gives a permit.
@@ -121,6 +123,10 @@ async fn receive(
         Reply::Status(status) => {
             (StatusCode::from_u16(status).expect("a status"), format!("answer {status}"))
                 .into_response()
+        }
+        Reply::Asks(status, seconds) => {
+            let status = StatusCode::from_u16(status).expect("a status");
+            (status, [("retry-after", seconds)]).into_response()
         }
         Reply::Redirect(to) => (StatusCode::FOUND, [("location", to)]).into_response(),
         Reply::Hang => std::future::pending().await,

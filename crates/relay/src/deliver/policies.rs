@@ -1,0 +1,281 @@
+//! Who may be sent to now: a breaker for each endpoint, the pauses that receivers ask for, and the rates of the API.
+//!
+//! A delivery that may not go is postponed: it comes back at a time of its own, and no attempt is used up. A delivery that
+//! waits for its turn at a rate comes back once, since the turn is kept for it; one that comes too late for that asks
+//! anew. Nothing is hedged, and nothing kept in order.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use linchpin::resilience::breaker::{self, Breaker, Permit, Registry, RegistryOptions};
+use linchpin::resilience::limiter::{self, Keyed, KeyedOptions, Rate};
+use linchpin::resilience::{Outcome, Refusal, Snapshot};
+use linchpin::sync::Mutex;
+use linchpin::time::{Instant, Timestamp};
+
+use super::queue::Ready;
+use crate::ids::{AppId, EndpointId};
+
+/// The policies of deliveries.
+pub struct Policies {
+    breakers: Registry<EndpointId>,
+    /// What receivers asked for.
+    pauses: Keyed<EndpointId>,
+    endpoints: Keyed<EndpointId>,
+    applications: Keyed<AppId>,
+    settings: PolicySettings,
+    /// Breakers that an operator has in hand. Held, so that the registry does not forget them.
+    forced: Mutex<BTreeMap<EndpointId, Breaker>>,
+    postponed: [metrics::Counter; Why::ALL.len()],
+}
+
+/// How deliveries are held back.
+#[derive(Clone, Copy, Debug)]
+pub struct PolicySettings {
+    /// The longest attempt.
+    pub request_timeout: Duration,
+    /// How long a breaker stays open the first time.
+    pub open_for: Duration,
+    /// The longest that it does.
+    pub max_open_for: Duration,
+}
+
+/// What an operator wants of a breaker.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Force {
+    /// Everything passes and nothing is counted.
+    Closed,
+    /// The same as `Open`, by its other name.
+    Isolated,
+    /// Everything passes and is counted.
+    MetricsOnly,
+    /// Nothing passes.
+    Open,
+    /// Closed, and on its own again.
+    Reset,
+}
+
+/// So many breakers are in an operator's hand already.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TooMany(usize);
+
+/// A delivery that may not go yet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Postponed {
+    /// When it may ask again.
+    pub(super) until: Timestamp,
+    /// Or rather go: the turn is its own.
+    pub(super) turn: bool,
+    pub(super) why: Why,
+}
+
+/// What kept a delivery.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Why {
+    /// The receiver asked to be left alone.
+    Asked,
+    Breaker,
+    Throttle,
+}
+
+/// Failures in a row that open the breaker of an endpoint that has too few calls for a share.
+const IN_A_ROW: u32 = 10;
+/// The window of the share of failures, at least; twice a time limit must fit.
+const WINDOW: Duration = Duration::from_mins(1);
+/// Allowances are counted in nanoseconds: to an endpoint of rate `r` a delivery costs the `r`th part of its second. So one
+/// limiter serves all rates, and a new rate needs nothing but a new price.
+const SECOND: u32 = 1_000_000_000;
+/// The furthest turn that is given out.
+const FURTHEST: Duration = Duration::from_hours(24);
+/// A turn is good for so long: with a burst of a second, whoever is later than that could come twice as fast.
+const GRACE: Duration = Duration::from_secs(1);
+/// What is added by chance to a wait that many have in common: a quarter of it, at most so much.
+const SPREAD: Duration = Duration::from_secs(5);
+/// The most breakers in operators' hands.
+const FORCED: usize = 1_000;
+
+// ===== impl Policies =====
+
+impl Policies {
+    /// Nobody is held back.
+    ///
+    /// # Errors
+    ///
+    /// If the settings do not fit together.
+    pub(super) fn new(settings: PolicySettings) -> linchpin::Result<Self> {
+        let longest = settings.request_timeout.saturating_mul(2);
+        let options = breaker::Options::default()
+            .time_window(WINDOW.max(longest))
+            .consecutive_failures(IN_A_ROW)
+            .open_for(settings.open_for)
+            .max_open_for(settings.max_open_for)
+            .max_probe(longest);
+        let kept = RegistryOptions::default();
+        // Longer than it is open: one that is forgotten comes back closed.
+        let kept = kept.idle(Duration::from_mins(10).max(settings.max_open_for.saturating_mul(2)));
+        let by_time = Rate::per_second(SECOND);
+        let (options_of, keys) = (limiter::Options::default, KeyedOptions::default);
+        Ok(Self {
+            breakers: Registry::new("endpoint", options, kept)?,
+            pauses: Keyed::new("endpoint-pause", by_time, options_of(), keys())?,
+            endpoints: Keyed::new("endpoint-throttle", by_time, options_of(), keys())?,
+            applications: Keyed::new("application-throttle", by_time, options_of(), keys())?,
+            settings,
+            forced: Mutex::default(),
+            postponed: Why::ALL.map(
+                |why| metrics::counter!("relay_deliveries_postponed_total", "why" => why.as_str()),
+            ),
+        })
+    }
+
+    /// Lets a delivery go, or says when it may come back.
+    pub(super) fn admit(&self, ready: &Ready) -> Result<Permit<'static>, Postponed> {
+        let now = Instant::now();
+        let permit = self.breakers.get(&ready.endpoint).admit_owned(now);
+        // Nobody knows how long while probes are under way, or an operator holds it open.
+        let permit = permit.map_err(|no| {
+            let wait = no.retry_after.unwrap_or(self.settings.open_for);
+            self.postpone(Why::Breaker, spread(wait), false)
+        })?;
+        // From here on a refusal drops the permit, which says that there was no call.
+        if let Err(no) = self.pauses.try_acquire_at(now, &ready.endpoint, 1) {
+            let wait = no.retry_after.unwrap_or(self.settings.open_for);
+            return Err(self.postpone(Why::Asked, spread(wait), false));
+        }
+        if ready.turn && Timestamp::now().since(ready.due) <= GRACE {
+            return Ok(permit);
+        }
+        match self.turn(ready) {
+            Ok(Duration::ZERO) => Ok(permit),
+            Ok(wait) => Err(self.postpone(Why::Throttle, wait, true)),
+            Err(no) => {
+                let wait = no.retry_after.unwrap_or(FURTHEST).min(FURTHEST);
+                Err(self.postpone(Why::Throttle, spread(wait), false))
+            }
+        }
+    }
+
+    /// Takes a turn by the rates of the endpoint and of its application; how far ahead it is.
+    fn turn(&self, ready: &Ready) -> Result<Duration, Refusal> {
+        let rates = &ready.rates;
+        let endpoint = rates.endpoint.map(price);
+        let endpoint = endpoint.map(|cost| self.endpoints.reserve(&ready.endpoint, cost, FURTHEST));
+        // If the other says no it is dropped, and the turn given back.
+        let endpoint = endpoint.transpose()?;
+        let application = rates.application.map(price);
+        let application =
+            application.map(|cost| self.applications.reserve(&ready.app, cost, FURTHEST));
+        let turns = [endpoint, application.transpose()?].into_iter().flatten();
+        let waits = turns.map(|turn| {
+            let wait = turn.decision().waited();
+            turn.keep();
+            wait
+        });
+        Ok(waits.max().unwrap_or_default())
+    }
+
+    fn postpone(&self, why: Why, wait: Duration, turn: bool) -> Postponed {
+        self.postponed[why as usize].increment(1);
+        Postponed { until: Timestamp::now() + wait, turn, why }
+    }
+
+    /// Takes in how an attempt ended, and for how long the receiver asks to be left alone: its other deliveries, too, up to
+    /// the longest time of a breaker.
+    pub(super) fn heard(
+        &self,
+        permit: Permit<'_>,
+        ready: &Ready,
+        status: u16,
+        asked: Option<Duration>,
+    ) {
+        let outcome = match status {
+            200..300 => Outcome::Success,
+            // It is well, and says so.
+            429 => Outcome::Ignored,
+            _ => Outcome::Failure,
+        };
+        let now = Instant::now();
+        permit.record_at(now, outcome, asked);
+        if let Some(wait) = asked {
+            self.pauses.penalize(&ready.endpoint, now + wait.min(self.settings.max_open_for));
+        }
+    }
+
+    /// Every breaker and limiter as it is now.
+    #[must_use]
+    pub fn snapshots(&self) -> Vec<Snapshot> {
+        let mut all = self.breakers.snapshots();
+        all.extend([
+            self.pauses.snapshot(),
+            self.endpoints.snapshot(),
+            self.applications.snapshot(),
+        ]);
+        all
+    }
+
+    /// Does with the breaker of `endpoint` what an operator wants, until the operator says otherwise or the process ends.
+    ///
+    /// # Errors
+    ///
+    /// If operators have a thousand in hand.
+    pub fn force(&self, endpoint: EndpointId, to: Force) -> Result<Snapshot, TooMany> {
+        let breaker = self.breakers.get(&endpoint);
+        {
+            let mut forced = self.forced.lock();
+            if to == Force::Reset {
+                forced.remove(&endpoint);
+            } else if forced.len() < FORCED || forced.contains_key(&endpoint) {
+                forced.insert(endpoint, breaker.clone());
+            } else {
+                return Err(TooMany(FORCED));
+            }
+        }
+        match to {
+            Force::Closed => breaker.force_closed(),
+            Force::Isolated | Force::Open => breaker.force_open(),
+            Force::MetricsOnly => breaker.metrics_only(),
+            Force::Reset => breaker.reset(),
+        }
+        Ok(breaker.snapshot())
+    }
+}
+
+/// What a delivery costs where so many may go in a second.
+fn price(rate: u16) -> u32 {
+    SECOND / u32::from(rate.max(1))
+}
+
+/// Longer by chance and never shorter, so that not all come back at once.
+fn spread(wait: Duration) -> Duration {
+    wait + (wait / 4).min(SPREAD).mul_f64(fastrand::f64())
+}
+
+impl fmt::Debug for Policies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policies").field("breakers", &self.breakers).finish_non_exhaustive()
+    }
+}
+
+// ===== impl Why =====
+
+impl Why {
+    const ALL: [Self; 3] = [Self::Asked, Self::Breaker, Self::Throttle];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Asked => "asked",
+            Self::Breaker => "breaker",
+            Self::Throttle => "throttle",
+        }
+    }
+}
+
+impl fmt::Display for TooMany {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "operators have {} breakers in hand already; reset some first", self.0)
+    }
+}
+
+impl std::error::Error for TooMany {}

@@ -1,0 +1,159 @@
+//! What became of deliveries, written down many at a time.
+//!
+//! Nobody waits for the record of an attempt as a sender waits for its 202: so records wait for each other, a moment, and
+//! share one submission to the writer and mostly one commit. What was sent and is not yet on record when the process is
+//! killed is sent again, under the same id.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use linchpin::context::{Context, Ended};
+use linchpin::resilience::FailedKind;
+use linchpin::sync::batch::{Batch, Batcher, Options};
+use linchpin::task::fan;
+use linchpin::time::Timestamp;
+use linchpin::{Error, Kind, Result};
+use linchpin_data::sqlite::{Tx, Writer};
+
+use super::policies::Postponed;
+use super::queue::{Queue, Ready};
+use super::record::{self, Attempt};
+
+/// Writes records down, in batches.
+#[derive(Debug)]
+pub(super) struct Records {
+    batcher: Batcher<Record, Result<bool>>,
+}
+
+/// What became of a delivery.
+#[derive(Debug)]
+pub(super) enum Record {
+    /// It was attempted.
+    Attempted(Box<(Ready, Attempt)>),
+    /// The delivery of this row, under this number of attempts, must wait.
+    Postponed((i64, u32), Postponed),
+}
+
+/// As many make a batch that waits no longer; with a place for each attempt under way there are seldom more.
+const BATCH: usize = 64;
+/// Responses of so many bytes do, too.
+const BATCH_BYTES: usize = 512 << 10;
+/// How long a record waits for others.
+const DELAY: Duration = Duration::from_millis(20);
+
+// ===== impl Records =====
+
+impl Records {
+    /// Records that go to `writer`; `queue` is told when the deliveries in them are due again.
+    pub(super) fn new(writer: Writer, queue: Queue) -> Result<Self> {
+        let options = Options::default()
+            .name("records")
+            .max_items(BATCH)
+            .max_bytes(BATCH_BYTES)
+            .max_delay(DELAY);
+        // Under a context of its own: what was done is recorded, shutdown or not.
+        let batcher = Batcher::answering(&Context::root(), options, move |ctx, batch| {
+            write(ctx, writer.clone(), queue.clone(), batch)
+        })?;
+        Ok(Self { batcher: batcher.weigh(Record::bytes) })
+    }
+
+    /// Writes `record` down. `false` if it was on record already.
+    pub(super) async fn write(&self, record: Record) -> Result<bool> {
+        match self.batcher.submit(&Context::root(), record).await {
+            Ok(answer) => answer,
+            Err(failed) => Err(match failed.into_kind() {
+                FailedKind::Callee(error) | FailedKind::Panicked(error) => error,
+                FailedKind::Refused(refusal) => refusal.into(),
+                FailedKind::Ended(ended) => ended.into(),
+                _ => Error::new(Kind::Internal, "a batch of records came to no end"),
+            }),
+        }
+    }
+
+    /// Waits until all that was handed in is written down.
+    pub(super) async fn close(&self, ctx: &Context) -> std::result::Result<(), Ended> {
+        self.batcher.close(ctx).await
+    }
+}
+
+/// All in one transaction. If that fails each for itself, as one that cannot be written must not keep the others out.
+async fn write(
+    ctx: Context,
+    writer: Writer,
+    queue: Queue,
+    batch: Batch<Record, Result<bool>>,
+) -> Result<()> {
+    let (records, replies): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+    let records: Arc<[Record]> = records.into();
+    match submit(&ctx, &writer, &queue, records.clone(), 0..records.len()).await {
+        Ok(answers) => {
+            for (reply, new) in replies.into_iter().zip(answers) {
+                reply.send(Ok(new));
+            }
+        }
+        Err(error) if records.len() == 1 => return Err(error),
+        Err(error) => {
+            tracing::warn!(error = %error.report(), records = records.len(), "writing records one by one");
+            let each = (0..records.len())
+                .map(|at| submit(&ctx, &writer, &queue, records.clone(), at..at + 1));
+            let answers = fan::gather(&ctx, each).await;
+            for (reply, answer) in replies.into_iter().zip(answers) {
+                reply.send(answer.map(|new| new == [true]));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One submission of some of the records; which of them were new.
+async fn submit(
+    ctx: &Context,
+    writer: &Writer,
+    queue: &Queue,
+    records: Arc<[Record]>,
+    which: std::ops::Range<usize>,
+) -> Result<Vec<bool>> {
+    let (queue, bytes) = (queue.clone(), records[which.clone()].iter().map(Record::bytes).sum());
+    let work = move |tx: &mut Tx<'_>| {
+        let mut next: Option<Timestamp> = None;
+        let mut written = Vec::with_capacity(which.len());
+        for record in &records[which.clone()] {
+            let (new, due) = record.write(tx)?;
+            if let (true, Some(due)) = (new, due) {
+                next = Some(next.map_or(due, |next| next.min(due)));
+            }
+            written.push(new);
+        }
+        if let Some(due) = next {
+            let queue = queue.clone();
+            tx.after_commit(move || queue.due_at(due));
+        }
+        Ok(written)
+    };
+    writer.submit_sized(ctx, bytes, work).await
+}
+
+// ===== impl Record =====
+
+impl Record {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Attempted(made) => made.1.response.len(),
+            Self::Postponed(..) => 0,
+        }
+    }
+
+    /// Whether it is new, and when its delivery is due again.
+    fn write(&self, tx: &mut Tx<'_>) -> Result<(bool, Option<Timestamp>)> {
+        match self {
+            Self::Attempted(made) => {
+                let (ready, attempt) = &**made;
+                Ok((record::record(tx, ready, attempt)?, attempt.next))
+            }
+            Self::Postponed(delivery, postponed) => {
+                Ok((record::postpone(tx, *delivery, *postponed)?, Some(postponed.until)))
+            }
+        }
+    }
+}
