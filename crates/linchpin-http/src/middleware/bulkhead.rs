@@ -15,7 +15,7 @@ use linchpin::resilience::{Failed, Outcome};
 use linchpin::{Context, Error};
 
 use super::{Ctx, ErrorPage, OnError, RequestId};
-use crate::problem::Problem;
+use crate::problem::{Problem, REDUCED_CAPACITY};
 
 /// What [`bulkhead`] lets requests into, and for how long.
 #[derive(Clone, Debug)]
@@ -107,7 +107,13 @@ impl Inside {
         let problem = Problem::from(Error::from(failed));
         let status =
             StatusCode::from_u16(problem.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-        (self.on_error)(ErrorPage { status, detail: &problem.detail, request_id })
+        let is_busy = status == StatusCode::SERVICE_UNAVAILABLE;
+        (self.on_error)(ErrorPage {
+            status,
+            problem: is_busy.then_some(REDUCED_CAPACITY.0),
+            detail: &problem.detail,
+            request_id,
+        })
     }
 }
 

@@ -60,7 +60,8 @@ impl<K: Eq + Hash> PerCaller<K> {
         let Some(on_error) = self.on_error else { return fields.refused(refusal) };
         let request_id = parts.extensions.get::<RequestId>().map_or("", RequestId::as_str);
         let (status, detail) = (StatusCode::TOO_MANY_REQUESTS, "too many requests");
-        let mut response = on_error(ErrorPage { status, detail, request_id });
+        let problem = Some(rate_limit::QUOTA_EXCEEDED);
+        let mut response = on_error(ErrorPage { status, problem, detail, request_id });
         response.headers_mut().append(LEFT, fields.spent(refusal));
         if let Some(wait) = rate_limit::retry_after(refusal) {
             response.headers_mut().insert(header::RETRY_AFTER, wait);
