@@ -97,7 +97,7 @@ async fn the_task_that_reads_goes_with_the_last_handle() {
     let probe = Arc::new(());
     let held = probe.clone();
     let load = Load::sampled(move || {
-        let _held = &held;
+        std::hint::black_box(&held);
         Ok(usage(Duration::ZERO, Duration::ZERO))
     })
     .unwrap();
