@@ -44,7 +44,7 @@ async fn an_attempt_whose_record_is_unknown_is_recorded_once_and_its_retry_comes
     let message = post(&relay, &app).await.expect(202).text("id");
     assert_eq!(relay.attempts(&app, &message, 2).await, [500, 200]);
     sent(&home, &receiver, &message, 2);
-    assert!(relay.to_string().contains("cannot record an attempt"), "{}", *relay);
+    assert!(relay.to_string().contains("cannot record what became of a delivery"), "{}", *relay);
 }
 
 #[linchpin_testing::test]

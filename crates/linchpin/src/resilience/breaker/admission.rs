@@ -1,9 +1,12 @@
 //! Who comes: one load lets a call through, and a refusal takes no lock.
 
+use super::POLICY;
 use super::locked::{Locked, Standing};
 use super::machine::{Core, Counts, No, Place, Ticket};
 use super::state::Cause;
 use super::word::{Phase, Stamp, Word};
+use crate::error::Kind;
+use crate::resilience::Refusal;
 use crate::resilience::clock::Now;
 use crate::shim::atomic::Ordering::Acquire;
 use crate::shim::{Fault, lock, planted};
@@ -23,6 +26,21 @@ impl Core {
         }
         let started = if stamp.times_calls() { Some(clock.now()) } else { None };
         Some(Ticket { stamp, started, place: Place::ENDED })
+    }
+
+    /// What whoever is refused is told.
+    pub(super) fn refusal(&self, no: No) -> Refusal {
+        Refusal {
+            policy: POLICY,
+            instance: self.name,
+            key: self.key.clone(),
+            reason: no.cause.reason(),
+            used: no.compared >> 32,
+            limit: no.compared & u64::from(u32::MAX),
+            retry_after: no.retry_after,
+            retryable: false,
+            kind: Kind::Unavailable,
+        }
     }
 
     /// Lets a call through, or not.

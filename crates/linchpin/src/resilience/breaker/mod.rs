@@ -45,15 +45,14 @@ use std::sync::Arc;
 
 pub use self::layer::{Guarded, GuardedFuture, Layer};
 use self::locked::Standing;
+use self::machine::Core;
 pub(super) use self::machine::Ticket;
-use self::machine::{Core, No};
 use self::meters::Meters;
 pub use self::options::Options;
 pub use self::permit::Permit;
 pub use self::registry::{Registry, RegistryOptions};
 pub use self::state::{Cause, Change, Numbers, State};
 use crate::context::Context;
-use crate::error::Kind;
 use crate::resilience::clock::{Clock, Now};
 use crate::resilience::held::Held;
 use crate::resilience::{
@@ -189,7 +188,7 @@ impl<C> Breaker<C> {
                 let permit = Permit::new(Held::Borrowed(&*self.core), ticket);
                 conclude(&self.classify, permit, work())
             }
-            Err(no) => Err(self.refusal(no).into()),
+            Err(no) => Err(self.core.refusal(no).into()),
         }
     }
 
@@ -323,7 +322,7 @@ impl<C> Breaker<C> {
             Some(ticket) => ticket,
             None => match self.core.admit_otherwise(clock.now()) {
                 Ok(ticket) => ticket,
-                Err(no) => return Err(self.refusal(no)),
+                Err(no) => return Err(self.core.refusal(no)),
             },
         };
         Ok(Permit::new(Held::Borrowed(&*self.core), ticket))
@@ -336,21 +335,7 @@ impl<C> Breaker<C> {
         };
         match admitted {
             Ok(ticket) => Ok(Permit::new(Held::Owned(self.core.clone()), ticket)),
-            Err(no) => Err(self.refusal(no)),
-        }
-    }
-
-    fn refusal(&self, no: No) -> Refusal {
-        Refusal {
-            policy: POLICY,
-            instance: self.core.name,
-            key: self.core.key.clone(),
-            reason: no.cause.reason(),
-            used: no.compared >> 32,
-            limit: no.compared & u64::from(u32::MAX),
-            retry_after: no.retry_after,
-            retryable: false,
-            kind: Kind::Unavailable,
+            Err(no) => Err(self.core.refusal(no)),
         }
     }
 }

@@ -21,7 +21,7 @@ impl<C> Breaker<C> {
     pub(in crate::resilience) fn take(&self, now: Instant) -> Result<Ticket, Refusal> {
         match self.core.pass(now) {
             Some(ticket) => Ok(ticket),
-            None => self.core.admit_otherwise(now).map_err(|no| self.refusal(no)),
+            None => self.core.admit_otherwise(now).map_err(|no| self.core.refusal(no)),
         }
     }
 

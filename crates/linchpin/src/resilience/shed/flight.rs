@@ -25,6 +25,9 @@ pub(super) struct Flying {
 
 const KEPT: f32 = 0.9;
 
+/// An average is kept in 32 bits: one that has come to be the same is not above it.
+const ROUNDING: f64 = 1e-6;
+
 impl Flight {
     pub(super) fn new() -> Self {
         Self { word: CachePadded::new(AtomicU64::new(Flying { inside: 0, average: 0.0 }.pack())) }
@@ -41,7 +44,8 @@ impl Flight {
         let mut word = self.word.load(Relaxed);
         loop {
             let seen = Flying::of(word);
-            if f64::from(seen.inside) > most && f64::from(seen.average) > most {
+            let is_above = |number: f64| number > most * (1.0 + ROUNDING);
+            if is_above(seen.inside.into()) && is_above(seen.average.into()) {
                 return Err(seen);
             }
             if planted(Fault::ShedLooksBeforeItCounts) {
