@@ -24,7 +24,8 @@ use crate::migrate::{Migration, Migrations};
 /// [`keep_swept`](Self::keep_swept) is the task that does it.
 ///
 /// The pool is best one of its own, of a few connections and with `test_before_acquire(false)`, which saves each visit a
-/// second round trip. Its connections must be in the isolation level `READ COMMITTED`, as they are by default.
+/// second round trip; then let `before_acquire` ping what has lain idle for 50 ms or so, or each connection that a restart
+/// of the server has broken fails a visit, which takes the store away once more. Its connections must be in the isolation level `READ COMMITTED`, as they are by default.
 ///
 /// ```no_run
 /// # use linchpin::{Context, resilience::limiter::Rate};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use linchpin::time::Instant;
 use linchpin_data::rate;
+use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tempfile::TempDir;
 
@@ -170,6 +171,15 @@ pub(crate) fn pool(path: &str) -> sqlx::PgPool {
     PgPoolOptions::new()
         .max_connections(8)
         .test_before_acquire(false)
+        // One that has lain idle may be of a server that is no more.
+        .before_acquire(|connection, about| {
+            Box::pin(async move {
+                if about.idle_for > Duration::from_millis(50) {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .acquire_timeout(Duration::from_secs(20))
         .connect_lazy_with(options)
 }

@@ -83,7 +83,8 @@ async fn what_the_others_see_is_weighed_and_grows_old() {
     end(&one, Outcome::Success, 2_500);
     sleep(TURN).await;
     assert_eq!(second.numbers().calls, 2_520);
-    sleep(10 * SECOND).await;
+    // A window after they were heard of, and the turn that sees it.
+    sleep(10 * SECOND + TURN).await;
     assert_eq!((first.numbers().failures, second.numbers().calls), (0, 0));
     // And what it has seen when it opened is told, too.
     end(&one, Outcome::Failure, 10);
