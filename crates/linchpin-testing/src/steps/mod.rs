@@ -11,7 +11,7 @@
 //! # async fn main() {
 //! let report = steps::drop_at_each(
 //!     async || Bulkhead::new("db", 1, Options::default()).unwrap(), // a world, anew for each run
-//!     async |door| door.enter(&Context::root()).await,              // the future under test
+//!     async |door| door.enter_owned(&Context::root()).await,        // the future under test
 //!     async |door| assert_eq!(door.free(), 1),                      // nothing is left in the world
 //! )
 //! .await;
