@@ -8,6 +8,7 @@
 //! | to see that all this works, by making calls fail | [`chaos::Chaos`] |
 //! | to make a call again that failed | [`retry::Retry`] |
 //! | to send a second request when the first is slow | [`hedge::Hedge`] |
+//! | to make a call once for all who make it now | [`coalesce::Coalesce`] |
 //! | to give something less when there is no answer | [`fallback::Fallback`] |
 //! | to stop waiting for what takes too long | [`timeout::Timeout`] |
 //! | to know when to try again | [`retry::Schedule`] |
@@ -47,6 +48,7 @@ mod buckets;
 pub mod bulkhead;
 pub mod chaos;
 mod clock;
+pub mod coalesce;
 mod failed;
 pub mod fallback;
 mod frame;

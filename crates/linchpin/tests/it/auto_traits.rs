@@ -8,6 +8,7 @@ use linchpin::error::{Error, Kind, Panicked, catch_async};
 use linchpin::resilience::breaker::{self, Breaker, Registry};
 use linchpin::resilience::bulkhead::{self, Bulkhead};
 use linchpin::resilience::chaos::{self, Chaos};
+use linchpin::resilience::coalesce::Coalesce;
 use linchpin::resilience::fallback::{self, Degraded, Fallback, Served};
 use linchpin::resilience::hedge::{self, Hedge};
 use linchpin::resilience::limiter::shared::{Memory, Shared};
@@ -52,6 +53,7 @@ const _: () = {
     shared::<(bulkhead::Options, bulkhead::Discipline, Bulkhead, bulkhead::At<'_>)>();
     shared::<(bulkhead::Permit<'_>, bulkhead::Layer, bulkhead::Numbers)>();
     shared::<(retry::Options, Retry, retry::Layer, Attempt<'_>, Budget, Pace)>();
+    shared::<Coalesce<u8, u8>>();
     shared::<(hedge::Options, Hedge, hedge::Layer, hedge::Numbers, retry::Tried<String>)>();
     shared::<(fallback::Options, Fallback, fallback::Numbers, Degraded, Served<u8>)>();
     shared::<(throttle::Options, Throttle, throttle::Permit<'_>, throttle::Layer)>();
@@ -119,6 +121,9 @@ fn every_wait_may_move_between_threads() {
     sent(retry.call(&ctx, |_| async { Ok::<_, Error>(1) }));
     let hedge = Hedge::new("test", hedge::Options::default()).unwrap();
     sent(hedge.call(&ctx, |_| async { Ok::<_, Error>(1) }));
+    let coalesce: Coalesce<u8, u8> =
+        Coalesce::new("test", singleflight::Options::default()).unwrap();
+    sent(coalesce.call(&ctx, 1, |_| async { Ok(1) }));
     let fallback = Fallback::new("test", fallback::Options::default()).unwrap();
     sent(fallback.call(&ctx, || async { Ok::<_, Error>(1) }, |_| async { Ok(2) }));
     sent(fallback.call_or(&ctx, || async { Ok::<_, Error>(1) }, 2));

@@ -12,6 +12,7 @@ mod catalogue;
 mod channel;
 mod channel_parity;
 mod chaos;
+mod coalesce;
 mod context;
 mod context_parity;
 mod context_parts;

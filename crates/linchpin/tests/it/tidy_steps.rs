@@ -35,6 +35,7 @@ const DROPPED: &[Row] = &[
     ("linchpin/src/error/panic.rs", &["catch_async"], "steps.rs"),
     ("linchpin/src/resilience/adaptive/mod.rs", &["Adaptive::call"], "adaptive/life.rs"),
     ("linchpin/src/resilience/breaker/mod.rs", &["Breaker::call"], "breaker/life.rs"),
+    ("linchpin/src/resilience/coalesce/mod.rs", &["Coalesce::call"], "coalesce.rs"),
     (
         "linchpin/src/resilience/fallback/mod.rs",
         &["Fallback::call", "Fallback::call_or"],

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::options::Options;
 use super::record::Record;
+use super::run::Work;
 use super::table::{Place, Table};
 use crate::context::{Cause, Child, Context, Ended};
 use crate::error::{Error, catch, catch_async};
@@ -24,7 +25,7 @@ pub struct Flight<'a> {
 
 /// What a flight came to, for all who wait.
 #[derive(Clone)]
-pub(super) enum Outcome<V, E> {
+pub(crate) enum Outcome<V, E> {
     Value(V),
     Failed(E),
     Panicked(Error),
@@ -34,7 +35,7 @@ pub(super) enum Outcome<V, E> {
 }
 
 /// What all clones of a group share with its tasks.
-pub(super) struct Core<K, V, E> {
+pub(crate) struct Core<K, V, E> {
     pub(super) table: Table<K, Outcome<V, E>>,
     pub(super) options: Options,
 }
@@ -79,15 +80,15 @@ where
 {
     /// Calls `work` and polls it once, on the task of the leader: what is ready at once needs no task. What is not is
     /// spawned, and polled there again.
-    pub(super) fn begin<F, Fut>(self: &Arc<Self>, place: Place, work: F) -> Begun<V, E>
+    pub(super) fn begin<W, Fut>(self: &Arc<Self>, place: Place, work: W) -> Begun<V, E>
     where
-        F: FnOnce(Flight<'_>) -> Fut,
+        W: Work<Future = Fut>,
         Fut: Future<Output = Result<V, E>> + Send + 'static,
     {
         let context = OnceCell::new();
         let flight = Flight { context: &context, limit: self.options.max_flight };
         let polled = catch(|| {
-            let mut work = Box::pin(work(flight));
+            let mut work = Box::pin(work.begin(flight));
             // The task will poll it with a waker of its own.
             match work.as_mut().poll(&mut Poller::from_waker(Waker::noop())) {
                 Poll::Ready(result) => Ok(Outcome::from(result)),

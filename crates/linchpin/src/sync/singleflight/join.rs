@@ -21,6 +21,11 @@ impl<'a, O> Join<'a, O> {
         Self { record, waiter, over: false, ended: ctx.cancelled() }
     }
 
+    /// Whether it is the leader.
+    pub(super) fn leads(&self) -> bool {
+        matches!(self.waiter, Waiter::Leader)
+    }
+
     /// A clone of what the flight came to.
     fn outcome(&self) -> O
     where

@@ -18,6 +18,7 @@ mod flight;
 mod join;
 mod options;
 mod record;
+mod run;
 mod table;
 
 use std::borrow::Borrow;
@@ -27,14 +28,14 @@ use std::sync::Arc;
 
 use hashbrown::DefaultHashBuilder;
 
+pub(crate) use self::flight::Core;
 pub use self::flight::Flight;
-use self::flight::{Begun, Core, Outcome};
-use self::join::Join;
 pub use self::options::Options;
 #[cfg(all(test, linchpin_loom))]
 pub(crate) use self::record::{Found, Joined, Record, Waiter};
+pub(crate) use self::run::{Run, Work};
 pub use self::table::Numbers;
-use self::table::{Entered, Table};
+use self::table::Table;
 #[cfg(all(test, linchpin_loom))]
 pub(crate) use self::table::{Entered as TableEntered, Table as Flights};
 use crate::context::Context;
@@ -95,7 +96,8 @@ impl<K, V, E, S> Group<K, V, E, S> {
     /// As [`new`](Group::new).
     pub fn with_hasher(options: Options, hasher: S) -> Result<Self, BadOptions> {
         options.check()?;
-        let table = Table::new(stripes::usual(), options.max_waiting);
+        let Options { max_waiting, max_age, detach, .. } = options;
+        let table = Table::with(stripes::usual(), max_waiting, max_age, detach);
         Ok(Self { core: Arc::new(Core { table, options }), hasher })
     }
 
@@ -142,25 +144,27 @@ where
         Fut: Future<Output = Result<V, E>> + Send + 'static,
     {
         ctx.check()?;
-        let hash = self.hasher.hash_one(&key);
-        let (mut key, mut work) = (Some(key), Some(work));
-        loop {
-            let (record, leads) = match self.core.table.enter(hash, &mut key) {
-                Entered::Joins(record) => (record, false),
-                Entered::Leads(place) => {
-                    let work = work.take().expect("who has led does not come anew");
-                    match self.core.begin(place, work) {
-                        Begun::Done(outcome) => return outcome.into_result(),
-                        Begun::Flies(record) => (record, true),
-                    }
-                }
-            };
-            match Join::new(record, leads, ctx).await? {
-                None => {}
-                Some(Outcome::Gone) if !leads => {}
-                Some(outcome) => return outcome.into_result(),
-            }
-        }
+        Run::new(&self.core, ctx, self.hasher.hash_one(&key), key, work).await
+    }
+
+    /// The same for who has looked whether the context has ended, as a future with a name.
+    pub(crate) fn fly<'a, W>(
+        &'a self,
+        ctx: &'a Context,
+        key: K,
+        work: W,
+    ) -> Run<'a, &'a Arc<Core<K, V, E>>, K, V, E, W> {
+        Run::new(&self.core, ctx, self.hasher.hash_one(&key), key, work)
+    }
+
+    /// The same for a future of its own.
+    pub(crate) fn fly_owned<W>(
+        &self,
+        ctx: &'static Context,
+        key: K,
+        work: W,
+    ) -> Run<'static, Arc<Core<K, V, E>>, K, V, E, W> {
+        Run::new(self.core.clone(), ctx, self.hasher.hash_one(&key), key, work)
     }
 
     /// Lets who comes from now on begin anew, whatever is under way for `key`; whether there was anything. Go's `Forget`.

@@ -10,6 +10,9 @@ pub struct Options {
     pub(super) name: &'static str,
     pub(super) max_flight: Option<Duration>,
     pub(super) max_waiting: usize,
+    pub(super) max_age: Option<Duration>,
+    pub(super) share_errors: bool,
+    pub(super) detach: bool,
 }
 
 impl Options {
@@ -36,12 +39,40 @@ impl Options {
         self
     }
 
+    /// A flight that has gone on for so long takes nobody any more: who comes then begins another. Default: none, any flight
+    /// will do. For values that must not be older than this, counted from when they were asked for.
+    #[must_use]
+    pub fn max_age(mut self, age: impl Into<Option<Duration>>) -> Self {
+        self.max_age = age.into();
+        self
+    }
+
+    /// Those who shared a flight that failed come anew, once, and share the next one, whatever it comes to. Default: its
+    /// error is theirs.
+    #[must_use]
+    pub fn errors_are_not_shared(mut self) -> Self {
+        self.share_errors = false;
+        self
+    }
+
+    /// A flight goes on when all who waited have left, until it ends or has taken as long as it [may](Self::max_flight),
+    /// and who comes meanwhile shares it. Default: the last to leave cancels it.
+    #[must_use]
+    pub fn detach(mut self) -> Self {
+        self.detach = true;
+        self
+    }
+
     pub(super) fn check(&self) -> Result<(), BadOptions> {
         let name = self.name;
         let why = if self.max_waiting == 0 {
             format!("`{name}` lets nobody wait, so that no flight is shared; say at least 1")
         } else if self.max_flight == Some(Duration::ZERO) {
             format!("`{name}` gives a flight no time at all; `None` gives it all the time there is")
+        } else if self.max_age == Some(Duration::ZERO) {
+            format!("`{name}` has flights that are too old at once, so that none is shared")
+        } else if self.detach && self.max_flight.is_none() {
+            format!("`{name}` goes on without anybody and without a limit; say `max_flight`")
         } else {
             return Ok(());
         };
@@ -51,6 +82,13 @@ impl Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { name: "singleflight", max_flight: Some(Duration::from_secs(30)), max_waiting: 1024 }
+        Self {
+            name: "singleflight",
+            max_flight: Some(Duration::from_secs(30)),
+            max_waiting: 1024,
+            max_age: None,
+            share_errors: true,
+            detach: false,
+        }
     }
 }

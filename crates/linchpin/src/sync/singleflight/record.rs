@@ -66,9 +66,14 @@ pub(crate) enum Found {
 impl<O> Record<O> {
     /// For a flight for which its leader waits.
     pub(crate) fn new() -> Self {
+        Self::with_standing(0)
+    }
+
+    /// The same where so many more wait, and never leave: the flight is not cancelled then.
+    pub(super) fn with_standing(standing: usize) -> Self {
         Self {
             outcome: OnceLock::new(),
-            waiting: AtomicUsize::new(1),
+            waiting: AtomicUsize::new(1 + standing),
             stale: AtomicBool::new(false),
             wakers: Mutex::new(Wakers { leader: None, slab: Slab::new(), landed: false }),
             work: OnceLock::new(),

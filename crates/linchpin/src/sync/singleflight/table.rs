@@ -6,6 +6,7 @@
 //! when the lock is free, and compared under it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 use hashbrown::HashTable;
@@ -13,10 +14,14 @@ use hashbrown::HashTable;
 use super::record::{Joined, Record};
 use crate::shim::{Fault, Mutex, MutexGuard, lock, planted};
 use crate::sync::striped::stripes;
+use crate::time::Instant;
 
 pub(crate) struct Table<K, O> {
     shards: Box<[Padded<K, O>]>,
     max_waiting: usize,
+    max_age: Option<Duration>,
+    /// Those who wait for each flight and never leave.
+    standing: usize,
 }
 
 type Padded<K, O> = CachePadded<Mutex<Shard<K, O>>>;
@@ -33,6 +38,8 @@ struct Entry<K, O> {
     hash: u64,
     number: u64,
     key: K,
+    /// Where it may be too old.
+    begun: Option<Instant>,
     /// What its waiters share; `None` while nobody but its leader wants it, who is about to see whether it ends at once.
     record: Option<Arc<Record<O>>>,
     closed: bool,
@@ -70,9 +77,19 @@ const SMALL: usize = 32;
 
 impl<K, O> Table<K, O> {
     pub(crate) fn new(shards: usize, max_waiting: usize) -> Self {
+        Self::with(shards, max_waiting, None, false)
+    }
+
+    pub(super) fn with(
+        shards: usize,
+        max_waiting: usize,
+        max_age: Option<Duration>,
+        detach: bool,
+    ) -> Self {
+        let standing = usize::from(detach);
         let shard = || Shard { flights: HashTable::new(), begun: 0, shared: 0 };
         let shards = (0..shards).map(|_| CachePadded::new(Mutex::new(shard()))).collect();
-        Self { shards, max_waiting }
+        Self { shards, max_waiting: max_waiting.saturating_add(standing), max_age, standing }
     }
 
     /// Joins the flight of `key`, or begins one, for which it takes the key.
@@ -84,23 +101,29 @@ impl<K, O> Table<K, O> {
     where
         K: Eq,
     {
+        let now = self.max_age.map(|_| Instant::now());
         let mut shard = self.shard(hash);
         let Shard { flights, begun, shared } = &mut *shard;
         if let Some(entry) = flights.find_mut(hash, |entry| entry.is(hash, key.as_ref())) {
-            let record = entry.record.get_or_insert_with(|| Arc::new(Record::new()));
-            match record.join(self.max_waiting) {
-                Joined::Yes => {
-                    *shared += 1;
-                    return Entered::Joins(record.clone());
+            if self.is_too_old(entry.begun, now) {
+                entry.closed = true;
+            } else {
+                let record = entry.record.get_or_insert_with(|| self.new_record());
+                match record.join(self.max_waiting) {
+                    Joined::Yes => {
+                        *shared += 1;
+                        return Entered::Joins(record.clone());
+                    }
+                    // All have left it, or it has as many as it may have.
+                    Joined::Over | Joined::Full => entry.closed = true,
                 }
-                // All have left it, or it has as many as it may have.
-                Joined::Over | Joined::Full => entry.closed = true,
             }
         }
         let key = key.take().expect("who comes brings a key");
         let place = Place { hash, number: *begun };
         *begun += 1;
-        let entry = Entry { hash, number: place.number, key, record: None, closed: false };
+        let number = place.number;
+        let entry = Entry { hash, number, key, begun: now, record: None, closed: false };
         flights.insert_unique(hash, entry, |entry| entry.hash);
         Entered::Leads(place)
     }
@@ -110,7 +133,7 @@ impl<K, O> Table<K, O> {
         let mut shard = self.shard(place.hash);
         let entry = shard.flights.find_mut(place.hash, |entry| entry.number == place.number);
         let entry = entry.expect("a flight leaves when it has ended, once");
-        entry.record.get_or_insert_with(|| Arc::new(Record::new())).clone()
+        entry.record.get_or_insert_with(|| self.new_record()).clone()
     }
 
     /// A flight has ended: who waits for it, if anybody.
@@ -162,6 +185,15 @@ impl<K, O> Table<K, O> {
             sum.running += shard.flights.len();
         }
         sum
+    }
+
+    fn new_record(&self) -> Arc<Record<O>> {
+        Arc::new(Record::with_standing(self.standing))
+    }
+
+    fn is_too_old(&self, begun: Option<Instant>, now: Option<Instant>) -> bool {
+        let age = || Some((now? - begun?, self.max_age?));
+        age().is_some_and(|(age, most)| age >= most)
     }
 
     fn shard(&self, hash: u64) -> MutexGuard<'_, Shard<K, O>> {

@@ -1,9 +1,10 @@
 //! What is under way is out of date: `forget` and `invalidate`.
 
 use linchpin::Context;
+use linchpin::sync::singleflight::{Group, Options};
 use linchpin_testing::steps;
 
-use super::{Calls, MS, caller, group};
+use super::{Calls, Flights, MS, caller, group};
 
 const LONG: std::time::Duration = std::time::Duration::from_secs(10);
 
@@ -70,4 +71,54 @@ async fn all_keys_are_invalidated_at_once() {
     drop((leaders, sharing));
     steps::settle().await;
     assert_eq!(group.numbers().running, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flight_that_is_too_old_takes_nobody() {
+    let group: Flights = Group::new(Options::default().max_age(50 * MS)).unwrap();
+    let (calls, ctx) = (Calls::default(), Context::root());
+    let at = |ms: u32| {
+        let (group, calls, ctx) = (&group, &calls, &ctx);
+        async move {
+            tokio::time::sleep(ms * MS).await;
+            group.run(ctx, "key", |_| calls.work(100)).await.unwrap()
+        }
+    };
+    let all = tokio::join!(at(0), at(49), at(50), at(99), at(120));
+    assert_eq!(all, (1, 1, 2, 2, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_is_not_shared_brings_those_who_shared_together_once_more() {
+    let group: Flights = Group::new(Options::default().errors_are_not_shared()).unwrap();
+    let (calls, ctx) = (std::cell::Cell::new(0), Context::root());
+    let sick = || {
+        calls.set(calls.get() + 1);
+        async {
+            tokio::time::sleep(MS).await;
+            Err::<u32, _>("down")
+        }
+    };
+    let callers = (0..10).map(|_| group.run(&ctx, "key", |_| sick()));
+    let outcomes = futures_util::future::join_all(callers).await;
+    assert!(outcomes.into_iter().all(|outcome| outcome.is_err()));
+    // The first flight's leader has its own error; of the nine that come anew one leads, and eight come once only.
+    assert_eq!(calls.get(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_detached_flight_goes_on_without_anybody_and_is_shared() {
+    let group: Flights = Group::new(Options::default().detach()).unwrap();
+    let (calls, ctx) = (Calls::default(), Context::root());
+    let call = group.run(&ctx, "key", |_| calls.work(100));
+    assert!(tokio::time::timeout(10 * MS, call).await.is_err());
+    assert_eq!(group.numbers().running, 1);
+    let start = linchpin::time::Instant::now();
+    assert_eq!(group.run(&ctx, "key", |_| calls.work(100)).await.unwrap(), 1);
+    assert!(start.elapsed() <= 91 * MS, "{:?}", start.elapsed());
+    assert_eq!((calls.count(), group.numbers().running), (1, 0));
+    let hangs = group.run(&ctx, "key", |_| std::future::pending());
+    assert!(tokio::time::timeout(10 * MS, hangs).await.is_err());
+    tokio::time::sleep(std::time::Duration::from_secs(30)).await;
+    assert_eq!(group.numbers().running, 0, "until its time is over");
 }
