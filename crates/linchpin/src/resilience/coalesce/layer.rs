@@ -55,13 +55,13 @@ pin_project! {
     where
         S: Service<R>,
     {
-        Shared { call: Shared<'static, Arc<Core<K, V, E>>, K, V, E, Request<S, R>, Arc<Meters>> },
+        Shared { call: Shared<'static, Arc<Core<K, V, E>>, K, V, E, Asked<S, R>, Arc<Meters>> },
         Alone { #[pin] work: Sent<S, R> },
     }
 }
 
 /// What is sent if it leads.
-struct Request<S, R> {
+struct Asked<S, R> {
     service: S,
     request: R,
     meters: Arc<Meters>,
@@ -69,7 +69,7 @@ struct Request<S, R> {
 
 static ROOT: Context = Context::root();
 
-impl<S: Service<R>, R> Work for Request<S, R> {
+impl<S: Service<R>, R> Work for Asked<S, R> {
     type Future = Measured<Sent<S, R>>;
 
     fn begin(self, _: Flight<'_>) -> Self::Future {
@@ -115,7 +115,7 @@ where
             None => State::Alone { work: Sent::to(service, request) },
             Some(key) => {
                 let meters = self.coalesce.meters.clone();
-                let work = Request { service, request, meters: meters.clone() };
+                let work = Asked { service, request, meters: meters.clone() };
                 let run = self.coalesce.group.fly_owned(&ROOT, key, work);
                 State::Shared { call: Shared::new(run, meters) }
             }

@@ -77,6 +77,12 @@ pub struct Group<K, V, E = Error, S = DefaultHashBuilder> {
     hasher: S,
 }
 
+/// A call by a group at hand.
+type At<'a, K, V, E, W> = Run<'a, &'a Arc<Core<K, V, E>>, K, V, E, W>;
+
+/// A call that holds its group.
+type Owned<K, V, E, W> = Run<'static, Arc<Core<K, V, E>>, K, V, E, W>;
+
 impl<K, V, E> Group<K, V, E> {
     /// A group without flights.
     ///
@@ -148,22 +154,12 @@ where
     }
 
     /// The same for who has looked whether the context has ended, as a future with a name.
-    pub(crate) fn fly<'a, W>(
-        &'a self,
-        ctx: &'a Context,
-        key: K,
-        work: W,
-    ) -> Run<'a, &'a Arc<Core<K, V, E>>, K, V, E, W> {
+    pub(crate) fn fly<'a, W>(&'a self, ctx: &'a Context, key: K, work: W) -> At<'a, K, V, E, W> {
         Run::new(&self.core, ctx, self.hasher.hash_one(&key), key, work)
     }
 
     /// The same for a future of its own.
-    pub(crate) fn fly_owned<W>(
-        &self,
-        ctx: &'static Context,
-        key: K,
-        work: W,
-    ) -> Run<'static, Arc<Core<K, V, E>>, K, V, E, W> {
+    pub(crate) fn fly_owned<W>(&self, ctx: &'static Context, key: K, work: W) -> Owned<K, V, E, W> {
         Run::new(self.core.clone(), ctx, self.hasher.hash_one(&key), key, work)
     }
 

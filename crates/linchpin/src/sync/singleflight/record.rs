@@ -65,11 +65,12 @@ pub(crate) enum Found {
 
 impl<O> Record<O> {
     /// For a flight for which its leader waits.
+    #[cfg(all(test, linchpin_loom))]
     pub(crate) fn new() -> Self {
         Self::with_standing(0)
     }
 
-    /// The same where so many more wait, and never leave: the flight is not cancelled then.
+    /// For a flight for which its leader waits, and so many more who never leave: it is not cancelled then.
     pub(super) fn with_standing(standing: usize) -> Self {
         Self {
             outcome: OnceLock::new(),

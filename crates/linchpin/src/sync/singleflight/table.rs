@@ -76,6 +76,7 @@ pub struct Numbers {
 const SMALL: usize = 32;
 
 impl<K, O> Table<K, O> {
+    #[cfg(all(test, linchpin_loom))]
     pub(crate) fn new(shards: usize, max_waiting: usize) -> Self {
         Self::with(shards, max_waiting, None, false)
     }
