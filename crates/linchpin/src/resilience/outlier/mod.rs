@@ -53,7 +53,8 @@ use crate::time::Instant;
 /// Targets that do the same: addresses, clients, services. Clones share them.
 ///
 /// To choose costs a look at two targets, an exchange and a clone of an `Arc`, and no lock while nobody is ejected,
-/// returns, comes or goes; to record two exchanges and a look at the clock. It does not matter how many targets there are.
+/// returns, comes or goes, but for one choice in each sweep; to record two exchanges and a look at the clock. It does not
+/// matter how many targets there are.
 ///
 /// ```
 /// # use linchpin::{Context, resilience::outlier::{Balancer, Options, Tried}};

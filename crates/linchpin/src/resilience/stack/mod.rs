@@ -75,8 +75,7 @@ use crate::time::Instant;
 /// # }
 /// ```
 ///
-/// Two things stay outside of it, since they know the value: coalescing
-/// ([`singleflight`](crate::sync::singleflight)), and a [`Fallback`](crate::resilience::fallback::Fallback) around all, which
+/// Two things stay outside of it, since they know the value: a [`Coalesce`](crate::resilience::coalesce::Coalesce), and a [`Fallback`](crate::resilience::fallback::Fallback) around all, which
 /// is asked once and not at each attempt.
 #[derive(Debug)]
 pub struct Stack<C = ByResult> {
