@@ -41,6 +41,7 @@
 //! A duration has elapsed once `now - start >= duration`; a call is *slow* only if it took strictly longer.
 
 pub mod adaptive;
+pub mod admitted;
 mod again;
 mod bad_options;
 pub mod breaker;

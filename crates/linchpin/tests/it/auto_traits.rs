@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::stream::Iter;
 use linchpin::context::{Cancelled, Cause, Child, Context, Ended};
 use linchpin::error::{Error, Kind, Panicked, catch_async};
+use linchpin::resilience::admitted;
 use linchpin::resilience::breaker::{self, Breaker, Registry};
 use linchpin::resilience::bulkhead::{self, Bulkhead};
 use linchpin::resilience::chaos::{self, Chaos};
@@ -46,7 +47,7 @@ const fn shared<T: Send + Sync>() {}
 const _: () = {
     shared::<(Cancelled<'_>, Cause, Child, Context, Ended)>();
     shared::<(Error, Kind, Panicked)>();
-    shared::<(breaker::Options, Breaker, breaker::Permit<'_>, breaker::Layer)>();
+    shared::<(breaker::Options, Breaker, breaker::Permit<'_>, admitted::Layer<Breaker>)>();
     shared::<(Registry<String>, breaker::RegistryOptions, breaker::Numbers)>();
     shared::<(breaker::fleet::Fleet, breaker::fleet::Options, breaker::fleet::Numbers)>();
     shared::<(breaker::fleet::Memory, breaker::fleet::Counts, breaker::fleet::Told<'_>)>();
@@ -56,7 +57,7 @@ const _: () = {
     shared::<Coalesce<u8, u8>>();
     shared::<(hedge::Options, Hedge, hedge::Layer, hedge::Numbers, retry::Tried<String>)>();
     shared::<(fallback::Options, Fallback, fallback::Numbers, Degraded, Served<u8>)>();
-    shared::<(throttle::Options, Throttle, throttle::Permit<'_>, throttle::Layer)>();
+    shared::<(throttle::Options, Throttle, throttle::Permit<'_>, admitted::Layer<Throttle>)>();
     shared::<(outlier::Options, Balancer<u8>, Picked<'_, u8>, outlier::Target<u8>, Tried)>();
     shared::<(chaos::Options<u8, Error>, Chaos<u8, Error>, chaos::Injected, chaos::Rate)>();
     // It holds none of them.

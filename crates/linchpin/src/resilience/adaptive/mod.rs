@@ -37,12 +37,12 @@ use std::sync::Arc;
 use self::core::Core;
 use self::gate::{Full, Of};
 pub use self::laws::{Estimator, Sample, envoy};
-pub use self::layer::{Layer, Measured, MeasuredFuture};
 pub use self::options::{Algorithm, Options};
 pub use self::permit::Permit;
 pub(super) use self::stacked::Ticket;
 pub use self::state::{Ending, Numbers};
 use crate::context::Context;
+use crate::resilience::admitted::Layer;
 use crate::resilience::held::Held;
 use crate::resilience::{
     BadOptions, ByResult, Classify, Failed, FailedKind, Outcome, Refusal, Snapshot,
@@ -186,9 +186,9 @@ impl<C> Adaptive<C> {
         }
     }
 
-    /// This limit before each call of a tower service. See [`Measured`].
+    /// This limit before each call of a tower service. See [`Admitted`](crate::resilience::admitted::Admitted).
     #[must_use]
-    pub fn layer(&self) -> Layer<C>
+    pub fn layer(&self) -> Layer<Self>
     where
         C: Clone,
     {

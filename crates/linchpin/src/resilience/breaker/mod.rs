@@ -43,7 +43,6 @@ mod word;
 use std::fmt;
 use std::sync::Arc;
 
-pub use self::layer::{Guarded, GuardedFuture, Layer};
 use self::locked::Standing;
 use self::machine::Core;
 pub(super) use self::machine::Ticket;
@@ -53,6 +52,7 @@ pub use self::permit::Permit;
 pub use self::registry::{Registry, RegistryOptions};
 pub use self::state::{Cause, Change, Numbers, State};
 use crate::context::Context;
+use crate::resilience::admitted::Layer;
 use crate::resilience::clock::{Clock, Now};
 use crate::resilience::held::Held;
 use crate::resilience::{
@@ -221,9 +221,9 @@ impl<C> Breaker<C> {
         self.own(now)
     }
 
-    /// This breaker before each call of a tower service. See [`Guarded`].
+    /// This breaker before each call of a tower service. See [`Admitted`](crate::resilience::admitted::Admitted).
     #[must_use]
-    pub fn layer(&self) -> Layer<C>
+    pub fn layer(&self) -> Layer<Self>
     where
         C: Clone,
     {

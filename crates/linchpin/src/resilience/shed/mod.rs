@@ -38,7 +38,6 @@ use std::sync::Arc;
 
 use self::core::Core;
 pub use self::cpu::{Process, Source, Usage};
-pub use self::layer::{Layer, Shed, ShedFuture};
 pub use self::level::Level;
 pub use self::load::Load;
 pub use self::options::{Options, Window};
@@ -47,6 +46,7 @@ pub use self::state::Numbers;
 use self::state::{Ask, Cause, No};
 use crate::context::Context;
 use crate::error::Kind;
+use crate::resilience::admitted::Layer;
 use crate::resilience::held::Held;
 use crate::resilience::{
     BadOptions, ByResult, Classify, Failed, FailedKind, Outcome, Refusal, Snapshot,
@@ -168,9 +168,11 @@ impl<C> Shedder<C> {
         Ok(Permit::new(Held::Owned(self.core.clone()), now))
     }
 
-    /// This shedder before each call of a tower service. See [`Shed`].
+    /// This shedder before each call of a tower service. See [`Admitted`](crate::resilience::admitted::Admitted).
+    ///
+    /// There is no context there: every call is [`Critical`](crate::resilience::Priority::Critical) and has no deadline.
     #[must_use]
-    pub fn layer(&self) -> Layer<C>
+    pub fn layer(&self) -> Layer<Self>
     where
         C: Clone,
     {

@@ -35,7 +35,6 @@ mod word;
 use std::fmt;
 use std::sync::Arc;
 
-pub use self::layer::{Layer, Spared, SparedFuture};
 use self::machine::{Core, No};
 use self::meters::Meters;
 pub use self::options::Options;
@@ -44,6 +43,7 @@ pub(super) use self::stacked::Ticket;
 pub use self::state::Numbers;
 use crate::context::Context;
 use crate::error::Kind;
+use crate::resilience::admitted::Layer;
 use crate::resilience::clock::Clock;
 use crate::resilience::held::Held;
 use crate::resilience::{
@@ -199,9 +199,9 @@ impl<C> Throttle<C> {
         }
     }
 
-    /// This throttle before each call of a tower service. See [`Spared`].
+    /// This throttle before each call of a tower service. See [`Admitted`](crate::resilience::admitted::Admitted).
     #[must_use]
-    pub fn layer(&self) -> Layer<C>
+    pub fn layer(&self) -> Layer<Self>
     where
         C: Clone,
     {

@@ -9,7 +9,8 @@ use std::task::{Context as Poller, Poll, Waker};
 use futures_util::FutureExt as _;
 use linchpin::resilience::FailedKind;
 use linchpin::resilience::Outcome::{Failure, Success};
-use linchpin::resilience::breaker::{Guarded, State};
+use linchpin::resilience::admitted::Admitted;
+use linchpin::resilience::breaker::{Breaker, State};
 use linchpin::time::Instant;
 use tower_layer::Layer as _;
 use tower_service::Service;
@@ -52,7 +53,10 @@ fn is_ready<S: Service<R>, R>(service: &mut S) -> bool {
     matches!(service.poll_ready(&mut Poller::from_waker(Waker::noop())), Poll::Ready(Ok(())))
 }
 
-fn ask(service: &mut Guarded<Callee>, answer: Result<u8, &'static str>) -> Result<u8, String> {
+fn ask(
+    service: &mut Admitted<Callee, Breaker>,
+    answer: Result<u8, &'static str>,
+) -> Result<u8, String> {
     assert!(is_ready(service));
     let response = service.call(answer).now_or_never().expect("it does not wait");
     response.map_err(|failed| failed.to_string())
