@@ -137,6 +137,8 @@ pub(crate) enum Fault {
     BusHandsNothingOn,
     /// A subscriber looks for a message before it parks, and not under one hold of the lock.
     BusLooksBeforeItParks,
+    /// A subscriber parks and leaves the short way open, on which nobody looks for it.
+    BusStaysPlain,
     /// The last consumer wakes who waits for room and goes under two holds of the lock, not one.
     BeltWakesBeforeItIsAbandoned,
     /// A waiter looks whether its context has ended before it enters the lists, and not after.

@@ -47,6 +47,20 @@ fn what_comes_while_one_parks_wakes_it() {
     }
 }
 
+/// The same where messages go the short way by then, on which nobody looks for those who are parked.
+fn who_parks_ends_the_short_way() {
+    let bus = Bus::new();
+    let (topic, mut subscriber) = (bus.topic("a").unwrap(), subscribe(&bus, 8, Policy::DropOldest));
+    topic.try_publish(1).unwrap();
+    assert_eq!(all(&mut subscriber), [1]);
+    let publisher = thread::spawn(move || topic.try_publish(2).unwrap());
+    let (wait, woken, first) = begin(subscriber.parking());
+    publisher.join().unwrap();
+    assert!(first.is_some() || woken.times() == 1, "a wake-up was lost");
+    drop(wait);
+    assert_eq!(all(&mut subscriber), [2]);
+}
+
 /// A message is written where a subscriber reads without the lock.
 fn what_is_read_in_place_is_written() {
     let bus = Bus::new();
@@ -130,6 +144,12 @@ fn what_is_not_seen_is_counted() {
 fn bus_parks() {
     holds("bus_parks", what_comes_while_one_parks_wakes_it);
     catches(Fault::BusLooksBeforeItParks, what_comes_while_one_parks_wakes_it);
+}
+
+#[test]
+fn bus_parks_on_the_short_way() {
+    holds("bus_parks_on_the_short_way", who_parks_ends_the_short_way);
+    catches(Fault::BusStaysPlain, who_parks_ends_the_short_way);
 }
 
 #[test]

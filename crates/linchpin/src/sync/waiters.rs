@@ -164,12 +164,8 @@ pub(crate) trait Place {
 /// A wait, from the first poll on; dropping it leaves.
 pub(crate) struct Wait<P: Place> {
     place: P,
-    stay: Stay,
+    ticket: Option<Ticket>,
 }
-
-/// The same for who does not keep the place: it must [leave](Stay::leave) by itself.
-#[derive(Debug, Default)]
-pub(crate) struct Stay(Option<Ticket>);
 
 /// A wait until a context ends. Smaller than a [`Run`](crate::context::Context::run) around a [`Wait`], and written by
 /// hand, for waits that are most often over at once.
@@ -191,11 +187,37 @@ pub(crate) enum Over {
 
 impl<P: Place> Wait<P> {
     pub(crate) fn at(place: P) -> Self {
-        Self { place, stay: Stay::default() }
+        Self { place, ticket: None }
     }
 
     pub(crate) fn poll_over(&mut self, waker: &Waker) -> Poll<Over> {
-        self.stay.poll_over(&self.place, waker)
+        let Some(ticket) = self.ticket else {
+            self.ticket = self.place.enter(waker.clone());
+            return if self.ticket.is_some() { Poll::Pending } else { Poll::Ready(Over::AtOnce) };
+        };
+        if self.place.was_called(ticket) {
+            self.is_over();
+            return Poll::Ready(Over::Called);
+        }
+        match self.place.list(|waiters| waiters.turn(ticket, waker)) {
+            Turn::Called => {
+                self.is_over();
+                Poll::Ready(Over::Called)
+            }
+            Turn::Waits => Poll::Pending,
+            Turn::Moved => {
+                let clone = waker.clone();
+                // Dropped here, outside of the lock.
+                let _before = self.place.list(|waiters| waiters.renew(ticket, clone));
+                // It may have been called since, by the waker it has no more: looks again.
+                self.poll_over(waker)
+            }
+        }
+    }
+
+    /// It is known to be called, or to be about to be: there is nothing to leave any more.
+    pub(crate) fn is_over(&mut self) {
+        self.ticket = None;
     }
 }
 
@@ -209,7 +231,9 @@ impl<P: Place + Unpin> Future for Wait<P> {
 
 impl<P: Place> Drop for Wait<P> {
     fn drop(&mut self) {
-        self.stay.leave(&self.place);
+        if let Some(ticket) = self.ticket.take() {
+            drop(self.place.leave(ticket));
+        }
     }
 }
 
@@ -241,43 +265,5 @@ impl<P: Place + Unpin> Future for Within<'_, P> {
             }
         }
         within.poll_long(cx)
-    }
-}
-
-impl Stay {
-    pub(crate) fn poll_over(&mut self, place: &impl Place, waker: &Waker) -> Poll<Over> {
-        let Some(ticket) = self.0 else {
-            self.0 = place.enter(waker.clone());
-            return if self.0.is_some() { Poll::Pending } else { Poll::Ready(Over::AtOnce) };
-        };
-        if place.was_called(ticket) {
-            self.0 = None;
-            return Poll::Ready(Over::Called);
-        }
-        match place.list(|waiters| waiters.turn(ticket, waker)) {
-            Turn::Called => {
-                self.0 = None;
-                Poll::Ready(Over::Called)
-            }
-            Turn::Waits => Poll::Pending,
-            Turn::Moved => {
-                let clone = waker.clone();
-                // Dropped here, outside of the lock.
-                let _before = place.list(|waiters| waiters.renew(ticket, clone));
-                // It may have been called since, by the waker it has no more: looks again.
-                self.poll_over(place, waker)
-            }
-        }
-    }
-
-    /// It is known to be called, or to be about to be: there is nothing to leave any more.
-    pub(crate) fn is_over(&mut self) {
-        self.0 = None;
-    }
-
-    pub(crate) fn leave(&mut self, place: &impl Place) {
-        if let Some(ticket) = self.0.take() {
-            drop(place.leave(ticket));
-        }
     }
 }

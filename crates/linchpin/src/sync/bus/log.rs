@@ -6,7 +6,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::segment::{self, Pen};
+use smallvec::SmallVec;
+
+use super::segment::{self, Blank, Pen};
 
 /// A message in its place.
 #[derive(Debug)]
@@ -36,8 +38,11 @@ pub(super) struct Log<T> {
 /// The segments of a log.
 pub(crate) type Segment<T> = segment::Segment<Entry<T>>;
 
+/// Those that nobody needs any more.
+pub(super) type Gone<T> = SmallVec<[Arc<Segment<T>>; 2]>;
+
 /// A segment begins small, for topics with few messages, and each is twice as long as the one before, up to this ...
-const LONGEST: usize = 64;
+const LONGEST: usize = 128;
 const SHORTEST: usize = 4;
 /// ... or up to about so many bytes.
 const LARGEST: usize = 16 << 10;
@@ -68,22 +73,20 @@ impl<T> Log<T> {
         Self { full: VecDeque::new(), last: None }
     }
 
-    /// Writes at the end, if there is a place: otherwise see [`grow`](Self::grow).
+    /// The place at the end, if there is one: otherwise see [`grow`](Self::grow).
     #[inline]
-    pub(super) fn write(&mut self, entry: Entry<T>) -> Result<(), Entry<T>> {
-        match &mut self.last {
-            Some(last) => last.write(entry),
-            None => Err(entry),
-        }
+    pub(super) fn place(&mut self) -> Option<Blank<'_, Entry<T>>> {
+        self.last.as_mut()?.place()
     }
 
-    /// Adds a segment that begins `at` the end.
-    pub(super) fn grow(&mut self, at: u64) {
+    /// Adds a segment that begins `at` the end; its first place.
+    pub(super) fn grow(&mut self, at: u64) -> Blank<'_, Entry<T>> {
         let most = (LARGEST / size_of::<Entry<T>>()).clamp(SHORTEST, LONGEST);
         let before = self.last.take().map(Pen::into_segment);
         let length = before.as_ref().map_or(0, |before| (before.end() - before.base()) as usize);
         self.full.extend(before);
-        self.last = Some(Pen::new(at, (length * 2).clamp(SHORTEST, most)));
+        let pen = self.last.insert(Pen::new(at, (length * 2).clamp(SHORTEST, most)));
+        pen.place().expect("a new segment has places")
     }
 
     /// The segment in which `at` is.
@@ -96,12 +99,15 @@ impl<T> Log<T> {
     }
 
     /// Lets go of segments of which nothing `is_needed`, but for the last. They are to be dropped outside of the lock.
-    pub(super) fn trim(&mut self, is_needed: impl Fn(u64, u64) -> bool) -> Vec<Arc<Segment<T>>> {
-        let (kept, gone) = self
-            .full
-            .drain(..)
-            .partition::<Vec<_>, _>(|segment| is_needed(segment.base(), segment.end()));
-        self.full.extend(kept);
+    pub(super) fn trim(&mut self, is_needed: impl Fn(u64, u64) -> bool) -> Gone<T> {
+        let mut gone = Gone::new();
+        self.full.retain(|segment| {
+            let is_needed = is_needed(segment.base(), segment.end());
+            if !is_needed {
+                gone.push(segment.clone());
+            }
+            is_needed
+        });
         gone
     }
 

@@ -35,6 +35,7 @@ mod pattern;
 mod recv;
 mod row;
 mod segment;
+mod state;
 mod subscriber;
 mod topic;
 

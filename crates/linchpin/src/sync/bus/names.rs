@@ -133,7 +133,7 @@ impl<T> Names<T> {
         let matching = patterns.filter(|feed| pattern::matches(&feed.name, &topic.name));
         let mut matching: Vec<_> = matching.cloned().collect();
         matching.sort_unstable_by_key(|feed| feed.id);
-        topic.state().patterns = matching;
+        *topic.state().patterns_mut() = matching;
     }
 
     /// Has those topics publish to a new pattern that match it, and gives it the last messages that they keep, as if
@@ -148,7 +148,7 @@ impl<T> Names<T> {
             locked.iter().flat_map(|topic| topic.kept().cloned()).collect();
         kept.sort_unstable_by_key(|envelope| envelope.order);
         for topic in &mut locked {
-            topic.patterns.push(feed.clone());
+            topic.patterns_mut().push(feed.clone());
         }
         let mut state = feed.state();
         for envelope in kept {
@@ -176,7 +176,7 @@ impl<T> Drop for Lease<T> {
         held.remove(&*self.feed.name);
         if is_pattern {
             for topic in names.topics.values() {
-                topic.feed.state().patterns.retain(|feed| !Arc::ptr_eq(feed, &self.feed));
+                topic.feed.state().patterns_mut().retain(|feed| !Arc::ptr_eq(feed, &self.feed));
             }
         }
     }

@@ -6,9 +6,10 @@ use std::task::{Context as Poller, Poll, ready};
 use tokio::task::coop;
 
 use super::error::{RecvError, TryRecvError};
+use super::feed::Parking;
 use super::subscriber::Subscriber;
 use crate::context::{Cancelled, Context};
-use crate::sync::waiters::Stay;
+use crate::sync::waiters::Wait;
 
 /// Waits until a message is at hand, and receives with `take`. Written by hand, since an async function that borrows its
 /// subscriber across a wait is several times as large, and is called where this is inlined.
@@ -17,13 +18,8 @@ pub(super) struct Recv<'a, 'c, T, F> {
     /// Gone when it is done.
     reader: Option<(&'a mut Subscriber<T>, F)>,
     ctx: &'c Context,
-    parked: Option<Parked<'c>>,
-}
-
-/// What one has who found nothing.
-struct Parked<'c> {
-    stay: Stay,
-    ended: Cancelled<'c>,
+    /// What one has who found nothing.
+    parked: Option<(Wait<Parking<T>>, Cancelled<'c>)>,
 }
 
 impl<'a, 'c, T, F> Recv<'a, 'c, T, F> {
@@ -40,7 +36,13 @@ impl<'a, 'c, T, F> Recv<'a, 'c, T, F> {
         loop {
             if subscriber.has_news() {
                 match subscriber.find() {
-                    Ok(()) => break,
+                    Ok(()) => {
+                        if let Some((mut wait, _)) = self.parked.take() {
+                            // Whoever told of the message calls all who are parked, in the same hold of the lock.
+                            wait.is_over();
+                        }
+                        break;
+                    }
                     Err(TryRecvError::Empty) => {}
                     Err(TryRecvError::Closed) => return Poll::Ready(Err(RecvError::Closed)),
                     Err(TryRecvError::Disconnected) => {
@@ -48,14 +50,14 @@ impl<'a, 'c, T, F> Recv<'a, 'c, T, F> {
                     }
                 }
             }
-            let parked = self.parked.get_or_insert_with(|| Parked {
-                stay: Stay::default(),
-                ended: self.ctx.cancelled(),
-            });
-            if parked.stay.poll_over(&subscriber.parking(), cx.waker()).is_pending() {
-                let cause = ready!(Pin::new(&mut parked.ended).poll(cx));
+            let parking = || (Wait::at(subscriber.parking()), self.ctx.cancelled());
+            let (wait, ended) = self.parked.get_or_insert_with(parking);
+            if wait.poll_over(cx.waker()).is_pending() {
+                let cause = ready!(Pin::new(ended).poll(cx));
                 return Poll::Ready(Err(RecvError::Ended(cause.into())));
             }
+            // Where it parks next is where it has come to by then.
+            self.parked = None;
         }
         subscriber.begin_turn();
         turn.made_progress();
@@ -69,28 +71,16 @@ where
 {
     type Output = Result<R, RecvError>;
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a few instructions that each message has")]
+    #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
         let recv = &mut *self;
-        let (subscriber, _) = recv.reader.as_ref().expect("polled after its end");
         recv.ctx.check()?;
-        if !subscriber.is_at_hand() {
+        let (subscriber, _) = recv.reader.as_ref().expect("polled after its end");
+        if recv.parked.is_some() || !subscriber.is_at_hand() {
             ready!(recv.poll_well(cx))?;
-        }
-        if let Some(parked) = &mut recv.parked {
-            // Whoever told of the message calls all who are parked, in the same hold of the lock.
-            parked.stay.is_over();
         }
         let (subscriber, take) = recv.reader.take().expect("it was there");
         Poll::Ready(Ok(take(subscriber)))
-    }
-}
-
-impl<T, F> Drop for Recv<'_, '_, T, F> {
-    #[inline]
-    fn drop(&mut self) {
-        if let (Some(parked), Some((subscriber, _))) = (&mut self.parked, &self.reader) {
-            parked.stay.leave(&subscriber.parking());
-        }
     }
 }

@@ -27,6 +27,13 @@ pub(crate) struct Segment<E> {
 /// The one hand that writes a segment.
 pub(super) struct Pen<E>(Arc<Segment<E>>);
 
+/// The next place of a segment, with the pen upon it.
+pub(super) struct Blank<'a, E> {
+    segment: &'a Segment<E>,
+    place: &'a UnsafeCell<MaybeUninit<E>>,
+    written: usize,
+}
+
 // SAFETY: as for std's `OnceLock`. Entries are handed from thread to thread (`Send`), and read by several at once (`Sync`);
 // a place is written by the one who has the pen, before it is counted, and read by others once it is.
 unsafe impl<E: Send + Sync> Sync for Segment<E> {}
@@ -94,19 +101,12 @@ impl<E> Pen<E> {
         Self(Segment::new(base, length))
     }
 
-    /// Writes the next place. If there is none the entry comes back.
+    /// The next place to be written, if there is one more.
     #[inline]
-    pub(super) fn write(&mut self, entry: E) -> Result<(), E> {
+    pub(super) fn place(&mut self) -> Option<Blank<'_, E>> {
         let segment = &*self.0;
         let written = segment.written.load(Relaxed);
-        let Some(place) = segment.places.get(written) else { return Err(entry) };
-        // SAFETY: there is one pen, borrowed here, and nobody reads what is not counted yet.
-        place.with_mut(|place| unsafe {
-            (*place).write(entry);
-        });
-        let order = if planted(Fault::BusHandsNothingOn) { Relaxed } else { Release };
-        segment.written.store(written + 1, order);
-        Ok(())
+        segment.places.get(written).map(|place| Blank { segment, place, written })
     }
 
     /// What it writes.
@@ -117,5 +117,20 @@ impl<E> Pen<E> {
     /// Lets go of the pen: nothing more will be written there.
     pub(super) fn into_segment(self) -> Arc<Segment<E>> {
         self.0
+    }
+}
+
+// ===== impl Blank =====
+
+impl<E> Blank<'_, E> {
+    /// Writes it, and counts it.
+    #[inline]
+    pub(super) fn write(self, entry: E) {
+        // SAFETY: there is one pen, borrowed here, and nobody reads what is not counted yet.
+        self.place.with_mut(|place| unsafe {
+            (*place).write(entry);
+        });
+        let order = if planted(Fault::BusHandsNothingOn) { Relaxed } else { Release };
+        self.segment.written.store(self.written + 1, order);
     }
 }

@@ -71,7 +71,7 @@ impl<T> Subscriber<T> {
         Recv::new(self, ctx, Self::read)
     }
 
-    /// Receives all that is there, up to about sixty and no more than `most`, or waits for one.
+    /// Receives all that is there, up to a hundred and twenty-eight and no more than `most`, or waits for one.
     ///
     /// # Errors
     ///
@@ -110,8 +110,8 @@ impl<T> Subscriber<T> {
 
     /// Where it parks.
     #[inline]
-    pub(crate) fn parking(&self) -> Parking<'_, T> {
-        Parking { feed: &*self.lease.feed, at: self.at }
+    pub(crate) fn parking(&self) -> Parking<T> {
+        Parking { feed: self.lease.feed.clone(), at: self.at }
     }
 
     /// Whether there is a message at hand, and it is still this task's turn.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::feed::{Feed, Refused, Room, State};
+use super::feed::{Feed, Refused, Room};
 use super::log::{Entry, Envelope};
 use super::names::{Lease, Open};
+use super::state::State;
 use crate::context::{Context, Ended};
 use crate::resilience::FailedKind;
 use crate::shim::MutexGuard;
@@ -124,13 +125,26 @@ impl<T> Topic<T> {
 
     #[inline]
     fn push(&self, message: T, in_line: bool) -> Result<(), Refused<T>> {
-        let feed = self.feed();
-        let mut state = feed.state();
+        let mut state = self.feed().state();
+        match state.append_plain(self.feed(), message) {
+            Ok(()) => Ok(()),
+            Err(message) => self.push_well(state, message, in_line),
+        }
+    }
+
+    /// The same, where there is more to look at than a place.
+    #[inline(never)]
+    fn push_well(
+        &self,
+        mut state: MutexGuard<'_, State<T>>,
+        message: T,
+        in_line: bool,
+    ) -> Result<(), Refused<T>> {
         if state.is_closed() {
             drop(state);
             return Err(Refused::Closed(message));
         }
-        if !state.patterns.is_empty() {
+        if state.has_patterns() {
             return self.push_to_all(state, message, in_line);
         }
         if !state.has_room(in_line) {
@@ -142,7 +156,7 @@ impl<T> Topic<T> {
         } else {
             Entry::Own(message)
         };
-        let after = state.append(feed, entry);
+        let after = state.append(self.feed(), entry);
         drop(state);
         drop(after);
         Ok(())
@@ -157,7 +171,7 @@ impl<T> Topic<T> {
         in_line: bool,
     ) -> Result<(), Refused<T>> {
         // Taken out while they are borrowed; nobody sees that, under the lock.
-        let patterns = std::mem::take(&mut state.patterns);
+        let patterns = std::mem::take(state.patterns_mut());
         let mut others: SmallVec<[_; 4]> = patterns.iter().map(|feed| feed.state()).collect();
         let full = if state.has_room(in_line) {
             let full = others.iter_mut().position(|other| !other.has_room(true));
@@ -178,7 +192,7 @@ impl<T> Topic<T> {
             }
         };
         drop(others);
-        state.patterns = patterns;
+        *state.patterns_mut() = patterns;
         drop(state);
         pushed.map(drop)
     }
