@@ -86,6 +86,20 @@ impl<T> Watched<T> {
         self.0.0.replace(|value| change(value).map(Arc::new)).is_some()
     }
 
+    /// Replaces the value by a copy of it that was changed: for what is changed in a part, seldom.
+    ///
+    /// As for [`update`](Self::update), `change` runs under the lock, and a panic in it changes nothing.
+    pub fn modify(&self, change: impl FnOnce(&mut T))
+    where
+        T: Clone,
+    {
+        self.update(|value| {
+            let mut copy = value.clone();
+            change(&mut copy);
+            Some(copy)
+        });
+    }
+
     /// The value.
     #[must_use]
     pub fn get(&self) -> Arc<T> {

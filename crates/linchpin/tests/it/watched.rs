@@ -65,6 +65,28 @@ fn an_update_that_gives_nothing_or_panics_changes_nothing() {
 }
 
 #[test]
+fn a_modified_copy_is_a_new_value_and_one_that_panics_is_none() {
+    let watched = Watched::new(vec![1]);
+    let mut viewer = watched.viewer();
+    let before = viewer.get().clone();
+    watched.modify(|list| list.push(2));
+    assert!(viewer.has_changed());
+    assert_eq!(
+        (&**viewer.get(), &*before),
+        (&vec![1, 2], &vec![1]),
+        "what is seen does not change"
+    );
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        watched.modify(|list| {
+            list.clear();
+            panic!("boom")
+        });
+    }));
+    assert!(panicked.is_err() && !viewer.has_changed());
+    assert_eq!(*watched.get(), [1, 2]);
+}
+
+#[test]
 fn the_last_who_can_set_it_closes_and_what_was_not_seen_is_still_there() {
     let (ctx, watched) = (Context::root(), Watched::new(1));
     let (mut viewer, mut waiting, other) = (watched.viewer(), watched.viewer(), watched.clone());

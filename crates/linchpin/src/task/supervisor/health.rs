@@ -1,16 +1,15 @@
 //! What there is to see of a supervisor's children.
 
-use tokio::sync::watch;
-
 use super::Restart;
 use crate::context::Context;
 use crate::error::Error;
 use crate::sync::channel::RecvError;
+use crate::sync::watched::Viewer;
 use crate::time::Instant;
 
 /// Sees the children of a [`Supervisor`](super::Supervisor), while it runs and afterwards. Clones see the same.
 #[derive(Clone, Debug)]
-pub struct Monitor(watch::Receiver<Health>);
+pub struct Monitor(Viewer<Health>);
 
 /// The state of all children at one moment.
 #[derive(Clone, Debug)]
@@ -59,14 +58,14 @@ pub enum State {
 // ===== impl Monitor =====
 
 impl Monitor {
-    pub(super) fn new(board: watch::Receiver<Health>) -> Self {
+    pub(super) fn new(board: Viewer<Health>) -> Self {
         Self(board)
     }
 
     /// The state of all children now; after the end of the supervisor its last.
     #[must_use]
     pub fn health(&self) -> Health {
-        self.0.borrow().clone()
+        Health::clone(self.0.clone().get())
     }
 
     /// Waits until every child runs or is rightly done: for readiness at a start, and after a trouble.
@@ -100,8 +99,7 @@ impl Monitor {
         ctx: &Context,
         want: fn(&Health) -> bool,
     ) -> Result<Health, RecvError> {
-        let seen = ctx.run(self.0.wait_for(want)).await?;
-        seen.map(|health| health.clone()).map_err(|_| RecvError::Closed)
+        self.0.wait_for(ctx, want).await.map(|health| Health::clone(health))
     }
 }
 

@@ -9,14 +9,13 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use tokio::sync::watch;
-
 pub use self::health::{ChildHealth, Health, Monitor, State};
 pub use self::options::Options;
 use self::running::Running;
 use crate::context::{Cause, Context};
 use crate::error::{Error, Kind};
 use crate::resilience::BadOptions;
+use crate::sync::watched::Watched;
 
 /// Keeps children running: one that fails or panics is started again, after a while, and not too often.
 ///
@@ -55,7 +54,7 @@ pub struct Supervisor {
     name: &'static str,
     options: Options,
     children: Vec<Spec>,
-    board: watch::Sender<Health>,
+    board: Watched<Health>,
 }
 
 /// When a child is started again.
@@ -117,7 +116,7 @@ impl Supervisor {
     /// If the time for the number of restarts is zero.
     pub fn new(name: &'static str, options: Options) -> Result<Self, BadOptions> {
         options.check()?;
-        let board = watch::Sender::new(Health { children: Vec::new() });
+        let board = Watched::new(Health { children: Vec::new() });
         Ok(Self { name, options, children: Vec::new(), board })
     }
 
@@ -130,14 +129,14 @@ impl Supervisor {
     {
         let work: Work = Arc::new(move |ctx| Box::pin(work(ctx)));
         self.children.push(Spec { name, site: Location::caller(), restart, work });
-        self.board.send_modify(|health| health.children.push(ChildHealth::new(name, restart)));
+        self.board.modify(|health| health.children.push(ChildHealth::new(name, restart)));
         self
     }
 
     /// What there is to see of the children while they run. Take it before [`run`](Self::run).
     #[must_use]
     pub fn monitor(&self) -> Monitor {
-        Monitor::new(self.board.subscribe())
+        Monitor::new(self.board.viewer())
     }
 
     /// Starts the children, all at once, and keeps them running until all are done or the context ends, when it stops

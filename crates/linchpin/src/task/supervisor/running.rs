@@ -6,11 +6,10 @@ use std::pin::{Pin, pin};
 use std::task::{Context as Poller, Poll};
 use std::time::Duration;
 
-use tokio::sync::watch;
-
 use super::{GaveUp, Health, Options, Restart, Spec, State};
 use crate::context::{Cause, Child, Context, Ended};
 use crate::error::{Error, Kind, Panicked, catch_async};
+use crate::sync::watched::Watched;
 use crate::task::{Fault, Listed, Task, raw};
 use crate::time::{Instant, Nap};
 
@@ -19,7 +18,7 @@ pub(super) struct Running {
     name: &'static str,
     options: Options,
     slots: Vec<Slot>,
-    board: watch::Sender<Health>,
+    board: Watched<Health>,
     /// What the children's contexts descend from.
     base: Context,
     /// When the latest restarts were, no more than may be.
@@ -57,7 +56,7 @@ impl Running {
         name: &'static str,
         options: Options,
         children: Vec<Spec>,
-        board: watch::Sender<Health>,
+        board: Watched<Health>,
         base: Context,
     ) -> Self {
         let slot = |spec| Slot { spec, phase: Phase::Over, row: 0 };
@@ -133,7 +132,7 @@ impl Running {
     }
 
     pub(super) fn health(&self) -> Health {
-        self.board.borrow().clone()
+        Health::clone(&self.board.get())
     }
 
     fn start(&mut self, index: usize) {
@@ -239,11 +238,11 @@ impl Running {
         } else {
             tracing::warn!(owner, task, error = %failure.report(), "a child failed");
         }
-        self.board.send_modify(|health| health.children[index].last_failure = Some(failure));
+        self.board.modify(|health| health.children[index].last_failure = Some(failure));
     }
 
     fn post(&self, index: usize, state: State) {
-        self.board.send_modify(|health| {
+        self.board.modify(|health| {
             let child = &mut health.children[index];
             let again = child.state == State::BackingOff && state == State::Running;
             child.restarts += u64::from(again);
