@@ -126,6 +126,28 @@ impl<E> Failed<E> {
     }
 }
 
+impl Failed {
+    /// The word of an admission as that of a call, whose callee was not asked.
+    #[must_use]
+    pub fn widen<E>(self) -> Failed<E> {
+        let Inner { kind, stopped, beside } = *self.inner;
+        let kind = match kind {
+            FailedKind::Callee(never) => match never {},
+            FailedKind::Ended(ended) => FailedKind::Ended(ended),
+            FailedKind::Exhausted => FailedKind::Exhausted,
+            FailedKind::Panicked(error) => FailedKind::Panicked(error),
+            FailedKind::Refused(refusal) => FailedKind::Refused(refusal),
+            FailedKind::TimedOut => FailedKind::TimedOut,
+        };
+        let beside = match beside {
+            Beside::Nothing => Beside::Nothing,
+            Beside::Others(others) => Beside::Others(others.into_iter().map(Self::widen).collect()),
+            Beside::InsteadOf(first) => Beside::InsteadOf(first.widen()),
+        };
+        Failed { inner: Box::new(Inner { kind, stopped, beside }) }
+    }
+}
+
 impl<E> Failed<Failed<E>> {
     /// The word of a policy inside of another as if it were the outer one's own, with the outer retry's attempts.
     #[must_use]

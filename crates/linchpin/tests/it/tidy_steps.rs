@@ -76,7 +76,7 @@ const DROPPED: &[Row] = &[
     ),
     (
         "linchpin/src/resilience/limiter/shared/mod.rs",
-        &["Shared::acquire", "Shared::penalize", "Shared::reserve", "Shared::take"],
+        &["Shared::acquire", "Shared::call", "Shared::penalize", "Shared::reserve", "Shared::take"],
         "limiter/shared/outages.rs",
     ),
     ("linchpin/src/resilience/limiter/reservation.rs", &["Reservation::wait"], "limiter/life.rs"),

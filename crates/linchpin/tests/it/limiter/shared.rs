@@ -1,5 +1,6 @@
 //! A limit that is shared through a store.
 
+mod calls;
 mod outages;
 
 use std::future::pending;

@@ -12,6 +12,7 @@
 //! ```
 
 mod inner;
+mod layer;
 mod line;
 mod memory;
 mod meters;
@@ -29,6 +30,7 @@ use std::time::Duration;
 use tokio::time::sleep_until;
 
 use self::inner::{ABOVE, Away, CLOSED, Inner};
+pub use self::layer::{Layer, Limited, LimitedFuture};
 use self::line::Line;
 pub use self::memory::Memory;
 pub use self::meters::Numbers;
@@ -43,7 +45,7 @@ use super::rate::Rate;
 use super::refuse::POLICY;
 use crate::context::Context;
 use crate::error::{Error, Kind};
-use crate::resilience::{BadOptions, Failed, Snapshot};
+use crate::resilience::{BadOptions, Failed, FailedKind, Snapshot};
 use crate::shim::atomic::AtomicBool;
 use crate::shim::{Mutex, lock};
 use crate::time::Instant;
@@ -171,6 +173,46 @@ impl<S: RateStore> Shared<S> {
             ctx.run_until(at, sleep_until(at.into_tokio_at(now))).await?;
         }
         Ok(decision)
+    }
+
+    /// Calls `work` if `key` may, now. Who wants to wait for a turn [acquires](Self::acquire) it before.
+    ///
+    /// # Errors
+    ///
+    /// `Refused` without `work` having been called, as [`take`](Self::take) of one; `Ended` if the context has ended, before
+    /// or meanwhile; else what `work` failed with.
+    ///
+    /// # Panics
+    ///
+    /// If `work` does.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops `work` where it stands. What has begun is spent; before, as [`take`](Self::take).
+    pub async fn call<T, E, F, Fut>(
+        &self,
+        ctx: &Context,
+        key: &str,
+        work: F,
+    ) -> Result<T, Failed<E>>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        self.take(ctx, key, 1).await.map_err(Failed::widen)?;
+        ctx.run_on(work()).await?.map_err(|error| FailedKind::Callee(error).into())
+    }
+
+    /// This limiter before each call of a tower service whose request has a key. See [`Limited`].
+    ///
+    /// `key` gives `None` for a request that is not limited.
+    #[must_use]
+    pub fn layer<R, K, X>(&self, key: X) -> Layer<S, X>
+    where
+        X: Fn(&R) -> Option<K>,
+        K: AsRef<str>,
+    {
+        Layer::new(self.clone(), key)
     }
 
     /// Lets nothing of `key` pass for so long, when one may: for who was told so by the callee (`Retry-After`). While the

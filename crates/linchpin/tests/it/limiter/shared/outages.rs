@@ -213,6 +213,10 @@ async fn a_visit_that_is_dropped_anywhere_leaves_the_store_as_it_is() {
         limiter.penalize(ctx, "ann", ms(1)).await
     };
     drop_at_each(world, penalize, left).await;
+    let call = async |(_, limiter, ctx): &(_, Shared<Handle>, Context)| {
+        limiter.call(ctx, "ann", async || Ok::<_, linchpin::Error>(1)).await
+    };
+    drop_at_each(world, call, left).await;
 }
 
 #[tokio::test(start_paused = true)]
