@@ -58,7 +58,7 @@ impl<T> Entry<T> {
         self.step(one)
     }
 
-    /// A call has ended; whether it is a failure that is one too many in a row.
+    /// A call has ended; whether it is a failure that is one too many in a row. Whoever judges it counts anew.
     #[inline]
     pub(super) fn end(&self, was_begun: bool, outcome: Outcome, most_failures: u32) -> bool {
         let one = |word: u64| {
@@ -77,7 +77,7 @@ impl<T> Entry<T> {
             Outcome::Ignored => false,
             Outcome::Failure => {
                 let failures = self.failures.fetch_add(1, AcqRel).wrapping_add(1);
-                most_failures != 0 && failures.is_multiple_of(most_failures)
+                most_failures != 0 && failures >= most_failures
             }
             Outcome::Success => {
                 if self.failures.load(Relaxed) != 0 {
