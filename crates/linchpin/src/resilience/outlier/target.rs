@@ -131,6 +131,10 @@ impl<T> Target<T> {
         &self.0.text
     }
 
+    pub(super) fn is(&self, entry: &Arc<Entry<T>>) -> bool {
+        Arc::ptr_eq(&self.0, entry)
+    }
+
     /// Calls under way to it.
     #[must_use]
     pub fn under_way(&self) -> u64 {
@@ -157,6 +161,15 @@ impl<T> Clone for Target<T> {
         Self(self.0.clone())
     }
 }
+
+/// The same target of the same balancer, and not one that was removed and came again.
+impl<T> PartialEq for Target<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(&other.0)
+    }
+}
+
+impl<T> Eq for Target<T> {}
 
 impl<T> fmt::Debug for Target<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

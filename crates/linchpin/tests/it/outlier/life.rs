@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use linchpin::resilience::Outcome::{Failure, Ignored, Success};
-use linchpin::resilience::outlier::{Balancer, Options, Tried};
-use linchpin::resilience::retry::{self, Retry, Schedule};
+use linchpin::resilience::outlier::{Balancer, Options};
+use linchpin::resilience::retry::{self, Retry, Schedule, Tried};
 use linchpin::resilience::{ByFailed, ByResult, Failed, FailedKind};
 use linchpin::time::Instant;
 use linchpin::{Context, Error, Kind};
