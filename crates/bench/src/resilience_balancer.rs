@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use linchpin::Context;
 use linchpin::resilience::Outcome;
-use linchpin::resilience::outlier::{Balancer, Options, Tried};
+use linchpin::resilience::outlier::{Balancer, Options};
+use linchpin::resilience::retry::Tried;
 use linchpin::time::Instant;
 use tower::balance::p2c::Balance;
 use tower::discover::ServiceList;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use linchpin::resilience::shed::{Load, Shedder};
 use linchpin::resilience::stack::Stack;
+use linchpin::resilience::{Failed, FailedKind};
 use linchpin::sync::semaphore::{self, Semaphore};
 use linchpin::sync::{Mutex, channel};
 use linchpin::task::Tracker;
@@ -21,6 +23,10 @@ const SLOW: f64 = 10.0;
 
 /// What share of the answers are errors while it fails.
 const FAILING: f64 = 0.9;
+
+/// How often somebody looks how busy the workers are, and what of the average stays then: as the shedder's own source.
+const LOOKS: Duration = Duration::from_millis(250);
+const KEPT: f64 = 0.95;
 
 /// The service refused or failed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -42,6 +48,7 @@ struct Shared {
     workers: Semaphore,
     /// The service's own policies.
     policies: Stack,
+    shedder: Option<Shedder>,
     chance: Mutex<fastrand::Rng>,
     meter: Arc<Meter>,
     tasks: Tracker,
@@ -55,16 +62,23 @@ impl Service {
         tasks: Tracker,
     ) -> Result<Self> {
         let line = semaphore::Options::default().name("workers").max_waiting(plan.line as usize);
+        let load = Load::given();
         let shared = Shared {
             plan: plan.clone(),
             start: Instant::now(),
             workers: Semaphore::new(plan.workers as usize, line)?,
             policies: variant.server(plan)?,
+            shedder: variant.shedder(&load)?,
             chance: Mutex::new(fastrand::Rng::with_seed(plan.seed)),
             meter,
             tasks,
         };
-        Ok(Self { shared: Arc::new(shared) })
+        let shared = Arc::new(shared);
+        if shared.shedder.is_some() {
+            let watched = shared.clone();
+            shared.tasks.spawn("load", async move { watched.watch(&load).await });
+        }
+        Ok(Self { shared })
     }
 
     /// Asks, and waits for the answer. Whoever goes away is worked for all the same.
@@ -83,7 +97,27 @@ impl Service {
 }
 
 impl Shared {
+    /// Tells how busy the workers are, as the kernel tells it of processors: an average, four times a second.
+    async fn watch(&self, load: &Load) {
+        let (root, all, mut average) = (Context::root(), f64::from(self.plan.workers), 0.0);
+        while root.sleep(LOOKS).await.is_ok() {
+            let busy = 1.0 - self.workers.available() as f64 / all;
+            average = average * KEPT + busy * (1.0 - KEPT);
+            load.set(average);
+        }
+    }
+
     async fn answer(&self) -> Result<(), Sick> {
+        match &self.shedder {
+            None => self.serve().await,
+            Some(shedder) => {
+                let served = shedder.call(&Context::root(), || self.serve()).await;
+                served.map_err(sick)
+            }
+        }
+    }
+
+    async fn serve(&self) -> Result<(), Sick> {
         let root = Context::root();
         let answered = self.policies.call(&root, |_| async {
             let Ok(_worker) = self.workers.acquire(&root, 1).await else { return Err(Sick::Busy) };
@@ -92,10 +126,7 @@ impl Shared {
             drop(root.sleep(takes).await);
             if fails { Err(Sick::Failed) } else { Ok(()) }
         });
-        answered.await.map_err(|failed| match failed.into_kind() {
-            linchpin::resilience::FailedKind::Callee(sick) => sick,
-            _ => Sick::Busy,
-        })
+        answered.await.map_err(sick)
     }
 
     /// How long the next answer takes, and whether it is an error.
@@ -109,5 +140,13 @@ impl Shared {
             at if at >= fails && at < recovers => (ANSWER.mul_f64(spread), chance.f64() < FAILING),
             _ => (ANSWER.mul_f64(spread), false),
         }
+    }
+}
+
+/// Whatever a policy refused is busy.
+fn sick(failed: Failed<Sick>) -> Sick {
+    match failed.into_kind() {
+        FailedKind::Callee(sick) => sick,
+        _ => Sick::Busy,
     }
 }

@@ -6,8 +6,10 @@ use linchpin::Result;
 use linchpin::resilience::BadOptions;
 use linchpin::resilience::adaptive;
 use linchpin::resilience::breaker;
+use linchpin::resilience::hedge;
 use linchpin::resilience::limiter::{self, Rate};
 use linchpin::resilience::retry::{self, Budget, Jitter, Schedule};
+use linchpin::resilience::shed::{self, Load, Shedder};
 use linchpin::resilience::stack::{Builder, Stack};
 use linchpin::resilience::throttle;
 
@@ -22,6 +24,8 @@ pub struct Variant {
     pub what: &'static str,
     client: fn(Builder) -> Result<Builder, BadOptions>,
     server: fn(Builder, &Plan) -> Builder,
+    /// Whether the service sheds by how busy its workers are.
+    sheds: bool,
 }
 
 /// How long clients wait for an attempt, in all variants.
@@ -38,6 +42,7 @@ pub fn variants() -> Vec<Variant> {
         what: "no policy but the time limit",
         client: Ok,
         server: |builder, _| builder,
+        sheds: false,
     };
     vec![
         plain,
@@ -51,6 +56,12 @@ pub fn variants() -> Vec<Variant> {
             name: "retry",
             what: "three attempts with backoff, full jitter and a budget",
             client: |builder| Ok(builder.retry(retry::Options::default().idempotent())),
+            ..plain
+        },
+        Variant {
+            name: "hedge",
+            what: "a second attempt when the first is slower than 95 of a hundred, for one call in twenty",
+            client: |builder| Ok(builder.hedge(hedge::Options::default().idempotent())),
             ..plain
         },
         Variant {
@@ -86,6 +97,12 @@ pub fn variants() -> Vec<Variant> {
             ..plain
         },
         Variant {
+            name: "shed",
+            what: "the service sheds what is more than it bears while nine tenths of its workers are busy",
+            sheds: true,
+            ..plain
+        },
+        Variant {
             name: "server",
             what: "the service lets twice its workers in, and refuses the rest at once",
             server: |builder, plan| builder.bulkhead(2 * plan.workers as usize),
@@ -101,6 +118,7 @@ pub fn variants() -> Vec<Variant> {
                     .bulkhead(8))
             },
             server: |builder, plan| builder.bulkhead(2 * plan.workers as usize),
+            ..plain
         },
     ]
 }
@@ -124,6 +142,12 @@ fn by_load() -> throttle::Options {
 impl Variant {
     pub(super) fn client(&self) -> Result<Stack> {
         Ok((self.client)(Stack::client("storm").timeout(ATTEMPT))?.build()?)
+    }
+
+    /// One that is told `load`.
+    pub(super) fn shedder(&self, load: &Load) -> Result<Option<Shedder>> {
+        let build = || Shedder::new("service", shed::Options::default().load(load.clone()));
+        Ok(self.sheds.then(build).transpose()?)
     }
 
     pub(super) fn server(&self, plan: &Plan) -> Result<Stack> {

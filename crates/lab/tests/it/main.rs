@@ -1,5 +1,7 @@
 //! The experiments: they repeat to the last digit, and show what they are meant to.
 
+mod figures;
+
 use lab::storm::{self, Plan, Report, Variant};
 
 fn variant(name: &str) -> Variant {

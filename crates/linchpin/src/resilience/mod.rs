@@ -44,6 +44,7 @@ pub mod adaptive;
 pub mod admitted;
 mod again;
 mod bad_options;
+mod begun;
 pub mod breaker;
 mod buckets;
 pub mod bulkhead;

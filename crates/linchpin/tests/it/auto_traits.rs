@@ -16,8 +16,8 @@ use linchpin::resilience::limiter::shared::{Memory, Shared};
 use linchpin::resilience::limiter::{
     self, Decision, IpKey, Keyed, KeyedOptions, Limiter, Rate, Reservation,
 };
-use linchpin::resilience::outlier::{self, Balancer, Picked, Tried};
-use linchpin::resilience::retry::{self, Attempt, Budget, Jitter, Pace, Retry, Schedule};
+use linchpin::resilience::outlier::{self, Balancer, Picked};
+use linchpin::resilience::retry::{self, Attempt, Budget, Jitter, Pace, Retry, Schedule, Tried};
 use linchpin::resilience::throttle::{self, Throttle};
 use linchpin::resilience::timeout::{self, Timeout};
 use linchpin::resilience::{BadOptions, Failed, FailedKind, Priority, Refusal};
@@ -58,7 +58,7 @@ const _: () = {
     shared::<(hedge::Options, Hedge, hedge::Layer, hedge::Numbers, retry::Tried<String>)>();
     shared::<(fallback::Options, Fallback, fallback::Numbers, Degraded, Served<u8>)>();
     shared::<(throttle::Options, Throttle, throttle::Permit<'_>, admitted::Layer<Throttle>)>();
-    shared::<(outlier::Options, Balancer<u8>, Picked<'_, u8>, outlier::Target<u8>, Tried)>();
+    shared::<(outlier::Options, Balancer<u8>, Picked<'_, u8>, outlier::Target<u8>, Tried<u8>)>();
     shared::<(chaos::Options<u8, Error>, Chaos<u8, Error>, chaos::Injected, chaos::Rate)>();
     // It holds none of them.
     shared::<Chaos<std::rc::Rc<u8>, std::cell::Cell<u8>>>();

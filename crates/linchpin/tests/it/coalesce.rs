@@ -184,6 +184,40 @@ async fn a_coalesced_call_is_dropped_at_each_step() {
     assert!(report.steps > 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn other_options_are_taken_while_it_flies_and_what_was_counted_stays() {
+    let (pages, calls, ctx) = (pages(Options::default()), Calls::default(), Context::root());
+    let ask = || pages.call(&ctx, "key", |_| calls.work(100)).boxed_local();
+    let mut first = ask();
+    assert!((&mut first).now_or_never().is_none());
+    // One besides who leads: the third begins another, which the fourth shares.
+    pages.reconfigure(Options::default().max_waiting(1).max_flight(50 * MS)).unwrap();
+    let start = Instant::now();
+    let all = tokio::join!(first, ask(), ask(), ask());
+    assert_eq!((all.0.unwrap(), all.1.unwrap(), calls.count()), (1, 1, 2));
+    for late in [all.2, all.3] {
+        assert!(matches!(why(late), FailedKind::TimedOut), "it is the new time of a new flight");
+    }
+    assert_eq!(start.elapsed(), 100 * MS, "and the old time of an old one");
+    let numbers = pages.numbers();
+    assert_eq!((numbers.flights, numbers.shared, numbers.timed_out), (2, 2, 2));
+    // One that goes on when all have left, and is too old after a while.
+    let detached = Options::default().detach().max_age(20 * MS);
+    pages.reconfigure(detached).unwrap();
+    assert!(tokio::time::timeout(10 * MS, ask()).await.is_err());
+    assert_eq!(ask().await.unwrap(), 3, "who comes shares it");
+    assert!(tokio::time::timeout(30 * MS, ask()).await.is_err());
+    assert_eq!((ask().await.unwrap(), calls.count()), (5, 5), "the fourth was too old");
+    // One that began to go on by itself does so.
+    assert!(ask().now_or_never().is_none());
+    pages.reconfigure(Options::default()).unwrap();
+    tokio::time::sleep(50 * MS).await;
+    assert_eq!(pages.numbers().running, 1);
+    let bad = pages.reconfigure(Options::default().max_waiting(0)).unwrap_err().to_string();
+    assert!(bad.contains("`pages` lets nobody wait"), "{bad}");
+    assert_eq!(pages.name(), "pages");
+}
+
 /// Answers with the number of the call, and is asked for readiness first.
 #[derive(Clone)]
 struct Callee {

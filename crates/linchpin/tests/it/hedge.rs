@@ -4,6 +4,7 @@ mod cases;
 mod delay;
 mod layer;
 mod life;
+mod queues;
 mod rows;
 mod rules;
 

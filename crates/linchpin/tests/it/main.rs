@@ -44,6 +44,7 @@ mod panic_wakers;
 mod paused;
 mod pipeline;
 mod pitfalls;
+mod policy_cases;
 mod policy_rules;
 mod pool;
 mod recorder;

@@ -11,7 +11,8 @@ mod service;
 use std::time::Duration;
 
 use linchpin::resilience::Outcome;
-use linchpin::resilience::outlier::{Balancer, Options, TargetNumbers, Tried};
+use linchpin::resilience::outlier::{Balancer, Options, TargetNumbers};
+use linchpin::resilience::retry::Tried;
 use linchpin::time::Instant;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);

@@ -14,6 +14,8 @@ use linchpin::resilience::{BadOptions, Failed, FailedKind};
 use linchpin::time::Instant;
 use linchpin_testing::steps::drop_at_each;
 
+use crate::recorder;
+
 /// The error of the callee.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Sick;
@@ -156,6 +158,33 @@ pub(crate) async fn extreme_options<S: Subject>() {
     }
 }
 
+/// Whatever a call comes to, a recorder that panics costs what it was told and nothing else.
+pub(crate) async fn deaf_recorder<S: Subject>() {
+    let (recorder, _) = recorder::panicking();
+    let root = Context::root();
+    let policy = || metrics::with_local_recorder(&recorder, S::narrow);
+    assert_eq!(policy().call(&root, async || Ok(1)).await.unwrap(), 1);
+    assert_eq!(policy().call(&root, waits).await.unwrap(), 1);
+    let failed = policy().call(&root, async || Err::<u8, _>(Sick)).await.unwrap_err();
+    assert!(matches!(failed.kind(), FailedKind::Callee(Sick)), "{failed:?}");
+    for late in [false, true] {
+        let panics = policy();
+        let call = panics.call(&root, || async {
+            if late {
+                tokio::task::yield_now().await;
+            }
+            panic!("its own")
+        });
+        let raised = AssertUnwindSafe(call).catch_unwind().await;
+        let payload = raised.map(|_: Result<u8, _>| ()).unwrap_err();
+        assert_eq!(payload.downcast_ref(), Some(&"its own"));
+    }
+    let dropped = policy();
+    let mut call = Box::pin(dropped.call(&root, waits));
+    assert!((&mut call).now_or_never().is_none());
+    drop(call);
+}
+
 /// A test of each rule for a [`Subject`].
 macro_rules! rules {
     ($subject:ty) => {
@@ -182,6 +211,11 @@ macro_rules! rules {
         #[tokio::test(start_paused = true)]
         async fn years_may_pass() {
             crate::policy_rules::a_year_passes::<$subject>().await;
+        }
+
+        #[tokio::test(start_paused = true)]
+        async fn a_recorder_that_panics_costs_its_event_only() {
+            crate::policy_rules::deaf_recorder::<$subject>().await;
         }
 
         #[tokio::test(start_paused = true)]

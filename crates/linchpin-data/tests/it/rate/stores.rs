@@ -24,7 +24,7 @@ async fn memory_keeps_to_the_port() {
 }
 
 #[linchpin_testing::test]
-async fn redis_keeps_to_the_port_and_lets_go_of_what_is_over() {
+async fn l14_redis_keeps_to_the_port_and_lets_go_of_what_is_over() {
     let server = Server::start(Which::Redis);
     let store = redis(server.path());
     keeps_to_the_port(&store, "first", 50).await;

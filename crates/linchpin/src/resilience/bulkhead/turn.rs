@@ -9,7 +9,7 @@ use super::core::{Core, Held};
 use super::options::Options;
 use super::permit::Permit;
 use crate::context::Context;
-use crate::resilience::{Failed, Priority};
+use crate::resilience::{Failed, Priority, begun};
 use crate::sync::semaphore::{Denied, Wait};
 use crate::time::{Instant, Nap};
 
@@ -92,6 +92,7 @@ impl<'h, E> Future for Turn<'h, '_, E> {
                 let permit = Permit::new(turn.wait.core().clone(), turn.weight);
                 turn.core().meters.permitted(turn.weight);
                 if turn.is_over() {
+                    begun::now();
                     let core = turn.core();
                     core.meters.waited(core.name(), turn.came.elapsed());
                 }

@@ -40,6 +40,8 @@ pub struct Numbers {
     pub outcomes: u64,
     /// How often something was done.
     pub behaviours: u64,
+    /// Answers that were cut.
+    pub cuts: u64,
     /// Injections that were left out, since there were enough for a minute.
     pub capped: u64,
     /// Rates by the call that were no shares.
@@ -143,6 +145,7 @@ impl<T, E> Chaos<T, E> {
                 ("latencies", numbers.latencies as f64),
                 ("outcomes", numbers.outcomes as f64),
                 ("behaviours", numbers.behaviours as f64),
+                ("cuts", numbers.cuts as f64),
                 ("capped", numbers.capped as f64),
                 ("bad_rates", numbers.bad_rates as f64),
             ],
@@ -187,6 +190,7 @@ impl<T, E> Core<T, E> {
             latencies: injected(Kind::Latency),
             outcomes: injected(Kind::Outcome),
             behaviours: injected(Kind::Behaviour),
+            cuts: injected(Kind::Cut),
             capped: count(&self.meters.capped),
             bad_rates: count(&self.meters.bad_rates),
         }

@@ -14,6 +14,8 @@ pub enum Kind {
     Outcome,
     /// Something is done before the call.
     Behaviour,
+    /// The call is made, and its answer is lost or mangled on the way back.
+    Cut,
 }
 
 /// The mark of an error or an answer that is injected, for the source of an error: whoever reads its chain finds it, and
@@ -36,7 +38,8 @@ pub struct Injected {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 4] = [Self::Fault, Self::Latency, Self::Outcome, Self::Behaviour];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Fault, Self::Latency, Self::Outcome, Self::Behaviour, Self::Cut];
 
     /// The word for logs and labels.
     #[must_use]
@@ -46,6 +49,7 @@ impl Kind {
             Self::Latency => "latency",
             Self::Outcome => "outcome",
             Self::Behaviour => "behaviour",
+            Self::Cut => "cut",
         }
     }
 }

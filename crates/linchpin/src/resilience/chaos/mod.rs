@@ -11,7 +11,8 @@
 //!    ▲                             │     fault ─▶ an error, and that is all
 //!    └─────────────────────────────┘     latency ─▶ waits, then goes on
 //!      disable, at once; or the time     outcome ─▶ an answer, and that is all
-//!      is over                           behaviour ─▶ does something, then goes on ─▶ the callee
+//!      is over                           behaviour ─▶ does something, then goes on ─▶ the callee ─▶ cut ─▶ what is left of
+//!                                                                                                         the answer
 //! ```
 //!
 //! It belongs innermost, next to the callee: everything around it is what is put to the test. Rates compound: with 2 % of
@@ -130,7 +131,9 @@ impl<T, E> Chaos<T, E> {
     {
         ctx.check()?;
         #[cfg(feature = "chaos")]
-        if let Some(scope) = self.core.as_ref().and_then(|core| core.scope(ctx, number))
+        let scope = self.core.as_ref().and_then(|core| core.scope(ctx, number));
+        #[cfg(feature = "chaos")]
+        if let Some(scope) = &scope
             && let Some(result) = scope.before(ctx).await?
         {
             return result.map_err(|error| FailedKind::Callee(error).into());
@@ -139,6 +142,11 @@ impl<T, E> Chaos<T, E> {
         let _ = number;
         // A context that never ends needs nobody who looks whether it has.
         let result = if ctx.never_ends() { work().await } else { ctx.run_on(work()).await? };
+        #[cfg(feature = "chaos")]
+        let result = match scope {
+            Some(scope) => result.and_then(|answer| scope.after_the_call(ctx, answer)),
+            None => result,
+        };
         result.map_err(|error| FailedKind::Callee(error).into())
     }
 

@@ -28,6 +28,7 @@ pub struct Options<T, E> {
     pub(super) latency: Option<(Rate, Duration)>,
     pub(super) outcome: Option<(Rate, Maker<T>)>,
     pub(super) behaviour: Option<(Rate, Behaviour)>,
+    pub(super) cut: Option<(Rate, Cut<T, E>)>,
     pub(super) max_per_min: u32,
     pub(super) seed: Option<(u64, Id)>,
     pub(super) sticky: bool,
@@ -35,6 +36,7 @@ pub struct Options<T, E> {
 }
 
 pub(super) type Maker<V> = Arc<dyn Fn(Injected) -> V + Send + Sync>;
+type Cut<T, E> = Arc<dyn Fn(T, Injected) -> Result<T, E> + Send + Sync>;
 type Behaviour = Arc<dyn Fn(&Context) + Send + Sync>;
 type Id = Arc<dyn Fn(&Context) -> Option<u64> + Send + Sync>;
 
@@ -97,6 +99,7 @@ impl<T, E> Default for Options<T, E> {
             latency: None,
             outcome: None,
             behaviour: None,
+            cut: None,
             max_per_min: 60,
             seed: None,
             sticky: false,
@@ -148,6 +151,20 @@ impl<T, E> Options<T, E> {
         self
     }
 
+    /// Of such a share of the calls that succeed the answer does not come back whole: `cut` gets it and gives what comes
+    /// instead, an error as of a connection that broke, or the answer with a body that ends too early.
+    ///
+    /// The callee has done its work by then, which no other injection has it do: whoever tries again does it twice.
+    #[must_use]
+    pub fn cut(
+        mut self,
+        rate: impl Into<Rate>,
+        cut: impl Fn(T, Injected) -> Result<T, E> + Send + Sync + 'static,
+    ) -> Self {
+        self.cut = Some((rate.into(), Arc::new(cut)));
+        self
+    }
+
     /// In any 60 s it injects at most so often; further calls pass untouched. Default: 60.
     #[must_use]
     pub fn max_per_min(mut self, injections: u32) -> Self {
@@ -188,6 +205,7 @@ impl<T, E> Options<T, E> {
             (Kind::Latency, self.latency.as_ref().map(|(rate, _)| rate)),
             (Kind::Outcome, self.outcome.as_ref().map(|(rate, _)| rate)),
             (Kind::Behaviour, self.behaviour.as_ref().map(|(rate, _)| rate)),
+            (Kind::Cut, self.cut.as_ref().map(|(rate, _)| rate)),
         ];
         for (kind, rate) in rates {
             if let Some(Rate(Kinds::Fixed(rate))) = rate
@@ -230,6 +248,7 @@ impl<T, E> Clone for Options<T, E> {
             latency: self.latency.clone(),
             outcome: self.outcome.clone(),
             behaviour: self.behaviour.clone(),
+            cut: self.cut.clone(),
             max_per_min: self.max_per_min,
             seed: self.seed.clone(),
             sticky: self.sticky,
@@ -245,6 +264,7 @@ impl<T, E> fmt::Debug for Options<T, E> {
             .field("latency", &self.latency)
             .field("outcome", &self.outcome.as_ref().map(|(rate, _)| rate))
             .field("behaviour", &self.behaviour.as_ref().map(|(rate, _)| rate))
+            .field("cut", &self.cut.as_ref().map(|(rate, _)| rate))
             .field("max_per_min", &self.max_per_min)
             .finish_non_exhaustive()
     }

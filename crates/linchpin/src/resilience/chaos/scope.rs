@@ -74,6 +74,21 @@ impl<T, E> Scope<T, E> {
         None
     }
 
+    /// Whether answers are cut, so that somebody has to ask when there is one.
+    pub(super) fn cuts(&self) -> bool {
+        self.options.cut.is_some()
+    }
+
+    /// What comes back of the answer.
+    pub(super) fn after_the_call(&self, ctx: &Context, answer: T) -> Result<T, E> {
+        match &self.options.cut {
+            Some((rate, cut)) if self.injects(Kind::Cut, rate, ctx) => {
+                cut(answer, self.mark(Kind::Cut))
+            }
+            _ => Ok(answer),
+        }
+    }
+
     fn mark(&self, kind: Kind) -> Injected {
         Injected { chaos: self.core.name, kind }
     }

@@ -21,6 +21,9 @@ pub struct Layer<T, E, F> {
 /// A service with a [`Chaos`] before each call: [`Chaos::layer`]. Its error is the service's own, and so is the error that
 /// is injected.
 ///
+/// Where chance is drawn from the id of a request, its attempts share a draw here, since nothing tells one from the other:
+/// what fails once fails each time. [`Chaos::attempt`] knows the number.
+///
 /// It is ready when the service is. With an injected wait the response waits, and then calls the service that was ready; a
 /// clone of it takes its place meanwhile. Without the feature `chaos` it is the service.
 pub struct Chaotic<S, T, E, F> {
@@ -45,11 +48,17 @@ pin_project! {
     #[project = StateProj]
     enum State<S, R, F, T, E> {
         Answered { #[pin] answer: Ready<Result<T, E>> },
-        Calling { #[pin] work: F },
+        Calling { #[pin] work: F, after: Option<After<T, E>> },
         // Boxed, since it is seldom: nothing is injected where speed matters.
-        Waiting { wait: Pin<Box<dyn Future<Output = Option<T>> + Send>>, call: Option<(S, R)> },
+        Waiting { wait: Wait<T, E>, call: Option<(S, R)> },
     }
 }
+
+/// Whether there is an answer, and what is to be done with that of the service.
+type Wait<T, E> = Pin<Box<dyn Future<Output = (Option<T>, Option<After<T, E>>)> + Send>>;
+
+/// What may become of the answer.
+type After<T, E> = Box<(Scope<T, E>, Context)>;
 
 impl<T, E, F> Layer<T, E, F> {
     pub(super) fn new(chaos: Chaos<T, E>, context: F) -> Self {
@@ -84,7 +93,7 @@ where
         let context = (self.context)(&request);
         let scope = self.chaos.core.as_ref().and_then(|core| core.scope(&context, 0));
         let state = match scope {
-            None => State::Calling { work: self.service.call(request) },
+            None => State::Calling { work: self.service.call(request), after: None },
             Some(scope) => match scope.fault(&context) {
                 Some(error) => State::Answered { answer: ready(Err(error)) },
                 None => {
@@ -100,9 +109,11 @@ where
 }
 
 /// The answer, if there is one. A context that ends here ends nothing: whoever waits drops the response.
-async fn before<T, E>(scope: Scope<T, E>, context: Context) -> Option<T> {
+async fn before<T, E>(scope: Scope<T, E>, context: Context) -> (Option<T>, Option<After<T, E>>) {
     let _ended = scope.wait(&context).await;
-    scope.after_the_wait(&context)
+    let answer = scope.after_the_wait(&context);
+    let after = scope.cuts().then(|| Box::new((scope, context)));
+    (answer, after)
 }
 
 impl<S, R> Future for ChaoticFuture<S, R>
@@ -116,12 +127,20 @@ where
         loop {
             let next = match state.as_mut().project() {
                 StateProj::Answered { answer } => return answer.poll(cx),
-                StateProj::Calling { work } => return work.poll(cx),
+                StateProj::Calling { work, after } => {
+                    let result = ready!(work.poll(cx));
+                    return Poll::Ready(match after.take().map(|after| *after) {
+                        Some((scope, context)) => {
+                            result.and_then(|answer| scope.after_the_call(&context, answer))
+                        }
+                        None => result,
+                    });
+                }
                 StateProj::Waiting { wait, call } => match ready!(wait.as_mut().poll(cx)) {
-                    Some(answer) => State::Answered { answer: ready(Ok(answer)) },
-                    None => {
+                    (Some(answer), _) => State::Answered { answer: ready(Ok(answer)) },
+                    (None, after) => {
                         let (mut service, request) = call.take().expect("polled after a panic");
-                        State::Calling { work: service.call(request) }
+                        State::Calling { work: service.call(request), after }
                     }
                 },
             };

@@ -82,6 +82,15 @@ impl<K, V, E> Coalesce<K, V, E> {
         Layer::new(self.clone(), key)
     }
 
+    /// Takes other options from now on, as [`Group::reconfigure`] does. What it has counted stays.
+    ///
+    /// # Errors
+    ///
+    /// If the options do not fit together; nothing has changed then.
+    pub fn reconfigure(&self, options: Options) -> Result<(), BadOptions> {
+        self.group.reconfigure(options.name(self.meters.name))
+    }
+
     // ----- for people
 
     /// Its numbers.

@@ -3,7 +3,7 @@
 use metrics::Counter as Meter;
 
 use super::degraded::{Degraded, Reason};
-use crate::resilience::news::told;
+use crate::resilience::news::{told, told_often};
 use crate::shim::atomic::{AtomicU64, Ordering};
 use crate::sync::counter::Counter;
 
@@ -56,7 +56,7 @@ impl Meters {
 
     #[inline]
     pub(super) fn called(&self) {
-        self.calls.increment(1);
+        told_often(|| self.calls.increment(1));
         self.seen.calls.add(1);
     }
 

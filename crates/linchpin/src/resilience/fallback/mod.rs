@@ -32,7 +32,7 @@ pub use self::lost::Lost;
 pub use self::meters::Numbers;
 pub use self::options::Options;
 use crate::context::{Context, Ended};
-use crate::error::catch_async;
+use crate::error::{catch, catch_async};
 use crate::resilience::{BadOptions, ByResult, Classify, Failed, FailedKind, Outcome, Snapshot};
 
 /// Gives something less when there is no answer. Clones share the numbers.
@@ -59,6 +59,9 @@ use crate::resilience::{BadOptions, ByResult, Classify, Failed, FailedKind, Outc
 /// What it stands in for is the classifier's word ([`Classify::degraded`]): failures, the time limit of an attempt, and
 /// the refusals of policies inside, a limiter's apart. Never for an answer such as "no such thing", for the end of the
 /// context, or for a panic, which is a bug and not an outage.
+///
+/// There is no permit, as other policies give: nothing is admitted here, and who has a result by other means needs no more
+/// than [`Classify::degraded`] and an `if`.
 pub struct Fallback<C = ByResult> {
     core: Arc<Core>,
     classify: C,
@@ -125,15 +128,16 @@ impl<C> Fallback<C> {
             Ok(()) => ctx.run_on(work()).await,
             Err(ended) => Err(ended),
         };
-        let (degraded, until) = match (&result, self.judge(ctx, &result)) {
-            (_, Some(judged)) => judged,
-            (Ok(Ok(value)), None) => {
-                if self.is_to_exercise(Ok::<_, &E>(value)) {
-                    self.exercise(ctx, value, instead).await;
-                }
-                return pass(result);
+        let Some((degraded, until)) = self.judge(ctx, &result) else {
+            // No borrow of the answer is held while it waits: a body may be sent to another thread, and not shared.
+            let exercise = match &result {
+                Ok(Ok(value)) => self.exercise(ctx, value, instead),
+                _ => None,
+            };
+            if let Some(exercise) = exercise {
+                exercise.await;
             }
-            (_, None) => return pass(result),
+            return pass(result);
         };
         let own = until.map(|until| ctx.detached().with_deadline(until));
         let ctx = own.as_deref().unwrap_or(ctx);
@@ -262,19 +266,30 @@ impl<C> Fallback<C> {
         self.core.draws() && self.classify.classify(result) == Outcome::Success
     }
 
-    /// Tries `instead` though there is an answer, which it cannot harm.
-    async fn exercise<T, E, G, Gut>(&self, ctx: &Context, value: &T, instead: G)
+    /// What tries `instead` though there is an answer, which it cannot harm, if it is to be tried.
+    fn exercise<'c, T, E, G, Gut>(
+        &'c self,
+        ctx: &'c Context,
+        value: &T,
+        instead: G,
+    ) -> Option<impl Future<Output = ()> + use<'c, T, E, G, Gut, C>>
     where
         G: FnOnce(Lost<'_, T, E>) -> Gut,
         Gut: Future<Output = Result<T, E>>,
+        C: Classify<T, E>,
     {
+        if !self.is_to_exercise(Ok::<_, &E>(value)) {
+            return None;
+        }
         let degraded = self.core.degraded(Reason::Exercise);
-        let lost = Lost::new(Some(Ok(value)), degraded, ctx);
-        let tried = match crate::error::catch(|| instead(lost)) {
-            Ok(work) => catch_async(ctx.run(work)).await,
-            Err(panicked) => Err(panicked),
-        };
-        self.core.exercised(degraded, tried.map(|result| result.map(|result| result.is_ok())));
+        let work = catch(|| instead(Lost::new(Some(Ok(value)), degraded, ctx)));
+        Some(async move {
+            let tried = match work {
+                Ok(work) => catch_async(ctx.run(work)).await,
+                Err(panicked) => Err(panicked),
+            };
+            self.core.exercised(degraded, tried.map(|result| result.map(|result| result.is_ok())));
+        })
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Call<H: Handle> {
     under_way: Bits,
     /// Those that were paid for as throttled.
     throttled: Bits,
-    /// When each was begun, once the first had to wait.
+    /// When each was begun, or has left the last queue on this side, once the first had to wait.
     begun: SmallVec<[Instant; 2]>,
     next: Next,
     retry_after: Option<Duration>,
@@ -123,6 +123,15 @@ impl<H: Handle> Call<H> {
     pub(super) fn waits(&mut self, now: Instant) {
         self.begun.push(now);
         self.schedule(now);
+    }
+
+    /// The attempt `number` has left a queue on this side: it is with its callee since `at`.
+    pub(super) fn begins(&mut self, number: u32, at: Instant) {
+        let Some(begun) = self.begun.get_mut(number as usize - 1) else { return };
+        *begun = at;
+        if number == self.attempts && matches!(self.next, Next::At { why: Why::Slow, .. }) {
+            self.schedule(at);
+        }
     }
 
     pub(super) fn next(&self) -> Next {
@@ -285,7 +294,11 @@ impl<H: Handle> Call<H> {
         self.next = if self.attempts >= core.max_attempts() {
             Next::Never(StopReason::Attempts)
         } else if let Some(delay) = core.delay().filter(|_| self.bounds.is_idempotent) {
-            self.at(now, delay, Why::Slow, false)
+            match self.at(now, delay, Why::Slow, false) {
+                // Too late for its deadline, which a failure may bring forward.
+                Next::Never(_) => Next::Idle,
+                next => next,
+            }
         } else {
             Next::Idle
         };

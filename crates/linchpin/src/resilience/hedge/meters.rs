@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge};
 
-use crate::resilience::news::told;
+use crate::resilience::news::{told, told_often};
 use crate::resilience::retry::{StopReason, Stopped};
 use crate::shim::atomic::{AtomicU64, Ordering};
 
@@ -98,7 +98,7 @@ impl Meters {
 
     #[inline]
     pub(super) fn succeeded_at_once(&self) {
-        self.calls[1][0].increment(1);
+        told_often(|| self.calls[1][0].increment(1));
     }
 
     pub(super) fn sent(&self, hedge: &'static str, attempt: u32, why: Why) {
@@ -149,7 +149,7 @@ impl Meters {
 
     pub(super) fn panicked(&self, attempts: u32) {
         more(&self.seen.panics, 1);
-        self.calls[0][usize::from(attempts > 1)].increment(1);
+        told(|| self.calls[0][usize::from(attempts > 1)].increment(1));
     }
 
     pub(super) fn delay(&self, delay: Duration) {

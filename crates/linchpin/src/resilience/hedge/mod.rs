@@ -70,8 +70,13 @@ use crate::time::Instant;
 /// Make one for each route, since the delay is that of similar calls, and give those of one target the same
 /// [budget](Options::budget). Put breakers, limits and time limits inside, so that each attempt has its own, and give it
 /// [`ByFailed`](super::ByFailed) to understand them. An attempt that one of them refuses says nothing: it brings no other
-/// attempt, and those under way go on. Where the next attempt should go to another host, a
+/// attempt, and those under way go on. Time in a queue inside, be it a bulkhead, a limiter's turn or the readiness of a
+/// service, is none of an attempt's: its delay and its sample count from when it has left the queue, as long as the queue
+/// is in the task of the call. Where the next attempt should go to another host, a
 /// [`Tried`](super::retry::Tried) tells which ones were taken.
+///
+/// There is no permit, as other policies give: what a hedge does is to race the attempts of a call, and who made them by
+/// other means would have to race them, too.
 pub struct Hedge<C = ByResult> {
     core: Arc<Core>,
     classify: C,

@@ -72,8 +72,8 @@ impl Options {
         self
     }
 
-    /// The next attempt is due when the one before has taken longer than this share of the last 1,000 attempts did.
-    /// Default: 0.95. Replaces [`delay`](Self::delay).
+    /// The next attempt is due when the one before has taken longer than this share of the last 1,000 attempts did, queues
+    /// on this side left out. Default: 0.95. Replaces [`delay`](Self::delay).
     ///
     /// Until 100 are known nothing is sent for being slow. The delay is looked for anew after every 50.
     #[must_use]

@@ -13,7 +13,7 @@ use tokio::time::{Sleep, sleep_until};
 use super::Handle;
 use super::call::{Call, Next, Said};
 use crate::resilience::retry::{Attempt, StopReason};
-use crate::resilience::{Again, Classify, Failed, FailedKind};
+use crate::resilience::{Again, Classify, Failed, FailedKind, begun};
 use crate::task;
 use crate::time::Instant;
 
@@ -117,7 +117,7 @@ where
             let mut given = None;
             if new_from == 0
                 && let Some(first) = this.first.as_mut().as_pin_mut()
-                && let Poll::Ready(result) = first.poll(cx)
+                && let Poll::Ready(result) = ends.poll(1, first, cx)
             {
                 this.first.set(None);
                 given = ends.settle(1, result);
@@ -126,12 +126,12 @@ where
                 if given.is_some() {
                     break;
                 }
-                let other = &mut this.others[place];
+                let (number, other) = (place as u32 + 2, &mut this.others[place]);
                 if let Some(attempt) = other
-                    && let Poll::Ready(result) = attempt.as_mut().poll(cx)
+                    && let Poll::Ready(result) = ends.poll(number, attempt.as_mut(), cx)
                 {
                     *other = None;
-                    given = ends.settle(place as u32 + 2, result);
+                    given = ends.settle(number, result);
                 }
             }
             if given.is_none() && this.first.is_some() && !ends.call.has_waited() {
@@ -182,6 +182,25 @@ where
     H: Handle,
     H::Classify: Classify<T, E>,
 {
+    /// Polls an attempt, and notes when it has left a queue on this side.
+    #[inline]
+    fn poll<A: Future>(
+        &mut self,
+        number: u32,
+        attempt: Pin<&mut A>,
+        cx: &mut Poller<'_>,
+    ) -> Poll<A::Output> {
+        // Nobody who is polled for the first time has waited.
+        if !self.call.has_waited() {
+            return attempt.poll(cx);
+        }
+        let (polled, begun) = begun::heard(|| attempt.poll(cx));
+        if let Some(at) = begun {
+            self.call.begins(number, at);
+        }
+        polled
+    }
+
     /// An attempt has ended: what the call comes to, if it is over.
     #[inline]
     fn settle(&mut self, number: u32, result: Result<T, E>) -> Option<Result<T, Failed<E>>> {

@@ -7,6 +7,7 @@ use tokio::time::sleep_until;
 
 use super::decision::{Decision, Slot, Ticket};
 use crate::context::{Context, Ended};
+use crate::resilience::begun;
 use crate::time::Instant;
 
 /// A turn of one's own: at [`at`](Self::at) one may go ahead, and need not ask again.
@@ -68,6 +69,7 @@ impl Reservation {
         let now = Instant::now();
         if now < self.at {
             ctx.run_until(self.at, sleep_until(self.at.into_tokio_at(now))).await?;
+            begun::now();
         } else {
             ctx.check()?;
         }

@@ -10,9 +10,9 @@ use super::options::{Choice, Options};
 use super::state::{Change, Numbers, TargetNumbers};
 use super::sweep::{Locked, Member};
 use super::target::{Entry, Target};
-use super::tried::Tried;
 use crate::resilience::Outcome;
 use crate::resilience::news::News;
+use crate::resilience::retry::Tried;
 use crate::shim::atomic::Ordering::{Acquire, Release};
 use crate::shim::atomic::{AtomicU32, AtomicU64};
 use crate::shim::{Fault, Mutex, lock, planted};
@@ -90,7 +90,12 @@ impl<T> Core<T> {
 
     /// Chooses a target for a call that begins now; none if there is none.
     #[inline]
-    pub(super) fn pick(&self, now: Instant, u: f64, tried: Option<&Tried>) -> Option<Ticket<T>> {
+    pub(super) fn pick(
+        &self,
+        now: Instant,
+        u: f64,
+        tried: Option<&Tried<Target<T>>>,
+    ) -> Option<Ticket<T>> {
         self.catch_up(now);
         let peak_decay = match self.rules.peak_decay.load(Acquire) {
             0 => None,
@@ -98,9 +103,9 @@ impl<T> Core<T> {
         };
         let choose = |usable: &Vec<Arc<Entry<T>>>| match tried {
             None => choose(usable, u, &[], now, peak_decay),
-            Some(tried) => tried.choose(|ids| {
-                let ticket = choose(usable, u, ids, now, peak_decay)?;
-                Some((ticket.target.0.id, ticket))
+            Some(tried) => tried.choose(|targets| {
+                let ticket = choose(usable, u, targets, now, peak_decay)?;
+                Some((ticket.target.clone(), ticket))
             }),
         };
         self.usable.read(biased::mine(), choose)
@@ -300,7 +305,7 @@ fn leave<T>(state: &mut Locked<T>, gone: &[Member<T>]) {
 fn choose<T>(
     usable: &[Arc<Entry<T>>],
     u: f64,
-    tried: &[u64],
+    tried: &[Target<T>],
     now: Instant,
     peak_decay: Option<f64>,
 ) -> Option<Ticket<T>> {
@@ -308,7 +313,7 @@ fn choose<T>(
         let (one, other) = draw(usable.len(), u)?;
         better(&usable[one], &usable[other], now, peak_decay)
     } else {
-        let fresh = |entry: &&Arc<Entry<T>>| !tried.contains(&entry.id);
+        let fresh = |entry: &&Arc<Entry<T>>| !tried.iter().any(|tried| tried.is(entry));
         let mut left: SmallVec<[&Arc<Entry<T>>; 16]> = usable.iter().filter(fresh).collect();
         if left.is_empty() {
             left = usable.iter().collect();

@@ -6,7 +6,7 @@ use metrics::{Counter, Gauge, Histogram};
 
 use super::state::{Cause, Change};
 use crate::resilience::Outcome;
-use crate::resilience::news::told;
+use crate::resilience::news::{told, told_often};
 
 #[derive(Debug)]
 pub(super) struct Meters {
@@ -48,7 +48,7 @@ impl Meters {
 
     #[inline]
     pub(super) fn ended(&self, outcome: Outcome, took: Duration) {
-        told(|| {
+        told_often(|| {
             match outcome {
                 Outcome::Failure => self.failures.increment(1),
                 Outcome::Ignored => self.ignored.increment(1),

@@ -29,7 +29,6 @@ mod service;
 mod state;
 mod sweep;
 mod target;
-mod tried;
 
 use std::fmt;
 use std::sync::Arc;
@@ -41,10 +40,10 @@ pub use self::picked::Picked;
 pub use self::service::{Balanced, BalancedFuture};
 pub use self::state::{Cause, Numbers, TargetNumbers};
 pub use self::target::Target;
-pub use self::tried::Tried;
 use crate::context::Context;
 use crate::error::Kind;
 use crate::resilience::held::Held;
+use crate::resilience::retry::Tried;
 use crate::resilience::{
     BadOptions, ByResult, Classify, Failed, FailedKind, Outcome, Refusal, Snapshot,
 };
@@ -57,7 +56,7 @@ use crate::time::Instant;
 /// matter how many targets there are.
 ///
 /// ```
-/// # use linchpin::{Context, resilience::outlier::{Balancer, Options, Tried}};
+/// # use linchpin::{Context, resilience::{outlier::{Balancer, Options}, retry::Tried}};
 /// # async fn get(host: &str) -> Result<usize, std::io::Error> { Ok(host.len()) }
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> linchpin::Result<()> {
@@ -154,7 +153,7 @@ impl<T, C> Balancer<T, C> {
     pub async fn call<R, E, F, Fut>(
         &self,
         ctx: &Context,
-        tried: &Tried,
+        tried: &Tried<Target<T>>,
         work: F,
     ) -> Result<R, Failed<E>>
     where
@@ -180,7 +179,7 @@ impl<T, C> Balancer<T, C> {
     /// `tried`; one of those again if there is no other, and none of the ejected ones.
     ///
     /// ```
-    /// # use linchpin::resilience::{Outcome, outlier::{Balancer, Options, Tried}};
+    /// # use linchpin::resilience::{Outcome, outlier::{Balancer, Options}, retry::Tried};
     /// # use linchpin::time::Instant;
     /// let hosts = Balancer::new("search", ["10.0.0.1", "10.0.0.2"], Options::default())?;
     /// let host = hosts.pick(Instant::now(), 0.7, &Tried::default())?;
@@ -194,7 +193,12 @@ impl<T, C> Balancer<T, C> {
     ///
     /// The refusal, if there is no target at all.
     #[inline]
-    pub fn pick(&self, now: Instant, u: f64, tried: &Tried) -> Result<Picked<'_, T>, Refusal> {
+    pub fn pick(
+        &self,
+        now: Instant,
+        u: f64,
+        tried: &Tried<Target<T>>,
+    ) -> Result<Picked<'_, T>, Refusal> {
         let ticket = self.take(now, u, Some(tried))?;
         Ok(Picked::new(Held::Borrowed(&self.core), ticket))
     }
@@ -305,7 +309,12 @@ impl<T, C> Balancer<T, C> {
     // ----- inside
 
     #[inline]
-    fn take(&self, now: Instant, u: f64, tried: Option<&Tried>) -> Result<Ticket<T>, Refusal> {
+    fn take(
+        &self,
+        now: Instant,
+        u: f64,
+        tried: Option<&Tried<Target<T>>>,
+    ) -> Result<Ticket<T>, Refusal> {
         self.core.pick(now, u, tried).ok_or_else(|| self.refusal())
     }
 

@@ -157,7 +157,10 @@ impl<T> Locked<T> {
 
     /// Ejects a target that has failed too often in a row; whether it is ejected.
     pub(super) fn failed(&mut self, id: u64, at: Instant, u: impl Fn() -> f64) -> bool {
-        let found = self.members.iter().position(|member| member.entry.id == id);
+        let most = self.options.consecutive.unwrap_or(u32::MAX);
+        // Of several that failed at once the first is judged, and counts anew.
+        let is_sick = |member: &Member<T>| member.entry.id == id && member.entry.failures() >= most;
+        let found = self.members.iter().position(is_sick);
         found.is_some_and(|member| self.eject(member, Cause::Consecutive, at, &u))
     }
 
@@ -165,11 +168,11 @@ impl<T> Locked<T> {
         let (all, out) = (self.members.len(), self.ejected());
         let Options { base_ejection, max_ejection, jitter, max_ejected, .. } = self.options;
         let member = &mut self.members[index];
+        // Counted from here anew, ejected or not.
+        member.entry.forget_failures();
         if member.ejected.is_some() {
             return false;
         }
-        // Counted from here anew, ejected or not.
-        member.entry.forget_failures();
         let target = member.entry.text.clone();
         // One may be in any case, and one stays in any case.
         let is_room = out == 0 || (out + 1) as f64 <= max_ejected * all as f64;

@@ -58,7 +58,7 @@ impl<T> Entry<T> {
         self.step(one)
     }
 
-    /// A call has ended; whether it is a failure that is one too many in a row.
+    /// A call has ended; whether it is a failure that is one too many in a row. Whoever judges it counts anew.
     #[inline]
     pub(super) fn end(&self, was_begun: bool, outcome: Outcome, most_failures: u32) -> bool {
         let one = |word: u64| {
@@ -77,7 +77,7 @@ impl<T> Entry<T> {
             Outcome::Ignored => false,
             Outcome::Failure => {
                 let failures = self.failures.fetch_add(1, AcqRel).wrapping_add(1);
-                most_failures != 0 && failures.is_multiple_of(most_failures)
+                most_failures != 0 && failures >= most_failures
             }
             Outcome::Success => {
                 if self.failures.load(Relaxed) != 0 {
@@ -131,6 +131,10 @@ impl<T> Target<T> {
         &self.0.text
     }
 
+    pub(super) fn is(&self, entry: &Arc<Entry<T>>) -> bool {
+        Arc::ptr_eq(&self.0, entry)
+    }
+
     /// Calls under way to it.
     #[must_use]
     pub fn under_way(&self) -> u64 {
@@ -157,6 +161,15 @@ impl<T> Clone for Target<T> {
         Self(self.0.clone())
     }
 }
+
+/// The same target of the same balancer, and not one that was removed and came again.
+impl<T> PartialEq for Target<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(&other.0)
+    }
+}
+
+impl<T> Eq for Target<T> {}
 
 impl<T> fmt::Debug for Target<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,7 +11,8 @@ use crate::shim::{Mutex, lock};
 /// already is load, and no help.
 ///
 /// Clones share the list. Make one for each call and let the work look at it; where a balancer lies deeper, hand it down:
-/// as a [value](crate::Context::with_value) of the call's context, or inside of the request, whose copies then share it.
+/// as a [value](crate::Context::with_value) of the call's context, or inside of the request, whose copies then share it. A
+/// [`Balancer`](crate::resilience::outlier::Balancer) takes one of its own targets, and chooses by it.
 ///
 /// ```
 /// # use linchpin::{Context, resilience::hedge::{self, Hedge}, resilience::retry::Tried};
@@ -71,6 +72,37 @@ impl<H: Clone + PartialEq> Tried<H> {
     #[must_use]
     pub fn list(&self) -> Vec<H> {
         lock(&self.hosts).to_vec()
+    }
+}
+
+impl<H> Tried<H> {
+    /// How many have been noted. A balancer notes each target once, [`pick`](Self::pick) and [`add`](Self::add) each attempt.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        lock(&self.hosts).len()
+    }
+
+    /// Whether no attempt has gone anywhere yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Chooses by where attempts have gone, and notes what is chosen: in one step, so that two attempts that begin at once do
+    /// not go to the same.
+    pub(in crate::resilience) fn choose<R>(
+        &self,
+        choose: impl FnOnce(&[H]) -> Option<(H, R)>,
+    ) -> Option<R>
+    where
+        H: PartialEq,
+    {
+        let mut tried = lock(&self.hosts);
+        let (host, chosen) = choose(&tried)?;
+        if !tried.contains(&host) {
+            tried.push(host);
+        }
+        Some(chosen)
     }
 }
 

@@ -61,11 +61,14 @@ impl Core {
     /// Lets a call in, if it may.
     #[inline]
     pub(super) fn admit(&self, ask: &Ask, now: Instant) -> Result<(), No> {
+        if let Some(deadline) = ask.deadline
+            && self.in_time.load(Relaxed)
+        {
+            self.judge_time(ask, deadline - now)?;
+        }
         let load = self.load.read();
         let looks_at = f64::from_bits(self.looks_at.load(Relaxed));
-        let in_time = ask.deadline.is_some() && self.in_time.load(Relaxed);
-        let calm = load.share < looks_at && !load.throttled && !in_time;
-        if calm && !self.dropped.load(Relaxed) {
+        if load.share < looks_at && !load.throttled && !self.dropped.load(Relaxed) {
             self.flight.enter();
             return Ok(());
         }
@@ -80,13 +83,6 @@ impl Core {
             (options.threshold, options.windows, options.random)
         };
         let no = |cause, used, limit| No { cause, class: ask.class, used, limit };
-        if self.in_time.load(Relaxed)
-            && let (Some(deadline), Some(median)) = (ask.deadline, self.median.get())
-            && deadline - now < median
-        {
-            let (left, median) = (deadline - now, median.as_millis() as u64);
-            return Err(no(Cause::Late, left.as_millis() as u64, median));
-        }
         if let Some(windows) = windows {
             let window = windows[ask.class as usize];
             if is_shed(window.shed(load.share), ask.level, random) {
@@ -107,6 +103,17 @@ impl Core {
             self.dropped.store(true, Release);
             no(Cause::Busy, seen.inside.into(), most.round() as u64)
         })
+    }
+
+    /// What has less time left than half of all calls take comes too late.
+    fn judge_time(&self, ask: &Ask, left: Duration) -> Result<(), No> {
+        match self.median.get() {
+            Some(median) if left < median => {
+                let (used, limit) = (left.as_millis() as u64, median.as_millis() as u64);
+                Err(No { cause: Cause::Late, class: ask.class, used, limit })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Something was refused, and it is not long ago that there was too much to do. A refusal makes it no longer.

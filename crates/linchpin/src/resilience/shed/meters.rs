@@ -5,7 +5,7 @@ use std::time::Duration;
 use metrics::{Counter, Histogram};
 
 use super::state::{Cause, No};
-use crate::resilience::news::told;
+use crate::resilience::news::{told, told_often};
 use crate::resilience::{Outcome, Priority};
 
 #[derive(Debug)]
@@ -42,12 +42,12 @@ impl Meters {
 
     #[inline]
     pub(super) fn admitted(&self, class: Priority) {
-        told(|| self.admitted[class as usize].increment(1));
+        told_often(|| self.admitted[class as usize].increment(1));
     }
 
     #[inline]
     pub(super) fn ended(&self, outcome: Outcome, nanos: u64) {
-        told(|| match outcome {
+        told_often(|| match outcome {
             Outcome::Success => {
                 self.successes.increment(1);
                 self.seconds.record(Duration::from_nanos(nanos));

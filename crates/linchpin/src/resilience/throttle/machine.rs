@@ -11,6 +11,7 @@ use super::turn::Locked;
 use super::word::{Frame, Word};
 use crate::resilience::Outcome;
 use crate::resilience::clock::Now;
+use crate::resilience::news::told;
 use crate::shim::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use crate::shim::atomic::{AtomicBool, AtomicU64};
 use crate::shim::{Fault, Mutex, lock, planted};
@@ -342,7 +343,7 @@ fn signed(count: u64) -> u64 {
 impl Drop for Core {
     fn drop(&mut self) {
         if self.hot.throttling.load(Relaxed) {
-            self.meters.calm();
+            told(|| self.meters.calm());
         }
     }
 }

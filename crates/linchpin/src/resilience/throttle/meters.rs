@@ -7,7 +7,7 @@ use metrics::{Counter, Gauge, Histogram};
 use super::machine::No;
 use super::state::Change;
 use crate::resilience::Outcome;
-use crate::resilience::news::told;
+use crate::resilience::news::{told, told_often};
 
 #[derive(Debug)]
 pub(super) struct Meters {
@@ -37,7 +37,7 @@ impl Meters {
 
     #[inline]
     pub(super) fn ended(&self, outcome: Outcome, took: Option<Duration>) {
-        told(|| {
+        told_often(|| {
             match outcome {
                 Outcome::Failure => self.rejected.increment(1),
                 Outcome::Ignored => self.ignored.increment(1),

@@ -14,6 +14,9 @@ use super::table::{Place, Table};
 use crate::context::{Cause, Child, Context, Ended};
 use crate::error::{Error, catch, catch_async};
 use crate::resilience::{Failed, FailedKind};
+use crate::shim::atomic::Ordering::Relaxed;
+use crate::shim::atomic::{AtomicBool, AtomicU64};
+use crate::sync::striped::stripes;
 use crate::task;
 
 /// What the work of a flight is told.
@@ -37,8 +40,13 @@ pub(crate) enum Outcome<V, E> {
 /// What all clones of a group share with its tasks.
 pub(crate) struct Core<K, V, E> {
     pub(super) table: Table<K, Outcome<V, E>>,
-    pub(super) options: Options,
+    pub(super) name: &'static str,
+    /// Nanoseconds; [`NO_LIMIT`] for all the time there is.
+    max_flight: AtomicU64,
+    pub(super) share_errors: AtomicBool,
 }
+
+const NO_LIMIT: u64 = u64::MAX;
 
 /// What became of work that was begun.
 pub(super) enum Begun<V, E> {
@@ -72,6 +80,42 @@ impl Flight<'_> {
 
 // ===== impl Core =====
 
+impl<K, V, E> Core<K, V, E> {
+    pub(super) fn new(options: &Options) -> Self {
+        let core = Self {
+            table: Table::with(stripes::usual(), options.rules()),
+            name: options.name,
+            max_flight: AtomicU64::new(NO_LIMIT),
+            share_errors: AtomicBool::new(true),
+        };
+        core.set_words(options);
+        core
+    }
+
+    /// All but the name.
+    pub(super) fn set(&self, options: &Options) {
+        // No flight is begun that goes on without anybody and without a limit, by the one's rules and the other's time.
+        if options.detach {
+            self.set_words(options);
+            self.table.set(options.rules());
+        } else {
+            self.table.set(options.rules());
+            self.set_words(options);
+        }
+    }
+
+    fn set_words(&self, options: &Options) {
+        let nanos = |limit: Duration| u64::try_from(limit.as_nanos()).unwrap_or(NO_LIMIT);
+        self.max_flight.store(options.max_flight.map_or(NO_LIMIT, nanos), Relaxed);
+        self.share_errors.store(options.share_errors, Relaxed);
+    }
+
+    fn limit(&self) -> Option<Duration> {
+        let nanos = self.max_flight.load(Relaxed);
+        (nanos != NO_LIMIT).then(|| Duration::from_nanos(nanos))
+    }
+}
+
 impl<K, V, E> Core<K, V, E>
 where
     K: Send + 'static,
@@ -86,7 +130,8 @@ where
         Fut: Future<Output = Result<V, E>> + Send + 'static,
     {
         let context = OnceCell::new();
-        let flight = Flight { context: &context, limit: self.options.max_flight };
+        let limit = self.limit();
+        let flight = Flight { context: &context, limit };
         let polled = catch(|| {
             let mut work = Box::pin(work.begin(flight));
             // The task will poll it with a waker of its own.
@@ -97,7 +142,7 @@ where
         });
         match polled {
             Ok(Ok(outcome)) => Begun::Done(self.land(place, outcome)),
-            Ok(Err(work)) => Begun::Flies(self.fly(place, context.into_inner(), work)),
+            Ok(Err(work)) => Begun::Flies(self.fly(place, limit, context.into_inner(), work)),
             Err(panicked) => Begun::Done(self.land(place, Outcome::Panicked(panicked))),
         }
     }
@@ -105,6 +150,7 @@ where
     fn fly<Fut>(
         self: &Arc<Self>,
         place: Place,
+        limit: Option<Duration>,
         context: Option<Child>,
         work: Pin<Box<Fut>>,
     ) -> Arc<Record<Outcome<V, E>>>
@@ -113,8 +159,7 @@ where
     {
         let record = self.table.record(place);
         let mut airborne = Airborne { core: self.clone(), place: Some(place) };
-        let limit = self.options.max_flight;
-        let task = task::spawn(self.options.name, async move {
+        let task = task::spawn(self.name, async move {
             let outcome = within(limit, catch_async(work)).await;
             airborne.land(outcome.map_or(Outcome::TimedOut, Outcome::from));
         });

@@ -35,13 +35,11 @@ pub use self::options::Options;
 pub(crate) use self::record::{Found, Joined, Record, Waiter};
 pub(crate) use self::run::{Run, Work};
 pub use self::table::Numbers;
-use self::table::Table;
 #[cfg(all(test, linchpin_loom))]
 pub(crate) use self::table::{Entered as TableEntered, Table as Flights};
 use crate::context::Context;
 use crate::error::Error;
 use crate::resilience::{BadOptions, Failed};
-use crate::sync::striped::stripes;
 
 /// Calls that are made once for all who make them at the same time.
 ///
@@ -102,9 +100,19 @@ impl<K, V, E, S> Group<K, V, E, S> {
     /// As [`new`](Group::new).
     pub fn with_hasher(options: Options, hasher: S) -> Result<Self, BadOptions> {
         options.check()?;
-        let Options { max_waiting, max_age, detach, .. } = options;
-        let table = Table::with(stripes::usual(), max_waiting, max_age, detach);
-        Ok(Self { core: Arc::new(Core { table, options }), hasher })
+        Ok(Self { core: Arc::new(Core::new(&options)), hasher })
+    }
+
+    /// Takes other options from now on; flights that are under way go on as they began, but that as many may share one as
+    /// the new options say. The name stays, and so do the numbers.
+    ///
+    /// # Errors
+    ///
+    /// If nobody may wait for a flight, or a flight has no time; nothing has changed then.
+    pub fn reconfigure(&self, options: Options) -> Result<(), BadOptions> {
+        options.check()?;
+        self.core.set(&options);
+        Ok(())
     }
 
     /// Its numbers. Flights of several keys are counted one after the other, so they are exact if nobody comes meanwhile.
@@ -199,7 +207,7 @@ impl<K, V, E, S: Clone> Clone for Group<K, V, E, S> {
 impl<K, V, E, S> fmt::Debug for Group<K, V, E, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Group")
-            .field("name", &self.core.options.name)
+            .field("name", &self.core.name)
             .field("numbers", &self.numbers())
             .finish_non_exhaustive()
     }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::table::Rules;
 use crate::resilience::BadOptions;
 
 /// How long a flight of a [`Group`](super::Group) may take, and how many may share it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Options {
     pub(super) name: &'static str,
     pub(super) max_flight: Option<Duration>,
@@ -61,6 +62,11 @@ impl Options {
     pub fn detach(mut self) -> Self {
         self.detach = true;
         self
+    }
+
+    pub(super) fn rules(&self) -> Rules {
+        let Self { max_waiting, max_age, detach, .. } = *self;
+        Rules { max_waiting, max_age, detach }
     }
 
     pub(super) fn check(&self) -> Result<(), BadOptions> {

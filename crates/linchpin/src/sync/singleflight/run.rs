@@ -11,6 +11,7 @@ use super::join::Join;
 use super::table::Entered;
 use crate::context::Context;
 use crate::resilience::Failed;
+use crate::shim::atomic::Ordering::Relaxed;
 
 /// What a leader does.
 pub(crate) trait Work {
@@ -82,7 +83,7 @@ where
                     None => {}
                     Some(Outcome::Gone) if !leads => {}
                     Some(Outcome::Failed(_))
-                        if !leads && !core.options.share_errors && !run.insists =>
+                        if !leads && !core.share_errors.load(Relaxed) && !run.insists =>
                     {
                         run.insists = true;
                     }

@@ -18,16 +18,22 @@ use crate::time::Instant;
 
 pub(crate) struct Table<K, O> {
     shards: Box<[Padded<K, O>]>,
-    max_waiting: usize,
-    max_age: Option<Duration>,
-    /// Those who wait for each flight and never leave.
-    standing: usize,
+}
+
+/// What flights may do that begin from now on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    pub(super) max_waiting: usize,
+    pub(super) max_age: Option<Duration>,
+    /// Whether one goes on when all have left.
+    pub(super) detach: bool,
 }
 
 type Padded<K, O> = CachePadded<Mutex<Shard<K, O>>>;
 
 struct Shard<K, O> {
     flights: HashTable<Entry<K, O>>,
+    rules: Rules,
     /// How many have begun, and how many callers shared one.
     begun: u64,
     shared: u64,
@@ -40,6 +46,8 @@ struct Entry<K, O> {
     key: K,
     /// Where it may be too old.
     begun: Option<Instant>,
+    /// Those who wait for it and never leave.
+    standing: usize,
     /// What its waiters share; `None` while nobody but its leader wants it, who is about to see whether it ends at once.
     record: Option<Arc<Record<O>>>,
     closed: bool,
@@ -78,19 +86,20 @@ const SMALL: usize = 32;
 impl<K, O> Table<K, O> {
     #[cfg(all(test, linchpin_loom))]
     pub(crate) fn new(shards: usize, max_waiting: usize) -> Self {
-        Self::with(shards, max_waiting, None, false)
+        Self::with(shards, Rules { max_waiting, max_age: None, detach: false })
     }
 
-    pub(super) fn with(
-        shards: usize,
-        max_waiting: usize,
-        max_age: Option<Duration>,
-        detach: bool,
-    ) -> Self {
-        let standing = usize::from(detach);
-        let shard = || Shard { flights: HashTable::new(), begun: 0, shared: 0 };
+    pub(super) fn with(shards: usize, rules: Rules) -> Self {
+        let shard = || Shard { flights: HashTable::new(), rules, begun: 0, shared: 0 };
         let shards = (0..shards).map(|_| CachePadded::new(Mutex::new(shard()))).collect();
-        Self { shards, max_waiting: max_waiting.saturating_add(standing), max_age, standing }
+        Self { shards }
+    }
+
+    /// Other rules from now on. A flight that is under way goes on without anybody as it began.
+    pub(super) fn set(&self, rules: Rules) {
+        for shard in &self.shards {
+            lock(shard).rules = rules;
+        }
     }
 
     /// Joins the flight of `key`, or begins one, for which it takes the key.
@@ -102,18 +111,18 @@ impl<K, O> Table<K, O> {
     where
         K: Eq,
     {
-        let now = self.max_age.map(|_| Instant::now());
         let mut shard = self.shard(hash);
-        let Shard { flights, begun, shared } = &mut *shard;
+        let Shard { flights, rules, begun, shared } = &mut *shard;
+        let now = rules.max_age.map(|_| Instant::now());
         if let Some(entry) = flights.find_mut(hash, |entry| entry.is(hash, key.as_ref())) {
-            if self.is_too_old(entry.begun, now) {
+            if rules.is_too_old(entry.begun, now) {
                 entry.closed = true;
             } else {
-                let record = entry.record.get_or_insert_with(|| self.new_record());
-                match record.join(self.max_waiting) {
+                let record = entry.record();
+                match record.join(rules.max_waiting.saturating_add(entry.standing)) {
                     Joined::Yes => {
                         *shared += 1;
-                        return Entered::Joins(record.clone());
+                        return Entered::Joins(record);
                     }
                     // All have left it, or it has as many as it may have.
                     Joined::Over | Joined::Full => entry.closed = true,
@@ -124,7 +133,8 @@ impl<K, O> Table<K, O> {
         let place = Place { hash, number: *begun };
         *begun += 1;
         let number = place.number;
-        let entry = Entry { hash, number, key, begun: now, record: None, closed: false };
+        let standing = usize::from(rules.detach);
+        let entry = Entry { hash, number, key, begun: now, standing, record: None, closed: false };
         flights.insert_unique(hash, entry, |entry| entry.hash);
         Entered::Leads(place)
     }
@@ -134,7 +144,7 @@ impl<K, O> Table<K, O> {
         let mut shard = self.shard(place.hash);
         let entry = shard.flights.find_mut(place.hash, |entry| entry.number == place.number);
         let entry = entry.expect("a flight leaves when it has ended, once");
-        entry.record.get_or_insert_with(|| self.new_record()).clone()
+        entry.record()
     }
 
     /// A flight has ended: who waits for it, if anybody.
@@ -188,17 +198,22 @@ impl<K, O> Table<K, O> {
         sum
     }
 
-    fn new_record(&self) -> Arc<Record<O>> {
-        Arc::new(Record::with_standing(self.standing))
+    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard<K, O>> {
+        lock(&self.shards[stripes::place(hash, self.shards.len())])
     }
+}
 
+impl Rules {
     fn is_too_old(&self, begun: Option<Instant>, now: Option<Instant>) -> bool {
         let age = || Some((now? - begun?, self.max_age?));
         age().is_some_and(|(age, most)| age >= most)
     }
+}
 
-    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard<K, O>> {
-        lock(&self.shards[stripes::place(hash, self.shards.len())])
+impl<K, O> Entry<K, O> {
+    fn record(&mut self) -> Arc<Record<O>> {
+        let standing = self.standing;
+        self.record.get_or_insert_with(|| Arc::new(Record::with_standing(standing))).clone()
     }
 }
 

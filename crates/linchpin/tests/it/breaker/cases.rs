@@ -312,8 +312,7 @@ async fn the_cases_of_the_specification() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_that_fail_while_it_is_open_change_nothing() {
-    // C8.
+async fn c8_calls_that_fail_while_it_is_open_change_nothing() {
     let breaker = breaker(exact().count_window(60).min_calls(10));
     let late: Vec<_> = (0..50).map(|_| breaker.admit(Instant::now()).unwrap()).collect();
     let first: Vec<_> = (0..10).map(|_| breaker.admit(Instant::now()).unwrap()).collect();
@@ -332,8 +331,8 @@ async fn calls_that_fail_while_it_is_open_change_nothing() {
 }
 
 #[test]
-fn of_a_thousand_threads_three_are_probes() {
-    // C12: with the clock of a thread outside of a runtime, which is that of the system.
+fn c12_of_a_thousand_threads_three_are_probes() {
+    // With the clock of a thread outside of a runtime, which is that of the system.
     let breaker = opened(exact().count_window(1).min_calls(1).open_for(Duration::from_millis(1)));
     let due = Instant::now() + SECOND;
     let (ready, inner) = (Barrier::new(1_000), AtomicUsize::new(0));

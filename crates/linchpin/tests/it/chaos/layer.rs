@@ -59,6 +59,8 @@ async fn requests_on_the_list_are_answered_fail_or_wait() {
     assert!(ask(&failing, 101).await.unwrap_err().find::<Injected>().is_some());
     let lying = listed(scripted().outcome(1.0, |_| 9));
     assert_eq!((ask(&lying, 1).await.unwrap(), ask(&lying, 101).await.unwrap()), (1, 9));
+    let cutting = listed(scripted().cut(1.0, |answer, _| Ok(answer / 2)));
+    assert_eq!((ask(&cutting, 2).await.unwrap(), ask(&cutting, 102).await.unwrap()), (2, 51));
     let off = Chaos::off();
     assert_eq!(ask(&off, 101).await.unwrap(), 101);
 }

@@ -60,6 +60,31 @@ async fn what_is_injected_has_a_mark_and_counts_as_a_real_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_cut_was_done_and_does_not_come_back_whole() {
+    let reset = |_, mark| Err(Error::new(Kind::Unavailable, mark).context("connection reset"));
+    let chaos = chaos::<u8>(scripted().cut(0.5, reset));
+    let callee = Callee::default();
+    draws(0.4999);
+    let failed = chaos.call(&Context::root(), || callee.answer()).await.unwrap_err();
+    let FailedKind::Callee(error) = failed.into_kind() else { panic!("not as the callee's") };
+    assert_eq!(error.find::<Injected>().unwrap().kind, Injection::Cut);
+    assert_eq!((callee.times(), chaos.numbers().cuts), (1, 1), "it was asked, and has answered");
+    draws(0.5);
+    assert_eq!(chaos.call(&Context::root(), || callee.answer()).await.unwrap(), 7);
+    draws(0.0);
+    let root = Context::root();
+    let sick = chaos.call(&root, || async { Err(Error::new(Kind::NotFound, "none")) });
+    let FailedKind::Callee(error) = sick.await.unwrap_err().into_kind() else { panic!() };
+    assert_eq!((error.kind(), chaos.numbers().cuts), (Kind::NotFound, 1), "an error is whole");
+    // Half of the answer, where the other half was to come.
+    chaos.reconfigure(scripted().cut(1.0, |answer, _| Ok(answer / 2))).unwrap();
+    assert_eq!(chaos.call(&Context::root(), || callee.answer()).await.unwrap(), 3);
+    assert!(chaos.reconfigure(scripted().cut(1.1, |answer, _| Ok(answer))).is_err());
+    chaos.disable();
+    assert_eq!(chaos.call(&Context::root(), || callee.answer()).await.unwrap(), 7);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rate_may_differ_from_call_to_call() {
     let rate = Rate::by(|ctx| if ctx.get::<Tenant>().is_some() { 1.0 } else { 0.0 });
     let (chaos, callee) = (chaos(scripted().fault_of(rate, Kind::Unavailable)), Callee::default());
@@ -149,7 +174,7 @@ async fn what_the_options_call_may_panic_and_costs_its_call_only() {
     }
     draws(0.0);
     let options = || scripted::<u8>();
-    let all: [(&str, Options<u8, Error>); 5] = [
+    let all: [(&str, Options<u8, Error>); 6] = [
         ("a rate", options().fault_of(Rate::by(|_| f64::from(u8::from(bad()))), Kind::Internal)),
         (
             "an error",
@@ -158,6 +183,7 @@ async fn what_the_options_call_may_panic_and_costs_its_call_only() {
             }),
         ),
         ("an answer", options().outcome(1.0, |_| u8::from(bad()))),
+        ("a cut", options().cut(1.0, |_, _| Ok(u8::from(bad())))),
         ("a behaviour", options().behaviour(1.0, |_| assert!(bad()))),
         ("an id", faults(0.0).seed(1, |_| bad().then_some(1))),
     ];

@@ -43,6 +43,20 @@ async fn a_call_is_dropped_at_each_step_of_both_ways() {
     assert!(report.steps > 4, "{report:?}");
 }
 
+/// The body of a response may go to another thread, and not be shared by two.
+#[tokio::test]
+async fn a_call_may_move_between_threads_whose_answer_may_not_be_shared() {
+    fn movable<F: Send>(call: F) -> F {
+        call
+    }
+    let fallback = fallback(Options::default().exercise_rate(1.0));
+    let ctx = Context::root();
+    let body = async || Ok::<_, u8>(std::cell::Cell::new(1));
+    let call = fallback.call(&ctx, body, |_| async { Ok(std::cell::Cell::new(2)) });
+    assert_eq!(movable(call).await.unwrap().get(), 1);
+    assert_eq!(fallback.numbers().exercised, 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_panic_of_the_work_or_of_what_stands_in_is_the_callers() {
     let fallback = fallback(Options::default());

@@ -10,14 +10,14 @@ use linchpin::resilience::retry::{Allow, Budget, StopReason};
 use linchpin::resilience::{ByFailed, ByResult, Failed, FailedKind};
 use linchpin::time::Instant;
 
-use super::rows::{Case, Does, cases, other_cases};
+use super::rows::{Case, Does, cases, deadline_cases, other_cases};
 use super::{MS, ROOT, SECOND, ample, hedge};
 use crate::retry::cases::{Answer, ByStatus};
 
 #[tokio::test(start_paused = true)]
 async fn the_cases_of_the_specification_hold() {
     for Case { name, options, deadline, attempts, begun, ends, stopped, others } in
-        cases().into_iter().chain(other_cases())
+        cases().into_iter().chain(deadline_cases()).chain(other_cases())
     {
         let start = Instant::now();
         let ctx = match deadline {

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 
 use futures_util::FutureExt as _;
 use linchpin::resilience::FailedKind;
@@ -13,10 +14,10 @@ use linchpin::{Context, task};
 use linchpin_testing::steps::drop_at_each;
 use tracing::Level;
 
-use super::{MS, SECOND, ample, hedge};
+use super::{MS, ROOT, SECOND, ample, hedge};
 use crate::panic::logged_from;
 use crate::paused;
-use crate::recorder::Meters;
+use crate::recorder::{Meters, panicking};
 
 #[tokio::test(start_paused = true)]
 async fn a_call_is_dropped_at_each_step_with_all_its_attempts() {
@@ -238,63 +239,16 @@ fn another_attempt_and_who_won_are_lines() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_listener_that_panics_costs_its_event_only() {
-    struct Deaf;
-    impl metrics::CounterFn for Deaf {
-        fn increment(&self, _: u64) {
-            panic!("deaf");
-        }
-        fn absolute(&self, _: u64) {}
-    }
-    struct Recorder;
-    impl metrics::Recorder for Recorder {
-        fn describe_counter(
-            &self,
-            _: metrics::KeyName,
-            _: Option<metrics::Unit>,
-            _: metrics::SharedString,
-        ) {
-        }
-        fn describe_gauge(
-            &self,
-            _: metrics::KeyName,
-            _: Option<metrics::Unit>,
-            _: metrics::SharedString,
-        ) {
-        }
-        fn describe_histogram(
-            &self,
-            _: metrics::KeyName,
-            _: Option<metrics::Unit>,
-            _: metrics::SharedString,
-        ) {
-        }
-        fn register_counter(
-            &self,
-            _: &metrics::Key,
-            _: &metrics::Metadata<'_>,
-        ) -> metrics::Counter {
-            metrics::Counter::from_arc(std::sync::Arc::new(Deaf))
-        }
-        fn register_gauge(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Gauge {
-            metrics::Gauge::noop()
-        }
-        fn register_histogram(
-            &self,
-            _: &metrics::Key,
-            _: &metrics::Metadata<'_>,
-        ) -> metrics::Histogram {
-            metrics::Histogram::noop()
-        }
-    }
-    let hedge = metrics::with_local_recorder(&Recorder, || hedge(ample()));
-    let ctx = Context::root();
-    let call = hedge.call(&ctx, |attempt| async move {
+async fn a_recorder_that_panics_costs_no_hedge_its_answer() {
+    let (recorder, panics) = panicking();
+    let hedge = metrics::with_local_recorder(&recorder, || hedge(ample()));
+    let call = hedge.call(&ROOT, |attempt| async move {
         tokio::time::sleep(if attempt.is_retry() { MS } else { SECOND }).await;
         Ok::<_, ()>(attempt.number())
     });
     assert_eq!(call.await.unwrap(), 2);
     assert_eq!((hedge.numbers().sent, hedge.numbers().won), (1, 1));
+    assert!(panics.load(Ordering::Relaxed) > 1);
 }
 
 /// On several threads: no more is sent than the extra load has room for, and nothing is lost.

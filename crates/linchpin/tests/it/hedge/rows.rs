@@ -134,11 +134,10 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// Of deadlines, of unmarked calls, and of the options.
-pub(super) fn other_cases() -> Vec<Case> {
-    use StopReason::{Attempts, Deadline, Unsafe};
+/// Of deadlines.
+pub(super) fn deadline_cases() -> Vec<Case> {
+    use StopReason::Deadline;
     let asks = |takes, status, asks| Does { takes, status, asks: Some(asks) };
-    let unmarked = || Options::default().delay(500 * MS).max_attempts(4).max_extra_load(10.0);
     vec![
         Case {
             deadline: Some(600),
@@ -159,10 +158,27 @@ pub(super) fn other_cases() -> Vec<Case> {
             ..case("the next has a millisecond", &[HANGS], &[0, 500], (501, 0))
         },
         Case {
+            deadline: Some(400),
+            ..case(
+                "too late for being slow, in time for a failure",
+                &[does(100, 503), does(50, 200)],
+                &[0, 100],
+                (150, 200),
+            )
+        },
+        Case {
             deadline: Some(1000),
             stopped: Some(Deadline),
             ..case("asked to wait beyond the deadline", &[asks(100, 503, 900)], &[0], (100, 503))
         },
+    ]
+}
+
+/// Of unmarked calls, and of the options.
+pub(super) fn other_cases() -> Vec<Case> {
+    use StopReason::{Attempts, Unsafe};
+    let unmarked = || Options::default().delay(500 * MS).max_attempts(4).max_extra_load(10.0);
+    vec![
         Case { options: unmarked(), ..case("H8: unmarked", &[does(5000, 200)], &[0], (5000, 200)) },
         Case {
             options: unmarked(),

@@ -9,7 +9,7 @@ use linchpin::{Context, Kind};
 use super::{drain, five, gcra, limiter, ms, pass, remaining, retry_after};
 
 #[tokio::test(start_paused = true)]
-async fn a_burst_passes_and_then_one_at_each_interval() {
+async fn l1_a_burst_passes_and_then_one_at_each_interval() {
     let limiter = five();
     for left in (0..5).rev() {
         assert_eq!(limiter.try_acquire(1).unwrap().remaining(), left);
@@ -33,7 +33,7 @@ async fn who_is_refused_leaves_no_trace() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn reservations_stand_in_line_and_the_next_is_told_how_long_it_is() {
+async fn l2_reservations_stand_in_line_and_the_next_is_told_how_long_it_is() {
     let limiter = five();
     drain(&limiter, 5);
     pass(ms(100)).await;
@@ -47,7 +47,7 @@ async fn reservations_stand_in_line_and_the_next_is_told_how_long_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cost_above_the_burst_never_passes_and_is_told_apart() {
+async fn l3_a_cost_above_the_burst_never_passes_and_is_told_apart() {
     let limiter = five();
     for refused in [limiter.try_acquire(6), limiter.try_acquire(u32::MAX)] {
         let refusal = refused.unwrap_err();
@@ -61,7 +61,7 @@ async fn a_cost_above_the_burst_never_passes_and_is_told_apart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cost_is_taken_whole_or_not_at_all() {
+async fn l3_a_cost_is_taken_whole_or_not_at_all() {
     let limiter = five();
     assert_eq!(limiter.try_acquire(3).unwrap().remaining(), 2);
     let refusal = limiter.try_acquire(3).unwrap_err();
@@ -71,7 +71,7 @@ async fn a_cost_is_taken_whole_or_not_at_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_saves_no_more_than_the_burst() {
+async fn l4_a_pause_saves_no_more_than_the_burst() {
     let limiter = five();
     drain(&limiter, 5);
     pass(ms(10_000)).await;
@@ -79,7 +79,7 @@ async fn a_pause_saves_no_more_than_the_burst() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_time_before_what_was_seen_gives_nothing() {
+async fn l5_a_time_before_what_was_seen_gives_nothing() {
     let limiter = five();
     let before = Instant::now();
     pass(ms(1_000)).await;
@@ -90,7 +90,7 @@ async fn a_time_before_what_was_seen_gives_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_burst_shrank_no_more_than_the_whole_new_one_is_owed() {
+async fn l5_after_a_burst_shrank_no_more_than_the_whole_new_one_is_owed() {
     let limiter = gcra(1_000);
     limiter.try_acquire(1_000).unwrap();
     limiter.reconfigure(Rate::per_second(10), Options::default().burst(5)).unwrap();
@@ -116,7 +116,7 @@ async fn other_numbers_keep_what_is_owed_and_turns_that_were_given() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_that_the_context_does_not_leave_fails_at_once_and_takes_nothing() {
+async fn l6_a_wait_that_the_context_does_not_leave_fails_at_once_and_takes_nothing() {
     let limiter = gcra(1);
     drain(&limiter, 1);
     let began = Instant::now();
@@ -134,7 +134,7 @@ async fn a_wait_that_the_context_does_not_leave_fails_at_once_and_takes_nothing(
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_newest_turn_comes_back_whole_and_an_older_one_is_lost() {
+async fn l7_the_newest_turn_comes_back_whole_and_an_older_one_is_lost() {
     for newest in [true, false] {
         let limiter = gcra(1);
         let began = Instant::now();
@@ -165,7 +165,7 @@ async fn turns_come_back_one_after_the_other_and_none_after_its_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_who_wait_pass_in_their_order_at_the_rate() {
+async fn l8_those_who_wait_pass_in_their_order_at_the_rate() {
     let limiter = gcra(1);
     let (began, ctx) = (Instant::now(), Context::root());
     let turns = (0..100_u64).map(async |_| {

@@ -31,7 +31,7 @@ async fn each_key_has_the_rate_for_itself_and_the_refusal_names_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_is_forgotten_when_its_whole_limit_is_free_again() {
+async fn l12_a_key_is_forgotten_when_its_whole_limit_is_free_again() {
     let keyed: Keyed<u32> = keyed(1, 2_000_000);
     assert!(keyed.is_empty());
     for key in 0..1_000_000 {

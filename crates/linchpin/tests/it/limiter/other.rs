@@ -13,7 +13,7 @@ fn leaky(queue: u32) -> Limiter {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_leaky_bucket_spaces_those_in_its_queue_and_refuses_beyond() {
+async fn l11_a_leaky_bucket_spaces_those_in_its_queue_and_refuses_beyond() {
     let limiter = leaky(3);
     let began = Instant::now();
     let turns: Vec<_> = (0..4).map(|_| limiter.reserve(1, ms(10_000)).unwrap()).collect();
@@ -52,7 +52,7 @@ async fn a_leaky_bucket_keeps_its_turns_when_its_numbers_change() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fixed_window_lets_twice_its_count_pass_around_an_edge() {
+async fn l9_a_fixed_window_lets_twice_its_count_pass_around_an_edge() {
     let limiter = limiter(Rate::per_second(10), Options::default().fixed_window());
     pass(ms(999)).await;
     drain(&limiter, 10);
@@ -63,7 +63,7 @@ async fn a_fixed_window_lets_twice_its_count_pass_around_an_edge() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sliding_log_lets_its_count_pass_in_any_window() {
+async fn l9_a_sliding_log_lets_its_count_pass_in_any_window() {
     let limiter = limiter(Rate::per_second(10), Options::default().sliding_log());
     pass(ms(999)).await;
     drain(&limiter, 10);
@@ -77,7 +77,7 @@ async fn a_sliding_log_lets_its_count_pass_in_any_window() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sliding_counter_weighs_the_last_window_by_what_is_left_of_it() {
+async fn l10_a_sliding_counter_weighs_the_last_window_by_what_is_left_of_it() {
     let limiter = limiter(Rate::per_minute(100), Options::default().sliding_counter());
     limiter.try_acquire(100).unwrap();
     pass(Duration::from_secs(75)).await;

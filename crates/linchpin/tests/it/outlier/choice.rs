@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use linchpin::resilience::Outcome::{Failure, Ignored, Success};
-use linchpin::resilience::outlier::{Balancer, Picked, Tried};
+use linchpin::resilience::outlier::{Balancer, Picked};
+use linchpin::resilience::retry::Tried;
 use linchpin::time::Instant;
 
 use super::{NAMES, SECOND, exact, hosts, known, pass, times};
@@ -127,4 +128,10 @@ async fn an_attempt_goes_where_none_was_unless_there_is_no_other() {
         drop(hosts.pick(Instant::now(), 0.9, &tried).unwrap());
     }
     assert_ne!(**hosts.pick(Instant::now(), 0.9, &tried).unwrap(), "c");
+    // Nor is one that was removed and came again the one that was tried.
+    hosts.remove(&"a");
+    hosts.add("a");
+    assert_eq!(**hosts.pick(Instant::now(), 0.0, &tried).unwrap(), "a");
+    let names: Vec<_> = tried.list().iter().map(|target| **target).collect();
+    assert_eq!(names.iter().filter(|name| **name == "a").count(), 2, "{names:?}");
 }

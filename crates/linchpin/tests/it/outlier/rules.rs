@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use linchpin::Context;
-use linchpin::resilience::outlier::{Balancer, Options, Tried};
+use linchpin::resilience::outlier::{Balancer, Options};
+use linchpin::resilience::retry::Tried;
 use linchpin::resilience::{BadOptions, Failed};
 
 use super::{SECOND, exact, hosts};

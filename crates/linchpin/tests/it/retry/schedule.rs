@@ -74,7 +74,7 @@ fn each_course_is_that_of_its_formula() {
 }
 
 #[test]
-fn no_retry_is_too_late_for_any_course() {
+fn r3_no_retry_is_too_late_for_any_course() {
     for n in [0, 63, 64, 1_023, 1_024, 2_000, usize::MAX] {
         let base = 50 * MS;
         for (schedule, is_short) in [

@@ -120,7 +120,8 @@ async fn without_a_limit_a_flight_goes_on_as_long_as_somebody_waits() {
 
 #[test]
 fn a_runtime_that_goes_away_leaves_nobody_waiting() {
-    let runtime = || Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime =
+        || Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let (group, calls) = (group(), Calls::default());
     let (first, second) = (runtime(), runtime());
     let ctx = Context::root();

@@ -45,7 +45,7 @@ use super::rate::Rate;
 use super::refuse::POLICY;
 use crate::context::Context;
 use crate::error::{Error, Kind};
-use crate::resilience::{BadOptions, Failed, FailedKind, Snapshot};
+use crate::resilience::{BadOptions, Failed, FailedKind, Snapshot, begun};
 use crate::shim::atomic::AtomicBool;
 use crate::shim::{Mutex, lock};
 use crate::time::Instant;
@@ -171,6 +171,7 @@ impl<S: RateStore> Shared<S> {
             let now = Instant::now();
             let at = now + decision.waited();
             ctx.run_until(at, sleep_until(at.into_tokio_at(now))).await?;
+            begun::now();
         }
         Ok(decision)
     }

@@ -19,7 +19,7 @@ use crate::paused::block_on;
 use crate::recorder::Meters;
 
 #[test]
-fn without_its_store_it_keeps_to_its_share_and_tells_each_switch_once() {
+fn l13_without_its_store_it_keeps_to_its_share_and_tells_each_switch_once() {
     let (store, meters) = (Store::new(), Meters::default());
     let build = || five(&store, OnStoreError::LocalShare(2));
     let limiter = metrics::with_local_recorder(&meters, build);
