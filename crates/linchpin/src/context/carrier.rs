@@ -45,7 +45,7 @@ use crate::resilience::shed::Level;
 #[derive(Clone, Debug, Default)]
 pub struct Carrier {
     baggage: Vec<&'static str>,
-    margin: Duration,
+    margin: Option<Duration>,
     longest: Option<Duration>,
     priority: bool,
 }
@@ -69,10 +69,11 @@ impl Carrier {
         self
     }
 
-    /// What is taken off the time left when it is sent: for the way there and back. Default: zero.
+    /// What is taken off the time left when it is sent: for the way there and back. Default: a fiftieth of it, and at least
+    /// a millisecond.
     #[must_use]
     pub fn margin(mut self, margin: Duration) -> Self {
-        self.margin = margin;
+        self.margin = Some(margin);
         self
     }
 
@@ -95,7 +96,8 @@ impl Carrier {
     /// Hands every header of `ctx` to `set`.
     pub fn inject(&self, ctx: &Context, mut set: impl FnMut(&'static str, &str)) {
         if let Some(left) = ctx.remaining() {
-            set(TIMEOUT, &left.saturating_sub(self.margin).as_millis().to_string());
+            let margin = self.margin.unwrap_or_else(|| (left / 50).max(Duration::from_millis(1)));
+            set(TIMEOUT, &left.saturating_sub(margin).as_millis().to_string());
         }
         if let Some(id) = ctx.get::<RequestId>() {
             set(REQUEST_ID, id.as_str());

@@ -45,6 +45,19 @@ async fn everything_crosses_and_comes_out_as_it_went_in() {
     assert_eq!(ctx.remaining(), Some(Duration::from_millis(1_900)));
 }
 
+#[tokio::test(start_paused = true)]
+async fn t3_the_time_that_is_sent_leaves_some_for_the_way() {
+    let own = Context::root().with_timeout(Duration::from_secs(30));
+    for (came, sent_on) in [(500, "490"), (75, "73"), (20, "19"), (1, "0"), (0, "0")] {
+        let headers = BTreeMap::from([("x-request-timeout-ms", came.to_string())]);
+        let get = |name: &'static str| headers.get(name).map(String::as_str);
+        let ctx = Carrier::default().extract(&own, get);
+        assert_eq!(sent(&Carrier::default(), &ctx)["x-request-timeout-ms"], sent_on, "{came}");
+        let inside = ctx.child();
+        assert_eq!(inside.remaining(), Some(Duration::from_millis(came)), "none in the process");
+    }
+}
+
 #[test]
 fn an_empty_context_sends_nothing_and_nothing_makes_an_empty_context() {
     assert!(sent(&Carrier::default(), &Context::root()).is_empty());

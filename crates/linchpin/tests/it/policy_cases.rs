@@ -18,12 +18,12 @@ const OWED: [(char, u32, &[&str]); 13] = [
     ('O', 5, &["it/stack"]),
     ('R', 12, &["it/retry"]),
     ('S', 7, &["it/throttle"]),
-    ('T', 7, &["it/timeout", "bulkhead"]),
+    ('T', 7, &["it/timeout", "it/carrier", "bulkhead"]),
     ('Z', 8, &["it/chaos"]),
 ];
 
-/// Those of what is not here: the time left as a header with a reserve, and gRPC's way to write one.
-const ELSEWHERE: [&str; 2] = ["T3", "T7"];
+/// That of what is not here: gRPC's way to write the time left.
+const ELSEWHERE: [&str; 1] = ["T7"];
 
 /// The numbers that a source carries.
 fn numbers(text: &str) -> BTreeSet<String> {
