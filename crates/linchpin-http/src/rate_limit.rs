@@ -105,6 +105,12 @@ impl RateLimit {
         Self { is_legacy: true, ..self }
     }
 
+    /// The name that clients know it by.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     // ----- values
 
     /// The value of `RateLimit-Policy`: `q` is the limit, `w` its window, at least a second.

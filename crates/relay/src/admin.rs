@@ -16,7 +16,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::api::RateLimited;
+use crate::api::{Gate, RateLimited};
 use crate::deliver::{Force, Policies, Queue};
 use crate::events::{self, Events};
 use crate::ids::EndpointId;
@@ -39,6 +39,8 @@ pub struct AdminState {
     pub policies: Arc<Policies>,
     /// What holds requests back.
     pub rate_limit: Option<RateLimited>,
+    /// What holds them back when there is too much to do.
+    pub gate: Gate,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
 }
@@ -147,6 +149,7 @@ async fn live(State(state): State<AdminState>, Query(wanted): Query<Wanted>) -> 
 async fn policies(State(state): State<AdminState>) -> Json<Value> {
     let mut all = state.policies.snapshots();
     all.extend(state.rate_limit.iter().map(|limit| limit.limiter.snapshot()));
+    all.extend(state.gate.snapshots());
     all.sort_by(|a, b| (a.policy, a.instance, &a.key).cmp(&(b.policy, b.instance, &b.key)));
     Json(json!({ "data": all.iter().map(shown).collect::<Vec<_>>() }))
 }

@@ -117,7 +117,8 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
     announce(&config, api.local_addr(), operators.local_addr())?;
     let mut servers = Group::new(&Context::root());
     let rate_limit = api::rate_limit(config.api_rate)?;
-    let routes = routes(&config, &life, store.clone(), rate_limit.clone());
+    let gate = api::Gate::new()?;
+    let routes = routes(&config, &life, store.clone(), rate_limit.clone(), &gate);
     // Operators are answered until the very end: that is how they see that the service is not ready any more.
     let watched = Lifecycle::new(lifecycle::Options::default())?;
     let (one, other) = (life.clone(), watched.clone());
@@ -130,6 +131,7 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
         events,
         policies,
         rate_limit,
+        gate,
         metrics,
     });
     servers.spawn("operators", |_| async move { operators.serve(admin).run(&other).await });
@@ -151,6 +153,7 @@ fn routes(
     life: &Lifecycle,
     store: Store,
     rate_limit: Option<api::RateLimited>,
+    gate: &api::Gate,
 ) -> axum::Router {
     let keys = Keys::new(config.jwt_algorithm, config.jwt_secret.expose().as_bytes());
     let state = ApiState {
@@ -160,7 +163,10 @@ fn routes(
         buffers: api::buffers(),
         rate_limit,
     };
-    let options = StackOptions::default().on_error(api::error::page).body_limit(api::BODY_LIMIT);
+    let options = StackOptions::default()
+        .on_error(api::error::page)
+        .body_limit(api::BODY_LIMIT)
+        .admission(gate.admission());
     api::normalised(middleware::stack(api::router(state), life.work(), &options))
 }
 

@@ -227,7 +227,7 @@ impl Door {
             }
             _ => (StatusCode::SERVICE_UNAVAILABLE, Some(REDUCED_CAPACITY), BUSY),
         };
-        let page = ErrorPage { status, problem, detail, request_id: id };
+        let page = ErrorPage { status, problem, policies: &[], detail, request_id: id };
         let mut response = (self.on_error)(page);
         let headers = response.headers_mut();
         if problem.is_some() {

@@ -111,6 +111,7 @@ impl Inside {
         (self.on_error)(ErrorPage {
             status,
             problem: is_busy.then_some(REDUCED_CAPACITY.0),
+            policies: &[],
             detail: &problem.detail,
             request_id,
         })

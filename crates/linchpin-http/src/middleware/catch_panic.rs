@@ -34,6 +34,7 @@ pub async fn catch_panic(
     (stack.on_error)(ErrorPage {
         status: StatusCode::INTERNAL_SERVER_ERROR,
         problem: None,
+        policies: &[],
         detail: &detail,
         request_id,
     })

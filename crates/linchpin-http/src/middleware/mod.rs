@@ -45,6 +45,8 @@ pub struct ErrorPage<'a> {
     pub status: StatusCode,
     /// The type of the problem, if there is one that is registered.
     pub problem: Option<&'static str>,
+    /// The limits that are used up, by the names that clients know: `violated-policies` of the problem.
+    pub policies: &'a [&'a str],
     /// What a client may read.
     pub detail: &'a str,
     /// The request.

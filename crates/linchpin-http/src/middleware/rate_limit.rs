@@ -61,7 +61,9 @@ impl<K: Eq + Hash> PerCaller<K> {
         let request_id = parts.extensions.get::<RequestId>().map_or("", RequestId::as_str);
         let (status, detail) = (StatusCode::TOO_MANY_REQUESTS, "too many requests");
         let problem = Some(rate_limit::QUOTA_EXCEEDED);
-        let mut response = on_error(ErrorPage { status, problem, detail, request_id });
+        let policies = &[fields.name()];
+        let page = ErrorPage { status, problem, policies, detail, request_id };
+        let mut response = on_error(page);
         response.headers_mut().append(LEFT, fields.spent(refusal));
         if let Some(wait) = rate_limit::retry_after(refusal) {
             response.headers_mut().insert(header::RETRY_AFTER, wait);

@@ -5,6 +5,7 @@ use axum::http::{StatusCode, header};
 use axum::routing::get;
 use bytes::Bytes;
 use utoipa::ToSchema;
+use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Components, ContentBuilder, InfoBuilder, OpenApi, Ref};
@@ -13,6 +14,11 @@ use super::error::{ErrorBody, ValidationBody};
 
 const PAGE: &str = include_str!("docs.html");
 const BEARER: &str = "bearer";
+/// The headers of replies that ask to come again later, and which these are.
+const LATER: [(&[&str], &str, &str); 2] = [
+    (&["429", "503"], "Retry-After", "In how many seconds to come again"),
+    (&["429"], "RateLimit", "The limit that is used up, and in how many seconds there is more"),
+];
 
 /// Adds what all operations share: the token, and the two shapes of errors.
 pub(super) fn complete(mut document: OpenApi) -> OpenApi {
@@ -38,10 +44,16 @@ pub(super) fn complete(mut document: OpenApi) -> OpenApi {
         for (status, schema, text) in [
             ("default", ErrorBody::name(), "An error"),
             ("422", ValidationBody::name(), "What is wrong with the request, item by item"),
+            ("429", ErrorBody::name(), "The caller's rate is used up"),
+            ("503", ErrorBody::name(), "There is more to do than the service bears just now"),
         ] {
             let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
             let response =
                 ResponseBuilder::new().description(text).content("application/json", content);
+            let headers = LATER.iter().filter(|(of, ..)| of.contains(&status));
+            let response = headers.fold(response, |response, (_, name, text)| {
+                response.header(*name, HeaderBuilder::new().description(Some(*text)).build())
+            });
             operation.responses.responses.insert(status.to_owned(), response.build().into());
         }
     }

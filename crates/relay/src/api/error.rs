@@ -21,6 +21,10 @@ pub struct ApiError {
     status: StatusCode,
     retry_after: Option<u16>,
     detail: Detail,
+    /// The type of the problem, if it has one of its own.
+    problem: Option<&'static str>,
+    /// The limits that are used up.
+    policies: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -38,6 +42,10 @@ pub struct ErrorBody<'a> {
     detail: &'a str,
     #[serde(flatten)]
     problem: Problem,
+    /// Of a 429: the names of the limits that are used up, as in `RateLimit-Policy`.
+    #[serde(rename = "violated-policies", skip_serializing_if = "<[String]>::is_empty")]
+    #[schema(required = false)]
+    policies: &'a [String],
 }
 
 /// The body of a 422 that says what is wrong where.
@@ -52,7 +60,7 @@ pub struct ValidationBody<'a> {
 /// The members of RFC 9457 that do not collide with those above.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Problem {
-    /// `about:blank`: the status says it all.
+    /// `about:blank`, where the status says it all; or a type that is registered for what is over a limit.
     #[serde(rename = "type")]
     #[schema(value_type = String)]
     kind: &'static str,
@@ -66,7 +74,9 @@ pub struct Problem {
 /// How the middleware shows what it answers itself: a panic, a time-out.
 #[must_use]
 pub fn page(page: ErrorPage<'_>) -> Response {
-    ApiError::of_status(page.status).into_response()
+    let policies = page.policies.iter().map(|&policy| policy.to_owned()).collect();
+    let error = ApiError::of_status(page.status);
+    ApiError { problem: page.problem, policies, ..error }.into_response()
 }
 
 // ===== impl ApiError =====
@@ -75,7 +85,11 @@ impl ApiError {
     /// An error with a code and a text for clients.
     #[must_use]
     pub fn new(status: StatusCode, code: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, retry_after: None, detail: Detail::Plain { code, text: text.into() } }
+        Self::of(status, Detail::Plain { code, text: text.into() })
+    }
+
+    fn of(status: StatusCode, detail: Detail) -> Self {
+        Self { status, retry_after: None, detail, problem: None, policies: Vec::new() }
     }
 
     /// 404 for what is not there or not the caller's.
@@ -123,7 +137,7 @@ impl ApiError {
 impl From<Faults> for ApiError {
     fn from(faults: Faults) -> Self {
         let detail = Detail::Faults(faults.items().to_vec());
-        Self { status: StatusCode::UNPROCESSABLE_ENTITY, retry_after: None, detail }
+        Self::of(StatusCode::UNPROCESSABLE_ENTITY, detail)
     }
 }
 
@@ -167,13 +181,14 @@ impl From<Error> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let problem = Problem {
-            kind: "about:blank",
+            kind: self.problem.unwrap_or("about:blank"),
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
         };
         let body = match &self.detail {
             Detail::Plain { code, text } => {
-                serde_json::to_vec(&ErrorBody { code, detail: text, problem })
+                let policies = &self.policies;
+                serde_json::to_vec(&ErrorBody { code, detail: text, problem, policies })
             }
             Detail::Faults(detail) => serde_json::to_vec(&ValidationBody { detail, problem }),
         }

@@ -5,6 +5,7 @@
 //! sends is tried again by the schedule when it fails, an endpoint that is disabled cannot be recovered, and tasks show
 //! `messagesSent` while they run.
 
+mod admission;
 mod application;
 mod attempt;
 pub mod auth;
@@ -33,6 +34,7 @@ use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use self::admission::Gate;
 pub use self::body::{LIMIT as BODY_LIMIT, buffers};
 use self::error::ApiError;
 pub use self::normalize::normalised;

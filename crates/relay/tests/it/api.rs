@@ -60,6 +60,11 @@ impl Api {
 
     /// With so many requests a second for each principal.
     pub(crate) fn limited(per_second: u32) -> Self {
+        Self::with(per_second, StackOptions::default())
+    }
+
+    /// The same, in a stack with other options.
+    pub(crate) fn with(per_second: u32, options: StackOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = store::open(&folder.path().join("relay.db")).unwrap();
         let schedule = Schedule::new([Duration::from_secs(5)]).unwrap();
@@ -79,7 +84,7 @@ impl Api {
             rate_limit: api::rate_limit(per_second).unwrap(),
         };
         let buffers = state.buffers.clone();
-        let options = StackOptions::default().on_error(api::error::page);
+        let options = options.on_error(api::error::page);
         let stack = middleware::stack(api::router(state), &Context::root(), &options);
         let org = OrgId::at(Timestamp::now());
         let router = api::normalised(stack);
@@ -95,6 +100,11 @@ impl Api {
             _seed: Box::new(seed),
             _folder: folder,
         }
+    }
+
+    /// The token of the tenant.
+    pub(crate) fn token(&self) -> String {
+        self.token.clone()
     }
 
     /// Sends whatever it is told to.

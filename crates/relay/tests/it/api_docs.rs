@@ -68,6 +68,31 @@ async fn every_listed_route_is_there_and_wants_a_token() {
 }
 
 #[linchpin_testing::test]
+async fn every_operation_says_what_a_client_that_is_too_many_reads() {
+    let api = Api::new();
+    let document = document(&api).await;
+    let paths = document["paths"].as_object().unwrap().values();
+    let mut operations = 0;
+    for operation in paths.flat_map(|item| item.as_object().unwrap()) {
+        let (method, operation) = operation;
+        if method == "head" {
+            continue;
+        }
+        operations += 1;
+        for (status, headers) in
+            [("429", &["RateLimit", "Retry-After"][..]), ("503", &["Retry-After"])]
+        {
+            let response = &operation["responses"][status];
+            let listed: Vec<_> = response["headers"].as_object().unwrap().keys().collect();
+            assert_eq!(listed, headers, "{status} of {}", operation["operationId"]);
+            let schema = &response["content"]["application/json"]["schema"]["$ref"];
+            assert_eq!(schema, "#/components/schemas/ErrorBody");
+        }
+    }
+    assert!(operations > 30, "{operations}");
+}
+
+#[linchpin_testing::test]
 async fn every_reference_of_the_document_resolves() {
     fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
         match value {

@@ -102,6 +102,7 @@ fn operators() -> (Events, Router) {
         events: events.clone(),
         policies: api.policies.clone(),
         rate_limit: None,
+        gate: relay::api::Gate::new().unwrap(),
         metrics: PrometheusBuilder::new().build_recorder().handle(),
     });
     (events, router)

@@ -1,6 +1,7 @@
 //! What Relay promises: at its router, and as a running process.
 
 mod api;
+mod api_admission;
 mod api_application;
 mod api_attempt;
 mod api_auth;

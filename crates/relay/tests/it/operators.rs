@@ -7,6 +7,7 @@ use http_body_util::BodyExt as _;
 use linchpin_http::lifecycle::{self, Lifecycle};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use relay::admin::{self, AdminState};
+use relay::api::Gate;
 use relay::events::Events;
 use tower::ServiceExt as _;
 
@@ -71,6 +72,7 @@ async fn readiness_says_what_does_not_answer() {
         events: Events::new().unwrap(),
         policies: api.policies.clone(),
         rate_limit: None,
+        gate: Gate::new().unwrap(),
         metrics: PrometheusBuilder::new().build_recorder().handle(),
     });
     let down = "not ready: starting or shutting down\n";

@@ -142,8 +142,19 @@ async fn what_was_held_back_when_the_process_was_killed_is_delivered_after_it() 
 async fn state(relay: &Relay, endpoint: &str) -> String {
     let all = relay.operate("GET", "/policies", "").await.expect(200).json();
     let all = all["data"].as_array().expect("a list");
-    let names: Vec<_> = all.iter().filter(|one| one["key"].is_null()).collect();
-    assert_eq!(names.len(), 3, "limiters: {names:?}");
+    let of_all = all.iter().filter(|one| one["key"].is_null());
+    let names = of_all
+        .map(|one| [&one["policy"], &one["instance"]].map(|name| name.as_str().expect("a name")));
+    assert_eq!(
+        names.collect::<Vec<_>>(),
+        [
+            ["adaptive", "api"],
+            ["limiter", "application-throttle"],
+            ["limiter", "endpoint-pause"],
+            ["limiter", "endpoint-throttle"],
+            ["shed", "api"],
+        ]
+    );
     let of = all.iter().find(|one| one["key"] == endpoint);
     of.map_or("unknown", |one| one["state"].as_str().expect("a word")).to_owned()
 }
