@@ -107,6 +107,7 @@ where
         self.service.poll_ready(cx).map_err(|error| FailedKind::Callee(error).into())
     }
 
+    #[inline]
     fn call(&mut self, request: R) -> Self::Future {
         let classify = self.policy.classifier().clone();
         match self.policy.admit_one() {
@@ -132,6 +133,7 @@ where
 {
     type Output = Result<T, Failed<E>>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         if let Some(refused) = this.refused.take() {

@@ -52,11 +52,18 @@ pin_project! {
     #[project = StateProj]
     enum State<S, R, F, E> {
         // The work goes before its place does.
-        Calling { #[pin] work: F, permit: Option<Permit<'static>> },
+        Calling { #[pin] work: F, permit: Permit<'static> },
         Refused { failed: Option<Failed<E>> },
-        Waiting { turn: Turn<'static, 'static, E>, ready: Option<(S, R)> },
+        // Apart: most calls do not wait, and all are moved.
+        Waiting { wait: Box<Wait<S, R, E>> },
         Over,
     }
+}
+
+/// For a place, with what is called then.
+struct Wait<S, R, E> {
+    turn: Turn<'static, 'static, E>,
+    ready: Option<(S, R)>,
 }
 
 static ROOT: Context = Context::root();
@@ -87,17 +94,18 @@ where
         self.service.poll_ready(cx).map_err(|error| FailedKind::Callee(error).into())
     }
 
+    #[inline]
     fn call(&mut self, request: R) -> Self::Future {
         let core = &self.core;
         let state = if core.take(1) {
             // The permit is there before the service is called, which may panic.
-            let permit = Some(Permit::new(Held::Owned(core.clone()), 1));
+            let permit = Permit::new(Held::Owned(core.clone()), 1);
             State::Calling { work: self.service.call(request), permit }
         } else if core.places.lets_wait() {
             let turn = Turn::new(Held::Owned(core.clone()), &ROOT, 1, None);
             let clone = self.service.clone();
             let ready = std::mem::replace(&mut self.service, clone);
-            State::Waiting { turn, ready: Some((ready, request)) }
+            State::Waiting { wait: Box::new(Wait { turn, ready: Some((ready, request)) }) }
         } else {
             State::Refused { failed: Some(core.refuse_now(1).into()) }
         };
@@ -111,27 +119,26 @@ where
 {
     type Output = Result<S::Response, Failed<S::Error>>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
                 StateProj::Calling { work, permit } => {
                     let result = ready!(work.poll(cx));
-                    let permit = permit.take();
-                    // Gone by the time somebody else has its place.
+                    permit.says(ByResult.classify(result.as_ref()));
+                    // The work is gone by the time somebody else has its place.
                     state.set(State::Over);
-                    if let Some(permit) = permit {
-                        permit.record(ByResult.classify(result.as_ref()));
-                    }
                     return Poll::Ready(result.map_err(|error| FailedKind::Callee(error).into()));
                 }
                 StateProj::Refused { failed } => {
                     return Poll::Ready(Err(failed.take().expect("polled after its end")));
                 }
-                StateProj::Waiting { turn, ready } => match ready!(Pin::new(turn).poll(cx)) {
+                StateProj::Waiting { wait } => match ready!(Pin::new(&mut wait.turn).poll(cx)) {
                     Ok(permit) => {
-                        let (mut service, request) = ready.take().expect("there with the turn");
-                        State::Calling { work: service.call(request), permit: Some(permit) }
+                        let ready = wait.ready.take();
+                        let (mut service, request) = ready.expect("there with the turn");
+                        State::Calling { work: service.call(request), permit }
                     }
                     Err(failed) => State::Refused { failed: Some(failed) },
                 },

@@ -5,7 +5,7 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram};
 
 use crate::resilience::Outcome;
-use crate::resilience::news::told;
+use crate::resilience::news::{told, told_often};
 use crate::shim::atomic::{AtomicU64, Ordering};
 
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Meters {
 
     #[inline]
     pub(super) fn permitted(&self, weight: usize) {
-        told(|| {
+        told_often(|| {
             self.permitted.increment(1);
             self.in_use.increment(weight as f64);
         });
@@ -64,7 +64,7 @@ impl Meters {
     #[inline]
     pub(super) fn finished(&self, name: &'static str, weight: usize, outcome: Outcome) {
         if outcome == Outcome::Success {
-            told(|| {
+            told_often(|| {
                 self.successes.increment(1);
                 self.in_use.decrement(weight as f64);
             });

@@ -47,6 +47,12 @@ impl<'a> Permit<'a> {
     /// Gives the place up and says how the call has ended.
     #[inline]
     pub fn record(mut self, outcome: Outcome) {
+        self.says(outcome);
+    }
+
+    /// How the call has ended, for who gives the place up in a moment.
+    #[inline]
+    pub(super) fn says(&mut self, outcome: Outcome) {
         self.end = End::Said(outcome);
     }
 

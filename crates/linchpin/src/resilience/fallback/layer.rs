@@ -87,6 +87,7 @@ where
         self.service.poll_ready(cx).map_err(|error| FailedKind::Callee(error).into())
     }
 
+    #[inline]
     fn call(&mut self, request: R) -> Self::Future {
         let (fallback, instead) = (self.fallback.clone(), self.instead.clone());
         fallback.core.meters.called();
@@ -104,6 +105,7 @@ where
 {
     type Output = Result<Served<T>, Failed<E>>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let fallback = &*this.fallback;

@@ -84,6 +84,7 @@ where
         self.service.poll_ready(cx).map_err(|error| FailedKind::Callee(error).into())
     }
 
+    #[inline]
     fn call(&mut self, request: R) -> Self::Future {
         let (core, now) = (&self.limiter.core, Instant::now());
         if self.limiter.passes(now) {
@@ -112,6 +113,7 @@ where
 {
     type Output = Result<S::Response, Failed<S::Error>>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {

@@ -97,6 +97,7 @@ where
         self.service.poll_ready(cx).map_err(|error| FailedKind::Callee(error).into())
     }
 
+    #[inline]
     fn call(&mut self, request: R) -> Self::Future {
         // The clone stays here and is made ready by the next caller; the ready one goes with the call.
         let clone = self.service.clone();
@@ -131,6 +132,7 @@ where
 {
     type Output = Result<S::Response, Failed<S::Error>>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {

@@ -125,6 +125,7 @@ where
         self.service.poll_ready(cx).map_err(|error| FailedKind::Callee(error).into())
     }
 
+    #[inline]
     fn call(&mut self, request: R) -> Self::Future {
         // The clone stays here and is made ready by the next caller; the ready one goes with the call.
         let clone = self.service.clone();
@@ -166,6 +167,7 @@ where
         self.service.poll_ready(cx).map_err(|error| FailedKind::Callee(error).into())
     }
 
+    #[inline]
     fn call(&mut self, request: R) -> Self::Future {
         let clone = self.service.clone();
         let service = mem::replace(&mut self.service, clone);
@@ -217,6 +219,7 @@ where
 {
     type Output = Result<S::Response, Failed<S::Error>>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
         match self.project().way.project() {
             WayOf::Alone { run } => run.poll(cx),

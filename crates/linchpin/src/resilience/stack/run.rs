@@ -154,6 +154,7 @@ where
 {
     type Output = Result<W::Value, Failed<W::Error>>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
         loop {
             let end = ready!(self.as_mut().poll_attempt(cx));

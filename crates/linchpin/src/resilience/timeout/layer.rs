@@ -62,6 +62,7 @@ impl<S: Service<R>, R> Service<R> for Timed<S> {
         self.service.poll_ready(cx).map_err(|error| FailedKind::Callee(error).into())
     }
 
+    #[inline]
     fn call(&mut self, request: R) -> Self::Future {
         let work = self.service.call(request);
         TimedFuture { work: Timely::new(&ROOT, self.core.clone(), work) }
@@ -71,6 +72,7 @@ impl<S: Service<R>, R> Service<R> for Timed<S> {
 impl<F: Future<Output = Result<T, E>>, T, E> Future for TimedFuture<F> {
     type Output = Result<T, Failed<E>>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
         self.project().work.poll(cx)
     }
