@@ -28,6 +28,7 @@ pub mod memory;
 pub mod registry;
 pub mod relay;
 pub mod resilience;
+pub mod resilience_admission;
 pub mod resilience_balancer;
 pub mod resilience_breaker;
 pub mod resilience_bulkhead;

@@ -2,14 +2,15 @@
 
 use crate::harness::Operation;
 use crate::{
-    resilience_balancer, resilience_breaker, resilience_bulkhead, resilience_hedge,
-    resilience_limiter, resilience_retry, resilience_stack, resilience_store, resilience_throttle,
-    resilience_timeout,
+    resilience_admission, resilience_balancer, resilience_breaker, resilience_bulkhead,
+    resilience_hedge, resilience_limiter, resilience_retry, resilience_stack, resilience_store,
+    resilience_throttle, resilience_timeout,
 };
 
 /// Every row that the harness measures.
 pub fn operations() -> Vec<Operation> {
     let parts = [
+        resilience_admission::operations(),
         resilience_balancer::operations(),
         resilience_breaker::operations(),
         resilience_bulkhead::operations(),

@@ -6,7 +6,7 @@ use metrics::{Counter, Gauge, Histogram};
 
 use super::gate::Full;
 use super::state::{Change, Ending};
-use crate::resilience::news::told;
+use crate::resilience::news::{told, told_often};
 
 #[derive(Debug)]
 pub(super) struct Meters {
@@ -42,7 +42,7 @@ impl Meters {
 
     #[inline]
     pub(super) fn ended(&self, ending: Ending, nanos: u64) {
-        told(|| match ending {
+        told_often(|| match ending {
             Ending::Success => {
                 self.successes.increment(1);
                 self.seconds.record(Duration::from_nanos(nanos));
