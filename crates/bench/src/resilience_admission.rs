@@ -13,7 +13,8 @@ use linchpin::time::Instant;
 use tower::{Layer as _, Service, service_fn};
 use tower_resilience_adaptive::{AdaptiveLimiterLayer, Gradient2};
 
-use crate::harness::{Operation, tokio_spawn};
+use crate::harness::Operation;
+use crate::resilience_bulkhead::{each_served, served, well};
 use crate::row::Role::{Floor, Ours, Peer};
 
 const LINCHPIN: &str = "linchpin";
@@ -21,10 +22,6 @@ const LAYER: &str = "linchpin, as a layer";
 const TOWER_RESILIENCE: &str = "tower-resilience, as a layer";
 /// Places where nobody has to wait.
 const PLENTY: u32 = 64;
-
-async fn well() -> Result<u64, std::io::Error> {
-    black_box(Ok(1))
-}
 
 /// Every row of both.
 pub fn operations() -> Vec<Operation> {
@@ -35,10 +32,10 @@ pub fn operations() -> Vec<Operation> {
             .ct(Ours, LAYER, |n| served(n, layered()))
             .ct(Peer, TOWER_RESILIENCE, |n| served(n, tower_resilience()))
             .ct(Floor, "two looks at the clock", looks),
-        Operation::new("adaptive-t2").mt(Ours, LAYER, |n| each(n, layered())).mt(
+        Operation::new("adaptive-t2").mt(Ours, LAYER, |n| each_served(2, n, layered())).mt(
             Peer,
             TOWER_RESILIENCE,
-            |n| each(n, tower_resilience()),
+            |n| each_served(2, n, tower_resilience()),
         ),
         Operation::new("shed")
             .ct(Ours, LINCHPIN, |n| async move {
@@ -85,24 +82,5 @@ async fn called(operations: u64, limit: Adaptive) {
     let ctx = Context::root();
     for _ in 0..operations {
         drop(black_box(black_box(&limit).call(&ctx, well).await));
-    }
-}
-
-async fn served(operations: u64, mut service: impl Service<(), Response = u64>) {
-    let nobody = || std::task::Context::from_waker(std::task::Waker::noop());
-    for _ in 0..operations {
-        assert!(service.poll_ready(&mut nobody()).is_ready());
-        drop(black_box(service.call(()).await));
-    }
-}
-
-/// Two tasks share the work.
-async fn each<S>(operations: u64, service: S)
-where
-    S: Service<(), Response = u64, Future: Send> + Clone + Send + 'static,
-{
-    let workers = [(); 2].map(|()| tokio_spawn(served(operations.div_ceil(2), service.clone())));
-    for worker in workers {
-        worker.await.expect("it does not panic");
     }
 }

@@ -22,7 +22,7 @@ const LAYER: &str = "linchpin, as a layer";
 const TOWER: &str = "tower, as a layer";
 const TOWER_RESILIENCE: &str = "tower-resilience, as a layer";
 
-async fn well() -> Result<u64, std::io::Error> {
+pub(crate) async fn well() -> Result<u64, std::io::Error> {
     black_box(Ok(1))
 }
 
@@ -60,16 +60,13 @@ fn shared(name: &'static str, tasks: u64) -> Operation {
             .await;
         })
         .mt(Ours, LAYER, move |operations| async move {
-            let service = layered();
-            each(tasks, operations, |share| served(share, service.clone())).await;
+            each_served(tasks, operations, layered()).await;
         })
         .mt(Peer, TOWER, move |operations| async move {
-            let service = tower();
-            each(tasks, operations, |share| served(share, service.clone())).await;
+            each_served(tasks, operations, tower()).await;
         })
         .mt(Peer, TOWER_RESILIENCE, move |operations| async move {
-            let service = tower_resilience();
-            each(tasks, operations, |share| served(share, service.clone())).await;
+            each_served(tasks, operations, tower_resilience()).await;
         })
 }
 
@@ -82,6 +79,14 @@ where
     for worker in workers {
         worker.await.expect("it does not panic");
     }
+}
+
+/// So many tasks call clones of a service.
+pub(crate) async fn each_served<S>(tasks: u64, operations: u64, service: S)
+where
+    S: Service<(), Response = u64, Future: Send> + Clone + Send + 'static,
+{
+    each(tasks, operations, |share| served(share, service.clone())).await;
 }
 
 fn ours() -> Bulkhead {
@@ -108,7 +113,7 @@ async fn called(operations: u64, bulkhead: Bulkhead, ctx: Context) {
     }
 }
 
-async fn served(operations: u64, mut service: impl Service<(), Response = u64>) {
+pub(crate) async fn served(operations: u64, mut service: impl Service<(), Response = u64>) {
     let nobody = || std::task::Context::from_waker(std::task::Waker::noop());
     for _ in 0..operations {
         assert!(service.poll_ready(&mut nobody()).is_ready());

@@ -32,8 +32,8 @@ fn in_use(bulkhead: &Bulkhead) -> (usize, u64) {
 }
 
 /// A handler that sends what it is given, piece by piece.
-fn streams(inside: Inside) -> (Router, mpsc::UnboundedSender<Result<&'static str, &'static str>>) {
-    let (pieces, sent) = mpsc::unbounded_channel();
+fn streams(inside: Inside) -> (Router, mpsc::Sender<Result<&'static str, &'static str>>) {
+    let (pieces, sent) = mpsc::channel(4);
     let sent = std::sync::Arc::new(std::sync::Mutex::new(Some(sent)));
     let handler = move || async move {
         let sent = sent.lock().unwrap().take();
@@ -64,7 +64,7 @@ async fn a_place_is_taken_until_the_last_piece_is_there() {
     let (router, pieces) = streams(Inside::new(door.clone()));
     let mut body = ask(&router, "/").await.into_body();
     assert_eq!(in_use(&door), (1, 0), "the head is there, the work is not done");
-    pieces.send(Ok("one")).unwrap();
+    pieces.try_send(Ok("one")).unwrap();
     assert!(body.frame().await.unwrap().is_ok());
     assert_eq!(ask(&router, "/short").await.status(), StatusCode::SERVICE_UNAVAILABLE);
     drop(pieces);
@@ -84,7 +84,7 @@ async fn a_place_is_free_when_the_body_is_dropped_or_fails() {
 
     let (router, pieces) = streams(Inside::new(door.clone()));
     let mut body = ask(&router, "/").await.into_body();
-    pieces.send(Err("broken")).unwrap();
+    pieces.try_send(Err("broken")).unwrap();
     assert!(body.frame().await.unwrap().is_err());
     assert_eq!(in_use(&door), (0, 1), "before the body is dropped");
 }
@@ -203,7 +203,7 @@ async fn a_served_stream_holds_its_place_until_it_has_been_sent() {
         }
     };
     soon("it is inside", taken(1)).await;
-    pieces.send(Ok("one")).unwrap();
+    pieces.try_send(Ok("one")).unwrap();
     drop(pieces);
     assert!(client.rest().await.contains("one"));
     soon("its place is free", taken(0)).await;

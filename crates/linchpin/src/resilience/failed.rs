@@ -131,20 +131,11 @@ impl Failed {
     #[must_use]
     pub fn widen<E>(self) -> Failed<E> {
         let Inner { kind, stopped, beside } = *self.inner;
-        let kind = match kind {
-            FailedKind::Callee(never) => match never {},
-            FailedKind::Ended(ended) => FailedKind::Ended(ended),
-            FailedKind::Exhausted => FailedKind::Exhausted,
-            FailedKind::Panicked(error) => FailedKind::Panicked(error),
-            FailedKind::Refused(refusal) => FailedKind::Refused(refusal),
-            FailedKind::TimedOut => FailedKind::TimedOut,
+        let kind = match kind.callee() {
+            Ok(never) => match never {},
+            Err(kind) => kind,
         };
-        let beside = match beside {
-            Beside::Nothing => Beside::Nothing,
-            Beside::Others(others) => Beside::Others(others.into_iter().map(Self::widen).collect()),
-            Beside::InsteadOf(first) => Beside::InsteadOf(first.widen()),
-        };
-        Failed { inner: Box::new(Inner { kind, stopped, beside }) }
+        Failed { inner: Box::new(Inner { kind, stopped, beside: beside.map(Self::widen) }) }
     }
 }
 
@@ -153,24 +144,38 @@ impl<E> Failed<Failed<E>> {
     #[must_use]
     pub fn flatten(self) -> Failed<E> {
         let Inner { kind, stopped, beside } = *self.inner;
-        let mut inner = match kind {
-            FailedKind::Callee(inner) => inner,
-            FailedKind::Ended(ended) => ended.into(),
-            FailedKind::Exhausted => FailedKind::Exhausted.into(),
-            FailedKind::Panicked(error) => FailedKind::Panicked(error).into(),
-            FailedKind::Refused(refusal) => refusal.into(),
-            FailedKind::TimedOut => FailedKind::TimedOut.into(),
-        };
+        let mut inner = kind.callee().unwrap_or_else(Failed::from);
         inner.inner.beside = match beside {
             Beside::Nothing => inner.inner.beside,
-            Beside::Others(others) => {
-                Beside::Others(others.into_iter().map(Self::flatten).collect())
-            }
-            Beside::InsteadOf(first) => Beside::InsteadOf(first.flatten()),
+            beside => beside.map(Self::flatten),
         };
         match stopped {
             Some(stopped) => inner.stopped(stopped),
             None => inner,
+        }
+    }
+}
+
+impl<E> FailedKind<E> {
+    /// What the callee failed with, or why else there is no result, which is the same of any callee.
+    fn callee<F>(self) -> Result<E, FailedKind<F>> {
+        Err(match self {
+            Self::Callee(error) => return Ok(error),
+            Self::Ended(ended) => FailedKind::Ended(ended),
+            Self::Exhausted => FailedKind::Exhausted,
+            Self::Panicked(error) => FailedKind::Panicked(error),
+            Self::Refused(refusal) => FailedKind::Refused(refusal),
+            Self::TimedOut => FailedKind::TimedOut,
+        })
+    }
+}
+
+impl<E> Beside<E> {
+    fn map<F>(self, map: fn(Failed<E>) -> Failed<F>) -> Beside<F> {
+        match self {
+            Self::Nothing => Beside::Nothing,
+            Self::Others(others) => Beside::Others(others.into_iter().map(map).collect()),
+            Self::InsteadOf(first) => Beside::InsteadOf(map(first)),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::task::{Context as Poller, Poll, ready};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use super::turned::Turned;
 use super::{Limiter, Reservation};
 use crate::resilience::{Failed, FailedKind};
 use crate::time::{Instant, Nap};
@@ -37,25 +38,14 @@ pin_project! {
         S: Service<R>,
     {
         #[pin]
-        state: State<S, R, S::Future, S::Error>,
+        turned: Turned<Turn, S, R>,
     }
 }
 
-pin_project! {
-    #[project = StateProj]
-    enum State<S, R, F, E> {
-        Calling { #[pin] work: F },
-        Refused { failed: Option<Failed<E>> },
-        // Apart: most calls do not wait, and all are moved.
-        Waiting { wait: Box<Wait<S, R>> },
-    }
-}
-
-/// For a turn, with what is called then.
-struct Wait<S, R> {
+/// For a turn, which is used when it is over.
+struct Turn {
     nap: Nap,
     turn: Option<Reservation>,
-    ready: Option<(S, R)>,
 }
 
 impl Layer {
@@ -88,22 +78,20 @@ where
     fn call(&mut self, request: R) -> Self::Future {
         let (core, now) = (&self.limiter.core, Instant::now());
         if self.limiter.passes(now) {
-            return LimitedFuture { state: State::Calling { work: self.service.call(request) } };
+            return LimitedFuture { turned: Turned::Calling { work: self.service.call(request) } };
         }
-        let state = match self.limiter.take(now, 1, core.max_wait()) {
-            Err(refusal) => State::Refused { failed: Some(refusal.into()) },
+        let turned = match self.limiter.take(now, 1, core.max_wait()) {
+            Err(refusal) => Turned::Refused { failed: Some(refusal.into()) },
             Ok(slot) if slot.decision.wait == 0 => {
-                State::Calling { work: self.service.call(request) }
+                Turned::Calling { work: self.service.call(request) }
             }
             Ok(slot) => {
                 let turn = Some(Reservation::new(slot, core.clone()));
-                let clone = self.service.clone();
-                let ready = std::mem::replace(&mut self.service, clone);
-                let ready = Some((ready, request));
-                State::Waiting { wait: Box::new(Wait { nap: Nap::default(), turn, ready }) }
+                let turn = Turn { nap: Nap::default(), turn };
+                Turned::after(turn, &mut self.service, request)
             }
         };
-        LimitedFuture { state }
+        LimitedFuture { turned }
     }
 }
 
@@ -115,26 +103,18 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
-        loop {
-            let work = match state.as_mut().project() {
-                StateProj::Calling { work } => {
-                    return work.poll(cx).map_err(|error| FailedKind::Callee(error).into());
-                }
-                StateProj::Refused { failed } => {
-                    return Poll::Ready(Err(failed.take().expect("polled after its end")));
-                }
-                StateProj::Waiting { wait } => {
-                    let Wait { nap, turn, ready } = &mut **wait;
-                    let at = turn.as_ref().expect("polled after a panic").at();
-                    ready!(nap.poll(at, cx));
-                    turn.take().expect("looked at").keep();
-                    let (mut service, request) = ready.take().expect("there with the turn");
-                    service.call(request)
-                }
-            };
-            state.set(State::Calling { work });
-        }
+        self.project().turned.poll(cx)
+    }
+}
+
+impl Future for Turn {
+    type Output = Result<(), Failed>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
+        let Self { nap, turn } = &mut *self;
+        ready!(nap.poll(turn.as_ref().expect("polled after its end").at(), cx));
+        turn.take().expect("looked at").keep();
+        Poll::Ready(Ok(()))
     }
 }
 

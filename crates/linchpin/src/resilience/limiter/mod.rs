@@ -37,6 +37,7 @@ mod rate;
 mod refuse;
 mod reservation;
 pub mod shared;
+mod turned;
 
 use std::fmt;
 use std::sync::Arc;

@@ -45,7 +45,7 @@ pub use self::work::Unanswered;
 use self::work::{Done, run};
 use crate::context::{Cancelled, Context, Ended};
 use crate::error::Error;
-use crate::resilience::{BadOptions, Failed, FailedKind, Refusal};
+use crate::resilience::{BadOptions, Failed, Refusal};
 use crate::sync::event::Event;
 use crate::sync::semaphore::{self, Semaphore};
 use crate::task::{self, Task};
@@ -165,7 +165,7 @@ impl<T: Send + 'static, R: Send + 'static> Batcher<T, R> {
     pub async fn submit(&self, ctx: &Context, item: T) -> Result<R, Failed<Error>> {
         let bytes = (self.weigh)(&item);
         let room = self.shared.room.acquire(ctx, 1);
-        room.await.map_err(of_callee)?.keep();
+        room.await.map_err(Failed::widen)?.keep();
         // It is woken from the moment on at which the worker may have it.
         let slot = poll_fn(|cx| Poll::Ready(Arc::new(Slot::new(cx.waker().clone())))).await;
         let entered = self.shared.push(item, bytes, Some(slot.clone()));
@@ -256,18 +256,6 @@ impl<T: Send + 'static, R: Send + 'static> Batcher<T, R> {
         let work = run(shared.clone(), ctx.clone(), work, Done(done.clone()));
         Ok(Self { shared, weigh: |_| 0, done, worker: task::spawn(name, work) })
     }
-}
-
-/// The same failure of a call that has a callee.
-fn of_callee(failed: Failed) -> Failed<Error> {
-    Failed::from(match failed.into_kind() {
-        FailedKind::Callee(never) => match never {},
-        FailedKind::Ended(ended) => FailedKind::Ended(ended),
-        FailedKind::Exhausted => FailedKind::Exhausted,
-        FailedKind::Panicked(error) => FailedKind::Panicked(error),
-        FailedKind::Refused(refusal) => FailedKind::Refused(refusal),
-        FailedKind::TimedOut => FailedKind::TimedOut,
-    })
 }
 
 impl<T, R> Shared<T, R> {

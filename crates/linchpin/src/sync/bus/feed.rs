@@ -111,7 +111,7 @@ impl<T> Feed<T> {
             // The next who publishes counts anew.
             state.limit = 0;
         }
-        state.plain = 0;
+        state.look_anew();
         Seat { reader, key: state.rows.insert(row), at }
     }
 
@@ -119,7 +119,7 @@ impl<T> Feed<T> {
     pub(crate) fn leave(&self, key: u32) {
         let mut state = self.state();
         let _row = state.rows.remove(key);
-        state.plain = 0;
+        state.look_anew();
         // There may be room now, for all of them.
         let calls = state.publishers.call();
         let unread = state.is_unread().then(|| state.log.take());
@@ -177,7 +177,7 @@ impl<T> Feed<T> {
     pub(crate) fn close(&self) {
         let mut state = self.state();
         state.closed = true;
-        state.plain = 0;
+        state.look_anew();
         self.head.store((state.head << SHIFT) | CLOSED, Ordering::Release);
         let calls = (state.parked.call(), state.publishers.call());
         drop(state);

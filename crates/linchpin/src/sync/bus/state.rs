@@ -23,7 +23,7 @@ pub(super) struct State<T> {
     pub(super) limit: u64,
     /// Below it a message is published with nothing else to look at: there is room, somebody reads, nobody is parked or
     /// in line, it is kept for nobody and goes to no pattern. Nothing is, once one of these may have changed.
-    pub(super) plain: u64,
+    plain: u64,
     pub(super) rows: Slab<Row>,
     /// Those who wait for a message.
     pub(super) parked: Waiters,
@@ -76,12 +76,17 @@ impl<T> State<T> {
         self.rows.iter()
     }
 
+    /// Has the next message go the long way: something has changed that it must look at.
+    pub(super) fn look_anew(&mut self) {
+        self.plain = 0;
+    }
+
     /// Gets in line, or out of it.
     pub(super) fn queue(&mut self, more: bool) {
         self.queued = if more { self.queued + 1 } else { self.queued - 1 };
         // Who comes now must see the line.
         self.limit = self.limit.min(self.head);
-        self.plain = 0;
+        self.look_anew();
     }
 
     pub(super) fn has_patterns(&self) -> bool {
@@ -90,14 +95,14 @@ impl<T> State<T> {
 
     /// The patterns that this topic matches, to change them.
     pub(super) fn patterns_mut(&mut self) -> &mut Vec<Arc<Feed<T>>> {
-        self.plain = 0;
+        self.look_anew();
         &mut self.patterns
     }
 
     /// One more who waits for a message.
     pub(super) fn park(&mut self, waker: Waker) -> Ticket {
         if !planted(Fault::BusStaysPlain) {
-            self.plain = 0;
+            self.look_anew();
         }
         self.parked.enter(waker)
     }

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context as Poller, Poll, ready};
+use std::task::{Context as Poller, Poll};
 
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use super::super::turned::Turned;
 use super::{RateStore, Shared};
 use crate::context::Context;
 use crate::resilience::{Failed, FailedKind};
@@ -20,10 +21,10 @@ pub struct Layer<S, X> {
 
 /// A service with a [`Shared`] limiter before each call. Its error is [`Failed`] with the service's own inside.
 ///
-/// It is ready when the service is, and asks the store in `call`, for one, unless the request has no key. When the store has answered it calls the service
-/// that was ready then; a clone of it takes its place meanwhile. It knows no context: put a time limit around it. The
-/// question is boxed: that costs a thousandth of the way to a store and back. Dropping the response before that leaves open
-/// whether the one was taken.
+/// It is ready when the service is, and asks the store in `call`, for one, unless the request has no key. When the store has
+/// answered it calls the service that was ready then; a clone of it takes its place meanwhile. It knows no context: put a
+/// time limit around it. The question is boxed: that costs a thousandth of the way to a store and back. Dropping the
+/// response before that leaves open whether the one was taken.
 #[derive(Clone, Debug)]
 pub struct Limited<T, S, X> {
     service: T,
@@ -39,15 +40,7 @@ pin_project! {
         T: Service<R>,
     {
         #[pin]
-        state: State<T, R, T::Future>,
-    }
-}
-
-pin_project! {
-    #[project = StateProj]
-    enum State<T, R, F> {
-        Asking { question: Question, ready: Option<(T, R)> },
-        Calling { #[pin] work: F },
+        turned: Turned<Question, T, R>,
     }
 }
 
@@ -85,16 +78,14 @@ where
 
     fn call(&mut self, request: R) -> Self::Future {
         let Some(key) = (self.key)(&request) else {
-            return LimitedFuture { state: State::Calling { work: self.service.call(request) } };
+            return LimitedFuture { turned: Turned::Calling { work: self.service.call(request) } };
         };
         let limiter = self.limiter.clone();
-        let question = Box::pin(async move {
+        let question: Question = Box::pin(async move {
             limiter.take(&Context::root(), key.as_ref(), 1).await?;
             Ok(())
         });
-        let clone = self.service.clone();
-        let ready = std::mem::replace(&mut self.service, clone);
-        LimitedFuture { state: State::Asking { question, ready: Some((ready, request)) } }
+        LimitedFuture { turned: Turned::after(question, &mut self.service, request) }
     }
 }
 
@@ -105,20 +96,7 @@ where
     type Output = Result<T::Response, Failed<T::Error>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
-        loop {
-            let work = match state.as_mut().project() {
-                StateProj::Calling { work } => {
-                    return work.poll(cx).map_err(|error| FailedKind::Callee(error).into());
-                }
-                StateProj::Asking { question, ready } => {
-                    ready!(question.as_mut().poll(cx)).map_err(Failed::widen)?;
-                    let (mut service, request) = ready.take().expect("polled after a panic");
-                    service.call(request)
-                }
-            };
-            state.set(State::Calling { work });
-        }
+        self.project().turned.poll(cx)
     }
 }
 
