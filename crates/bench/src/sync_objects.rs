@@ -2,9 +2,16 @@
 //!
 //! With `-16`, sixteen are taken before the first is given back, and the figure is for each. Ours counts what is out and
 //! caps what is kept, which no peer does. The buffers of `opool`'s `LocalPool` cannot leave their thread.
+//!
+//! Rows `object-pool-body*`: a request body that comes in pieces of 16 KiB is put together in one, and dropped.
 
+use std::convert::Infallible;
 use std::hint::black_box;
 
+use bytes::Bytes;
+use futures_util::stream;
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
 use linchpin::sync::object_pool::{BufferOptions, BufferPool, ObjectPool, Options};
 use lockfree_object_pool::{LinearObjectPool, MutexObjectPool, SpinLockObjectPool};
 
@@ -28,7 +35,40 @@ pub fn operations() -> Vec<Operation> {
         row("object-pool-t8", 8, 1),
         row("object-pool-16", 1, 16),
         row("object-pool-16-t2", 2, 16),
+        body("object-pool-body-64k", 4),
+        body("object-pool-body-1m", 64),
     ]
+}
+
+/// A body of so many pieces.
+fn body(name: &'static str, pieces: usize) -> Operation {
+    static PIECE: [u8; 16 << 10] = [b' '; 16 << 10];
+    let all = pieces * PIECE.len();
+    let pieces = move || std::iter::repeat_n(Bytes::from_static(&PIECE), pieces);
+    Operation::new(name)
+        .ct(Ours, "linchpin, BufferPool", move |operations| async move {
+            let options = BufferOptions::default().sizes(8 << 10, 1 << 20);
+            let pool = BufferPool::new(options).expect("two powers of two");
+            for _ in 0..operations {
+                let mut whole = pool.take_owned(all);
+                pieces().for_each(|piece| whole.extend_from_slice(&piece));
+                black_box(Bytes::from_owner(whole));
+            }
+        })
+        .ct(Peer, "allocated", move |operations| async move {
+            for _ in 0..operations {
+                let mut whole = Vec::with_capacity(all);
+                pieces().for_each(|piece| whole.extend_from_slice(&piece));
+                black_box(Bytes::from(whole));
+            }
+        })
+        .ct(Peer, "http-body-util, collected", move |operations| async move {
+            for _ in 0..operations {
+                let frames = pieces().map(|piece| Ok::<_, Infallible>(Frame::data(piece)));
+                let body = StreamBody::new(stream::iter(frames));
+                black_box(body.collect().await.expect("it cannot fail").to_bytes());
+            }
+        })
 }
 
 fn operation(name: &'static str, threads: usize, at_once: usize) -> Operation {

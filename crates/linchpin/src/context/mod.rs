@@ -151,6 +151,7 @@ impl Context {
     /// # Errors
     ///
     /// [`Ended`] with the cause.
+    #[inline]
     pub fn check(&self) -> Result<(), Ended> {
         match &self.0 {
             Some(node) if node.deadline().is_some() || node.is_ended() => {

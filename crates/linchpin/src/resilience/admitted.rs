@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context as Poller, Poll, ready};
+use std::task::{Context as Poller, Poll};
 
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -13,36 +13,44 @@ use tower_service::Service;
 use super::failed::{Failed, FailedKind};
 use super::outcome::Classify;
 use super::refusal::Refusal;
+use super::within::Within;
+use crate::context::{Context, Ended};
 
 /// A policy that lets a call in by a permit, and is told how it ended.
-pub trait Admit: Clone {
+pub trait Admit {
     /// What a call is let in by. Dropped without a word, the call says nothing, or that it failed while a panic unwinds.
-    type Permit: fmt::Debug;
+    type Permit<'a>: fmt::Debug
+    where
+        Self: 'a;
     /// What reads the result of a call.
-    type Classify: Clone;
+    type Classify;
 
-    /// Lets a call in that begins now.
+    /// Lets a call in that begins now, under a context.
     ///
     /// # Errors
     ///
     /// The refusal; nothing is taken then.
-    fn admit_one(&self) -> Result<Self::Permit, Refusal>;
+    fn let_in(&self, ctx: &Context) -> Result<Self::Permit<'_>, Refusal>;
+
+    /// The same with a permit that owns a handle.
+    ///
+    /// # Errors
+    ///
+    /// As [`let_in`](Self::let_in).
+    fn let_in_owned(&self, ctx: &Context) -> Result<Self::Permit<'static>, Refusal>
+    where
+        Self: 'static;
 
     /// What reads the results of its calls.
     fn classifier(&self) -> &Self::Classify;
 
-    /// Records what `result` says, and passes it on.
-    ///
-    /// # Errors
-    ///
-    /// That of the result, as `Callee`.
-    fn conclude<T, E>(
-        classify: &Self::Classify,
-        permit: Self::Permit,
-        result: Result<T, E>,
-    ) -> Result<T, Failed<E>>
+    /// Records what a result says. The permit is dropped next.
+    fn says<T, E>(classify: &Self::Classify, permit: &mut Self::Permit<'_>, result: Result<&T, &E>)
     where
         Self::Classify: Classify<T, E>;
+
+    /// Records that the context has ended before the call had. The permit is dropped next.
+    fn cut(permit: &mut Self::Permit<'_>, ended: &Ended);
 }
 
 /// Puts a policy before each call of a service.
@@ -69,14 +77,16 @@ pin_project! {
     pub struct AdmittedFuture<F, P, E>
     where
         P: Admit,
+        P: 'static,
     {
         #[pin]
-        work: Option<F>,
-        permit: Option<P::Permit>,
+        within: Within<F, P::Permit<'static>>,
         classify: P::Classify,
         refused: Option<Failed<E>>,
     }
 }
+
+static ROOT: Context = Context::root();
 
 impl<P> Layer<P> {
     /// A layer of that policy.
@@ -85,7 +95,7 @@ impl<P> Layer<P> {
     }
 }
 
-impl<S, P: Admit> tower_layer::Layer<S> for Layer<P> {
+impl<S, P: Clone> tower_layer::Layer<S> for Layer<P> {
     type Service = Admitted<S, P>;
 
     fn layer(&self, service: S) -> Self::Service {
@@ -96,8 +106,8 @@ impl<S, P: Admit> tower_layer::Layer<S> for Layer<P> {
 impl<S, P, R> Service<R> for Admitted<S, P>
 where
     S: Service<R>,
-    P: Admit,
-    P::Classify: Classify<S::Response, S::Error>,
+    P: Admit + 'static,
+    P::Classify: Classify<S::Response, S::Error> + Clone,
 {
     type Response = S::Response;
     type Error = Failed<S::Error>;
@@ -110,16 +120,15 @@ where
     #[inline]
     fn call(&mut self, request: R) -> Self::Future {
         let classify = self.policy.classifier().clone();
-        match self.policy.admit_one() {
+        match self.policy.let_in_owned(&ROOT) {
             Ok(permit) => {
                 // The permit is there before the service is called, which may panic.
-                let permit = Some(permit);
-                let work = Some(self.service.call(request));
-                AdmittedFuture { work, permit, classify, refused: None }
+                let within = Within::new(permit, self.service.call(request));
+                AdmittedFuture { within, classify, refused: None }
             }
             Err(refusal) => {
                 let refused = Some(refusal.into());
-                AdmittedFuture { work: None, permit: None, classify, refused }
+                AdmittedFuture { within: Within::nothing(), classify, refused }
             }
         }
     }
@@ -135,21 +144,21 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
+        let this = self.project();
         if let Some(refused) = this.refused.take() {
             return Poll::Ready(Err(refused));
         }
-        let work = this.work.as_mut().as_pin_mut().expect("polled after its end");
-        let result = ready!(work.poll(cx));
-        // Gone by the time somebody knows of it.
-        this.work.set(None);
-        let permit = this.permit.take().expect("there as long as the work is");
-        Poll::Ready(P::conclude(this.classify, permit, result))
+        let classify = this.classify;
+        let polled =
+            this.within.poll(cx, |permit, result| P::says(classify, permit, result.as_ref()));
+        polled.map_err(|error| FailedKind::Callee(error).into())
     }
 }
 
 impl<F, P: Admit, E> fmt::Debug for AdmittedFuture<F, P, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AdmittedFuture").field("permit", &self.permit).finish_non_exhaustive()
+        f.debug_struct("AdmittedFuture")
+            .field("permit", &self.within.permit())
+            .finish_non_exhaustive()
     }
 }

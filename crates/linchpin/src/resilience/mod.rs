@@ -70,6 +70,8 @@ mod snapshot;
 pub mod stack;
 pub mod throttle;
 pub mod timeout;
+mod unwinding;
+mod within;
 
 pub use self::again::Again;
 pub use self::bad_options::BadOptions;

@@ -44,6 +44,7 @@ impl<T> Slab<T> {
     }
 
     /// Inserts a row that knows its number.
+    #[inline]
     pub(crate) fn insert_with(&mut self, value: impl FnOnce(u32) -> T) -> u32 {
         let index = match self.roomy.last() {
             Some(index) => *index,
@@ -76,6 +77,7 @@ impl<T> Slab<T> {
     }
 
     /// Takes out a row that is there.
+    #[inline]
     pub(crate) fn remove(&mut self, number: u32) -> Option<T> {
         let (index, place) = (number / CHUNK, number % CHUNK);
         let chunk = &mut self.chunks[index as usize];
@@ -85,7 +87,9 @@ impl<T> Slab<T> {
         }
         chunk.taken &= !(1 << place);
         self.len -= 1;
-        if chunk.taken == 0 {
+        let is_empty = chunk.taken == 0;
+        // The one chunk there is keeps its memory.
+        if is_empty && (self.spare != Some(index) || self.chunks.len() > 1) {
             self.give_back(index);
         }
         row
@@ -127,6 +131,7 @@ impl<T> Slab<T> {
     }
 
     /// Frees memory when the last row has left the chunk `index`.
+    #[inline(never)]
     fn give_back(&mut self, index: u32) {
         if self.len == 0 && self.chunks.len() > 1 {
             let kept = self.chunks.swap_remove(index as usize);

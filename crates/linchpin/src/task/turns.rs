@@ -30,9 +30,7 @@ impl<const LEVELS: usize> Turns<LEVELS> {
     /// The level `chosen` has its turn, and the others for which somebody `waits` are passed over.
     pub(crate) fn take(&mut self, chosen: usize, waits: impl Fn(usize) -> bool) {
         for level in 0..LEVELS {
-            if waits(level) {
-                self.passed[level] = self.passed[level].saturating_add(1);
-            }
+            self.passed[level] = self.passed[level].saturating_add(waits(level).into());
         }
         self.passed[chosen] = 0;
     }

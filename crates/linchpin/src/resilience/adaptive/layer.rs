@@ -1,15 +1,28 @@
-//! An adaptive limit before each call of a tower service.
+//! What all calls under an adaptive limit have in common.
 
-use super::{Adaptive, Permit, conclude};
+use super::{Adaptive, Ending, Permit};
+use crate::context::{Context, Ended};
 use crate::resilience::admitted::Admit;
-use crate::resilience::{Classify, Failed, Refusal};
+use crate::resilience::{Classify, Outcome, Refusal};
 use crate::time::Instant;
 
-impl<C: Clone> Admit for Adaptive<C> {
-    type Permit = Permit<'static>;
+impl<C> Admit for Adaptive<C> {
+    type Permit<'a>
+        = Permit<'a>
+    where
+        C: 'a;
     type Classify = C;
 
-    fn admit_one(&self) -> Result<Self::Permit, Refusal> {
+    #[inline]
+    fn let_in(&self, _: &Context) -> Result<Permit<'_>, Refusal> {
+        self.admit(Instant::now())
+    }
+
+    #[inline]
+    fn let_in_owned(&self, _: &Context) -> Result<Permit<'static>, Refusal>
+    where
+        C: 'static,
+    {
         self.admit_owned(Instant::now())
     }
 
@@ -17,14 +30,22 @@ impl<C: Clone> Admit for Adaptive<C> {
         &self.classify
     }
 
-    fn conclude<T, E>(
-        classify: &C,
-        permit: Self::Permit,
-        result: Result<T, E>,
-    ) -> Result<T, Failed<E>>
+    #[inline]
+    fn says<T, E>(classify: &C, permit: &mut Permit<'_>, result: Result<&T, &E>)
     where
         C: Classify<T, E>,
     {
-        conclude(classify, permit, result)
+        permit.says(if classify.overloaded(result) {
+            Ending::Overloaded
+        } else {
+            classify.classify(result).into()
+        });
+    }
+
+    fn cut(permit: &mut Permit<'_>, ended: &Ended) {
+        permit.says(match Outcome::of_end(ended) {
+            Outcome::Failure => Ending::Overloaded,
+            outcome => outcome.into(),
+        });
     }
 }

@@ -44,9 +44,8 @@ pub use self::state::{Ending, Numbers};
 use crate::context::Context;
 use crate::resilience::admitted::Layer;
 use crate::resilience::held::Held;
-use crate::resilience::{
-    BadOptions, ByResult, Classify, Failed, FailedKind, Outcome, Refusal, Snapshot,
-};
+use crate::resilience::within::Call;
+use crate::resilience::{BadOptions, ByResult, Classify, Failed, Refusal, Snapshot};
 use crate::time::Instant;
 
 /// A limit on what is under way at once that finds its own number. Clones share it.
@@ -130,26 +129,17 @@ impl<C> Adaptive<C> {
     /// # Cancel safety
     ///
     /// Dropping the future drops `work` where it stands; its place is free again, and nothing is learnt from it.
-    pub async fn call<T, E, F, Fut>(&self, ctx: &Context, work: F) -> Result<T, Failed<E>>
+    pub fn call<'a, T, E, F, Fut>(
+        &'a self,
+        ctx: &'a Context,
+        work: F,
+    ) -> impl Future<Output = Result<T, Failed<E>>>
     where
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
         C: Classify<T, E>,
     {
-        ctx.check()?;
-        let permit = self.admit(Instant::now())?;
-        // A context that never ends needs nobody who looks whether it has.
-        let outcome = if ctx.never_ends() { Ok(work().await) } else { ctx.run_on(work()).await };
-        match outcome {
-            Ok(result) => conclude(&self.classify, permit, result),
-            Err(ended) => {
-                match Outcome::of_end(&ended) {
-                    Outcome::Failure => permit.overloaded(),
-                    outcome => permit.record(outcome),
-                }
-                Err(ended.into())
-            }
-        }
+        Call::new(self, ctx, work)
     }
 
     /// Lets a call through that begins at the time `now`: for who makes it by other means and records its outcome.
@@ -241,21 +231,6 @@ impl<C> Adaptive<C> {
         Refusal::new(POLICY, self.core.name, "as many are under way as it bears")
             .compared(full.inside.into(), full.limit.into())
     }
-}
-
-/// Records what `result` says, and passes it on.
-#[inline]
-fn conclude<T, E, C: Classify<T, E>>(
-    classify: &C,
-    permit: Permit<'_>,
-    result: Result<T, E>,
-) -> Result<T, Failed<E>> {
-    if classify.overloaded(result.as_ref()) {
-        permit.overloaded();
-    } else {
-        permit.record(classify.classify(result.as_ref()));
-    }
-    result.map_err(|error| FailedKind::Callee(error).into())
 }
 
 const POLICY: &str = "adaptive";

@@ -35,13 +35,13 @@ impl<'a> Permit<'a> {
     ///
     /// A failure that is a timeout or says that there is too much is [`overloaded`](Self::overloaded).
     #[inline]
-    pub fn record(self, outcome: Outcome) {
-        self.finish(outcome.into());
+    pub fn record(mut self, outcome: Outcome) {
+        self.says(outcome.into());
     }
 
     /// The call has timed out, or was answered that there is too much. Gives its place back.
-    pub fn overloaded(self) {
-        self.finish(Ending::Overloaded);
+    pub fn overloaded(mut self) {
+        self.says(Ending::Overloaded);
     }
 
     /// The answer is there at the time `now`, and says so much of the limit: the place stays taken until the permit is
@@ -60,9 +60,9 @@ impl<'a> Permit<'a> {
         self.started = now;
     }
 
-    /// Reads the clock where it matters how long it took.
+    /// How the call has ended, for who drops the permit next. Reads the clock where it matters how long it took.
     #[inline]
-    pub(super) fn finish(mut self, ending: Ending) {
+    pub(super) fn says(&mut self, ending: Ending) {
         if !mem::replace(&mut self.ended, true) {
             let now = match ending {
                 Ending::Success | Ending::Overloaded => Instant::now(),

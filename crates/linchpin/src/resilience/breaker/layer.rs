@@ -1,15 +1,28 @@
-//! A breaker before each call of a tower service.
+//! What all calls under a breaker have in common.
 
-use super::{Breaker, Permit, conclude};
+use super::{Breaker, Permit, says};
+use crate::context::{Context, Ended};
 use crate::resilience::admitted::Admit;
 use crate::resilience::clock::Clock;
-use crate::resilience::{Classify, Failed, Refusal};
+use crate::resilience::{Classify, Outcome, Refusal};
 
-impl<C: Clone> Admit for Breaker<C> {
-    type Permit = Permit<'static>;
+impl<C> Admit for Breaker<C> {
+    type Permit<'a>
+        = Permit<'a>
+    where
+        C: 'a;
     type Classify = C;
 
-    fn admit_one(&self) -> Result<Self::Permit, Refusal> {
+    #[inline]
+    fn let_in(&self, _: &Context) -> Result<Permit<'_>, Refusal> {
+        self.admit_by(Clock)
+    }
+
+    #[inline]
+    fn let_in_owned(&self, _: &Context) -> Result<Permit<'static>, Refusal>
+    where
+        C: 'static,
+    {
         self.own(Clock)
     }
 
@@ -17,14 +30,15 @@ impl<C: Clone> Admit for Breaker<C> {
         &self.classify
     }
 
-    fn conclude<T, E>(
-        classify: &C,
-        permit: Self::Permit,
-        result: Result<T, E>,
-    ) -> Result<T, Failed<E>>
+    #[inline]
+    fn says<T, E>(classify: &C, permit: &mut Permit<'_>, result: Result<&T, &E>)
     where
         C: Classify<T, E>,
     {
-        conclude(classify, permit, result)
+        says(classify, permit, result);
+    }
+
+    fn cut(permit: &mut Permit<'_>, ended: &Ended) {
+        permit.says(Outcome::of_end(ended), None, Clock);
     }
 }

@@ -55,6 +55,7 @@ use crate::context::Context;
 use crate::resilience::admitted::Layer;
 use crate::resilience::clock::{Clock, Now};
 use crate::resilience::held::Held;
+use crate::resilience::within::Call;
 use crate::resilience::{
     BadOptions, ByResult, Classify, Failed, FailedKind, Outcome, Refusal, Snapshot,
 };
@@ -131,27 +132,17 @@ impl<C> Breaker<C> {
     /// # Cancel safety
     ///
     /// Dropping the future drops `work` where it stands; the call is ignored and the place of a probe free again.
-    pub async fn call<T, E, F, Fut>(&self, ctx: &Context, work: F) -> Result<T, Failed<E>>
+    pub fn call<'a, T, E, F, Fut>(
+        &'a self,
+        ctx: &'a Context,
+        work: F,
+    ) -> impl Future<Output = Result<T, Failed<E>>>
     where
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
         C: Classify<T, E>,
     {
-        ctx.check()?;
-        let permit = self.admit_by(Clock)?;
-        // A context that never ends needs nobody who looks whether it has.
-        let result = if ctx.never_ends() {
-            work().await
-        } else {
-            match ctx.run_on(work()).await {
-                Ok(result) => result,
-                Err(ended) => {
-                    permit.record(Outcome::of_end(&ended));
-                    return Err(ended.into());
-                }
-            }
-        };
-        conclude(&self.classify, permit, result)
+        Call::new(self, ctx, work)
     }
 
     /// The same for work that does not wait.
@@ -340,20 +331,28 @@ impl<C> Breaker<C> {
     }
 }
 
-/// Records what `result` says, and passes it on.
+/// Records what a result says.
+#[expect(clippy::inline_always, reason = "a few instructions that each call has")]
+#[inline(always)]
+fn says<T, E, C: Classify<T, E>>(classify: &C, permit: &mut Permit<'_>, result: Result<&T, &E>) {
+    let outcome = classify.classify(result);
+    let hint = match outcome {
+        Outcome::Failure => classify.retry_after(result),
+        _ => None,
+    };
+    permit.says(outcome, hint, Clock);
+}
+
+/// The same for a permit that needs to be no longer, with the result passed on.
 #[expect(clippy::inline_always, reason = "a few instructions that each call has")]
 #[inline(always)]
 fn conclude<T, E, C: Classify<T, E>>(
     classify: &C,
-    permit: Permit<'_>,
+    mut permit: Permit<'_>,
     result: Result<T, E>,
 ) -> Result<T, Failed<E>> {
-    let outcome = classify.classify(result.as_ref());
-    let hint = match outcome {
-        Outcome::Failure => classify.retry_after(result.as_ref()),
-        _ => None,
-    };
-    permit.end(outcome, hint, Clock);
+    says(classify, &mut permit, result.as_ref());
+    permit.done();
     match result {
         Ok(value) => Ok(value),
         Err(error) => Err(FailedKind::Callee(error).into()),

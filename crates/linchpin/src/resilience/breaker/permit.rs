@@ -59,9 +59,23 @@ impl<'a> Permit<'a> {
 
     #[expect(clippy::inline_always, reason = "a few instructions that each call has")]
     #[inline(always)]
-    pub(super) fn end(mut self, outcome: Outcome, hint: Option<Duration>, clock: impl Now) {
+    fn end(mut self, outcome: Outcome, hint: Option<Duration>, clock: impl Now) {
+        self.says(outcome, hint, clock);
+        self.done();
+    }
+
+    /// How the call has ended, for who drops the permit next.
+    #[expect(clippy::inline_always, reason = "a few instructions that each call has")]
+    #[inline(always)]
+    pub(super) fn says(&mut self, outcome: Outcome, hint: Option<Duration>, clock: impl Now) {
         self.recorded = true;
         self.core.end(self.ticket, outcome, hint, clock);
+    }
+
+    /// Drops a permit that has been told.
+    #[expect(clippy::inline_always, reason = "a few instructions that each call has")]
+    #[inline(always)]
+    pub(super) fn done(self) {
         if let Held::Borrowed(_) = self.core {
             // Nothing of it needs to be dropped, and the compiler does not see that.
             mem::forget(self);

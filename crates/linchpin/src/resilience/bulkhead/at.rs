@@ -1,11 +1,12 @@
 //! Coming to a bulkhead with a priority and a weight.
 
 use super::Bulkhead;
+use super::confining::Confining;
 use super::core::Held;
 use super::permit::Permit;
 use super::turn::Turn;
 use crate::context::Context;
-use crate::resilience::{ByResult, Classify as _, Failed, FailedKind, Outcome, Priority, Refusal};
+use crate::resilience::{Failed, Priority, Refusal};
 
 /// A [`Bulkhead`] for those of another priority or weight: the result of [`Bulkhead::at`] and [`Bulkhead::weighing`].
 #[derive(Clone, Copy, Debug)]
@@ -46,29 +47,16 @@ impl<'a> At<'a> {
     /// # Cancel safety
     ///
     /// As there.
-    #[inline]
-    pub async fn call<T, E, F, Fut>(self, ctx: &Context, work: F) -> Result<T, Failed<E>>
+    pub fn call<T, E, F, Fut>(
+        self,
+        ctx: &Context,
+        work: F,
+    ) -> impl Future<Output = Result<T, Failed<E>>>
     where
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let permit = if self.take(ctx)? {
-            self.permit(self.borrowed())
-        } else {
-            self.turn(self.borrowed(), ctx).await?
-        };
-        // A context that never ends needs nobody who looks whether it has.
-        let outcome = if ctx.never_ends() { Ok(work().await) } else { ctx.run_on(work()).await };
-        match outcome {
-            Ok(result) => {
-                permit.record(ByResult.classify(result.as_ref()));
-                result.map_err(|error| FailedKind::Callee(error).into())
-            }
-            Err(ended) => {
-                permit.record(Outcome::of_end(&ended));
-                Err(ended.into())
-            }
-        }
+        Confining::new(self, ctx, work)
     }
 
     /// As [`Bulkhead::enter`].
@@ -129,7 +117,7 @@ impl<'a> At<'a> {
 
     /// Whether it has the places at once.
     #[inline]
-    fn take<E>(self, ctx: &Context) -> Result<bool, Failed<E>> {
+    pub(super) fn take<E>(self, ctx: &Context) -> Result<bool, Failed<E>> {
         ctx.check()?;
         Ok(self.bulkhead.core.take(self.weight))
     }
@@ -141,16 +129,16 @@ impl<'a> At<'a> {
         Err(self.bulkhead.core.refuse_now(self.weight))
     }
 
-    fn turn<'h, 'c, E>(self, core: Held<'h>, ctx: &'c Context) -> Turn<'h, 'c, E> {
+    pub(super) fn turn<'h, 'c, E>(self, core: Held<'h>, ctx: &'c Context) -> Turn<'h, 'c, E> {
         Turn::new(core, ctx, self.weight, self.priority)
     }
 
     #[inline]
-    fn permit(self, core: Held<'_>) -> Permit<'_> {
+    pub(super) fn permit(self, core: Held<'_>) -> Permit<'_> {
         Permit::new(core, self.weight)
     }
 
-    fn borrowed(self) -> Held<'a> {
+    pub(super) fn borrowed(self) -> Held<'a> {
         Held::Borrowed(&self.bulkhead.core)
     }
 

@@ -18,6 +18,7 @@
 //! | calls that take more than one place, or matter more or less | [`Bulkhead::weighing`], [`Bulkhead::at`] |
 
 mod at;
+mod confining;
 mod core;
 mod layer;
 mod meters;
@@ -139,12 +140,16 @@ impl Bulkhead {
     ///
     /// Dropping the future drops `work` where it stands, or leaves the queue; the place goes to the next.
     #[inline]
-    pub async fn call<T, E, F, Fut>(&self, ctx: &Context, work: F) -> Result<T, Failed<E>>
+    pub fn call<T, E, F, Fut>(
+        &self,
+        ctx: &Context,
+        work: F,
+    ) -> impl Future<Output = Result<T, Failed<E>>>
     where
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        At::new(self).call(ctx, work).await
+        At::new(self).call(ctx, work)
     }
 
     /// This bulkhead around each call of a tower service. See [`Confined`].

@@ -26,6 +26,7 @@ mod options;
 mod pace;
 mod replay;
 pub mod retry_after;
+mod retrying;
 mod schedule;
 mod stop;
 mod tried;
@@ -43,12 +44,13 @@ pub use self::meters::Numbers;
 pub use self::options::Options;
 pub use self::pace::Pace;
 pub use self::replay::{ByClone, Replay};
+use self::retrying::Retrying;
 pub use self::schedule::{Jitter, Schedule};
 pub use self::stop::StopReason;
 pub(super) use self::stop::Stopped;
 pub use self::tried::Tried;
 use crate::context::Context;
-use crate::resilience::{Again, BadOptions, ByResult, Classify, Failed, FailedKind, Snapshot};
+use crate::resilience::{BadOptions, ByResult, Classify, Failed, Snapshot};
 use crate::time::Instant;
 
 /// Makes a call again that failed. Clones share the budget and the numbers.
@@ -138,59 +140,17 @@ impl<C> Retry<C> {
     ///
     /// Dropping the future drops `work` where it stands. What was paid for a retry stays paid, but for a budget by
     /// concurrency, which has its place back.
-    pub async fn call<'a, T, E, F, Fut>(
+    pub fn call<'a, T, E, F, Fut>(
         &self,
         ctx: &'a Context,
-        mut work: F,
-    ) -> Result<T, Failed<E>>
+        work: F,
+    ) -> impl Future<Output = Result<T, Failed<E>>>
     where
         F: FnMut(Attempt<'a>) -> Fut,
         Fut: Future<Output = Result<T, E>>,
         C: Classify<T, E>,
     {
-        ctx.check()?;
-        let mut call = Call::new(&*self.core);
-        let first = Attempt::new(ctx, 1);
-        // A context that never ends needs nobody who looks whether it has.
-        let mut result = if ctx.never_ends() {
-            work(first).await
-        } else {
-            match ctx.run_on(work(first)).await {
-                Ok(result) => result,
-                Err(ended) => return Err(call.cut(ended, true)),
-            }
-        };
-        let mut again = self.classify.again(result.as_ref());
-        if again == Again::Never && result.is_ok() {
-            call.succeeded_at_once();
-            return result.map_err(|error| FailedKind::Callee(error).into());
-        }
-        let mut before = None;
-        loop {
-            let said = Said::by(&self.classify, again, result.as_ref());
-            let bounds = Bounds {
-                deadline: ctx.deadline(),
-                ended: ctx.check().err().as_ref().map(StopReason::of_end),
-                is_idempotent: self.is_idempotent,
-                is_replayable: true,
-            };
-            let delay = match call.judge(said, bounds) {
-                Ok(delay) => delay,
-                Err(stopped) => return self.core.give(result, before, said, stopped),
-            };
-            // An answer may hold a connection, so it goes before the wait.
-            before = result.err();
-            let rested = if delay.is_zero() { ctx.check() } else { ctx.sleep(delay).await };
-            // Whoever cancels at the very moment is heard, too.
-            if let Err(ended) = rested.and_then(|()| ctx.check()) {
-                return Err(call.cut(ended, false));
-            }
-            result = match ctx.run_on(work(Attempt::new(ctx, call.attempts))).await {
-                Ok(result) => result,
-                Err(ended) => return Err(call.cut(ended, true)),
-            };
-            again = self.classify.again(result.as_ref());
-        }
+        Retrying::new(self, ctx, work)
     }
 
     /// This retry around each call of a tower service, whose requests can be cloned and are as

@@ -1,33 +1,44 @@
-//! A shedder before each call of a tower service.
+//! What all calls under a shedder have in common.
 
-use super::{Permit, Shedder, conclude};
-use crate::context::Context;
+use super::{Permit, Shedder};
+use crate::context::{Context, Ended};
 use crate::resilience::admitted::Admit;
-use crate::resilience::{Classify, Failed, Refusal};
+use crate::resilience::{Classify, Outcome, Refusal};
 use crate::time::Instant;
 
-static ROOT: Context = Context::root();
-
-impl<C: Clone> Admit for Shedder<C> {
-    type Permit = Permit<'static>;
+impl<C> Admit for Shedder<C> {
+    type Permit<'a>
+        = Permit<'a>
+    where
+        C: 'a;
     type Classify = C;
 
-    fn admit_one(&self) -> Result<Self::Permit, Refusal> {
-        self.admit_owned(&ROOT, Instant::now())
+    #[inline]
+    fn let_in(&self, ctx: &Context) -> Result<Permit<'_>, Refusal> {
+        self.admit(ctx, Instant::now())
+    }
+
+    #[inline]
+    fn let_in_owned(&self, ctx: &Context) -> Result<Permit<'static>, Refusal>
+    where
+        C: 'static,
+    {
+        self.admit_owned(ctx, Instant::now())
     }
 
     fn classifier(&self) -> &C {
         &self.classify
     }
 
-    fn conclude<T, E>(
-        classify: &C,
-        permit: Self::Permit,
-        result: Result<T, E>,
-    ) -> Result<T, Failed<E>>
+    #[inline]
+    fn says<T, E>(classify: &C, permit: &mut Permit<'_>, result: Result<&T, &E>)
     where
         C: Classify<T, E>,
     {
-        conclude(classify, permit, result)
+        permit.says(classify.classify(result));
+    }
+
+    fn cut(permit: &mut Permit<'_>, ended: &Ended) {
+        permit.says(Outcome::of_end(ended));
     }
 }

@@ -48,9 +48,8 @@ use crate::context::Context;
 use crate::error::Kind;
 use crate::resilience::admitted::Layer;
 use crate::resilience::held::Held;
-use crate::resilience::{
-    BadOptions, ByResult, Classify, Failed, FailedKind, Outcome, Refusal, Snapshot,
-};
+use crate::resilience::within::Call;
+use crate::resilience::{BadOptions, ByResult, Classify, Failed, Refusal, Snapshot};
 use crate::time::Instant;
 
 /// Sheds load. Clones share what they know.
@@ -126,23 +125,17 @@ impl<C> Shedder<C> {
     /// # Cancel safety
     ///
     /// Dropping the future drops `work` where it stands; the call is ignored.
-    pub async fn call<T, E, F, Fut>(&self, ctx: &Context, work: F) -> Result<T, Failed<E>>
+    pub fn call<'a, T, E, F, Fut>(
+        &'a self,
+        ctx: &'a Context,
+        work: F,
+    ) -> impl Future<Output = Result<T, Failed<E>>>
     where
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
         C: Classify<T, E>,
     {
-        ctx.check()?;
-        let permit = self.admit(ctx, Instant::now())?;
-        // A context that never ends needs nobody who looks whether it has.
-        let outcome = if ctx.never_ends() { Ok(work().await) } else { ctx.run_on(work()).await };
-        match outcome {
-            Ok(result) => conclude(&self.classify, permit, result),
-            Err(ended) => {
-                permit.record(Outcome::of_end(&ended));
-                Err(ended.into())
-            }
-        }
+        Call::new(self, ctx, work)
     }
 
     /// Lets a call through that begins at the time `now` and is for what `ctx` carries: for who makes it by other means
@@ -261,17 +254,6 @@ impl<C> Shedder<C> {
             ..Refusal::new(POLICY, self.core.name, no.reason()).compared(no.used, no.limit)
         }
     }
-}
-
-/// Records what `result` says, and passes it on.
-#[inline]
-fn conclude<T, E, C: Classify<T, E>>(
-    classify: &C,
-    permit: Permit<'_>,
-    result: Result<T, E>,
-) -> Result<T, Failed<E>> {
-    permit.record(classify.classify(result.as_ref()));
-    result.map_err(|error| FailedKind::Callee(error).into())
 }
 
 const POLICY: &str = "shed";

@@ -30,6 +30,12 @@ impl<'a> Permit<'a> {
     /// Says how the call has ended. Only a success tells what the service bears.
     #[inline]
     pub fn record(mut self, outcome: Outcome) {
+        self.says(outcome);
+    }
+
+    /// The same for who drops the permit next.
+    #[inline]
+    pub(super) fn says(&mut self, outcome: Outcome) {
         if !mem::replace(&mut self.ended, true) {
             let now = match outcome {
                 Outcome::Success => Instant::now(),

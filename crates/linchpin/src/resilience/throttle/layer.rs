@@ -1,15 +1,29 @@
-//! A throttle before each call of a tower service.
+//! What all calls under a throttle have in common.
 
-use super::{Permit, Throttle, conclude};
+use super::{Permit, Throttle};
+use crate::context::{Context, Ended};
 use crate::resilience::admitted::Admit;
-use crate::resilience::{Classify, Failed, Refusal};
+use crate::resilience::clock::Clock;
+use crate::resilience::{Classify, Outcome, Refusal};
 use crate::time::Instant;
 
-impl<C: Clone> Admit for Throttle<C> {
-    type Permit = Permit<'static>;
+impl<C> Admit for Throttle<C> {
+    type Permit<'a>
+        = Permit<'a>
+    where
+        C: 'a;
     type Classify = C;
 
-    fn admit_one(&self) -> Result<Self::Permit, Refusal> {
+    #[inline]
+    fn let_in(&self, _: &Context) -> Result<Permit<'_>, Refusal> {
+        self.admit(Instant::now())
+    }
+
+    #[inline]
+    fn let_in_owned(&self, _: &Context) -> Result<Permit<'static>, Refusal>
+    where
+        C: 'static,
+    {
         self.admit_owned(Instant::now())
     }
 
@@ -17,14 +31,15 @@ impl<C: Clone> Admit for Throttle<C> {
         &self.classify
     }
 
-    fn conclude<T, E>(
-        classify: &C,
-        permit: Self::Permit,
-        result: Result<T, E>,
-    ) -> Result<T, Failed<E>>
+    #[inline]
+    fn says<T, E>(classify: &C, permit: &mut Permit<'_>, result: Result<&T, &E>)
     where
         C: Classify<T, E>,
     {
-        conclude(classify, permit, result)
+        permit.says(classify.load(result), Clock);
+    }
+
+    fn cut(permit: &mut Permit<'_>, ended: &Ended) {
+        permit.says(Outcome::of_end(ended), Clock);
     }
 }

@@ -46,9 +46,8 @@ use crate::error::Kind;
 use crate::resilience::admitted::Layer;
 use crate::resilience::clock::Clock;
 use crate::resilience::held::Held;
-use crate::resilience::{
-    BadOptions, ByResult, Classify, Failed, FailedKind, Outcome, Refusal, Snapshot,
-};
+use crate::resilience::within::Call;
+use crate::resilience::{BadOptions, ByResult, Classify, Failed, FailedKind, Refusal, Snapshot};
 use crate::shim::lock;
 use crate::time::Instant;
 
@@ -125,23 +124,17 @@ impl<C> Throttle<C> {
     /// # Cancel safety
     ///
     /// Dropping the future drops `work` where it stands; the call is ignored.
-    pub async fn call<T, E, F, Fut>(&self, ctx: &Context, work: F) -> Result<T, Failed<E>>
+    pub fn call<'a, T, E, F, Fut>(
+        &'a self,
+        ctx: &'a Context,
+        work: F,
+    ) -> impl Future<Output = Result<T, Failed<E>>>
     where
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
         C: Classify<T, E>,
     {
-        ctx.check()?;
-        let permit = self.admit(Instant::now())?;
-        // A context that never ends needs nobody who looks whether it has.
-        let outcome = if ctx.never_ends() { Ok(work().await) } else { ctx.run_on(work()).await };
-        match outcome {
-            Ok(result) => conclude(&self.classify, permit, result),
-            Err(ended) => {
-                permit.record(Outcome::of_end(&ended));
-                Err(ended.into())
-            }
-        }
+        Call::new(self, ctx, work)
     }
 
     /// The same for work that does not wait.
@@ -159,7 +152,11 @@ impl<C> Throttle<C> {
         C: Classify<T, E>,
     {
         match self.admit(Instant::now()) {
-            Ok(permit) => conclude(&self.classify, permit, work()),
+            Ok(mut permit) => {
+                let result = work();
+                permit.says(self.classify.load(result.as_ref()), Clock);
+                result.map_err(|error| FailedKind::Callee(error).into())
+            }
             Err(refusal) => Err(refusal.into()),
         }
     }
@@ -256,21 +253,6 @@ impl<C> Throttle<C> {
             ..Refusal::new(POLICY, self.core.name, "the callee takes on too few of the calls")
                 .compared(no.accepted, no.requests)
         }
-    }
-}
-
-/// Records what `result` says of the callee's load, and passes it on.
-#[inline]
-fn conclude<T, E, C: Classify<T, E>>(
-    classify: &C,
-    permit: Permit<'_>,
-    result: Result<T, E>,
-) -> Result<T, Failed<E>> {
-    let outcome = classify.load(result.as_ref());
-    permit.end(outcome, Clock);
-    match result {
-        Ok(value) => Ok(value),
-        Err(error) => Err(FailedKind::Callee(error).into()),
     }
 }
 

@@ -30,14 +30,14 @@ impl<'a> Permit<'a> {
 
     /// Says how the call has ended. Reads the clock, unless it says nothing.
     #[inline]
-    pub fn record(self, outcome: Outcome) {
-        self.end(outcome, Clock);
+    pub fn record(mut self, outcome: Outcome) {
+        self.says(outcome, Clock);
     }
 
     /// The same for who knows the time.
     #[inline]
-    pub fn record_at(self, now: Instant, outcome: Outcome) {
-        self.end(outcome, now);
+    pub fn record_at(mut self, now: Instant, outcome: Outcome) {
+        self.says(outcome, now);
     }
 
     /// The call begins only now: what it has waited for in a queue on this side does not make it late.
@@ -45,8 +45,9 @@ impl<'a> Permit<'a> {
         self.core.begin(&mut self.ticket, now);
     }
 
+    /// How the call has ended, for who drops the permit next.
     #[inline]
-    pub(super) fn end(mut self, outcome: Outcome, clock: impl Now) {
+    pub(super) fn says(&mut self, outcome: Outcome, clock: impl Now) {
         self.recorded = true;
         self.core.end(self.ticket, outcome, clock);
     }

@@ -20,6 +20,8 @@ use crate::task::wake;
 pub(super) struct Line {
     waiters: Slab<Waiter>,
     levels: [Level; LEVELS],
+    /// A bit for each level in which somebody waits.
+    busy: u8,
     waiting: usize,
     turns: Turns<LEVELS>,
     /// How often one may be passed, and how many behind the first are looked at.
@@ -94,6 +96,7 @@ impl Line {
         Self {
             waiters: Slab::new(),
             levels: [Level::default(); LEVELS],
+            busy: 0,
             waiting: 0,
             turns: Turns::new(),
             overtaking,
@@ -113,6 +116,7 @@ impl Line {
     }
 
     /// Gets in line, behind all of the same level, to be called by `waker`.
+    #[inline]
     pub(super) fn push(&mut self, permits: usize, level: usize, waker: Option<Waker>) -> Place {
         self.came += 1;
         let number = self.came;
@@ -125,6 +129,7 @@ impl Line {
             None => self.levels[level].first = Some(key),
         }
         self.levels[level].last = Some(key);
+        self.busy |= 1 << level;
         self.waiting += 1;
         Place { key, number }
     }
@@ -157,6 +162,7 @@ impl Line {
 
     /// Grants what it can of the permits that are `free`, and says how many. Of a level the one is next that came first,
     /// or last.
+    #[inline]
     pub(super) fn grant(&mut self, free: usize, newest_first: bool, calls: &mut Calls) -> usize {
         let mut left = free;
         // Nobody waits for none.
@@ -164,8 +170,8 @@ impl Line {
             && let Some((level, next)) = self.next(newest_first)
         {
             if self.at(next).permits <= left {
-                let levels = &self.levels;
-                self.turns.take(level, |level| levels[level].first.is_some());
+                let busy = self.busy;
+                self.turns.take(level, |level| busy & (1 << level) != 0);
                 left -= self.serve(next, level, calls);
             } else if let Some(key) = self.one_that_passes(next, newest_first, left) {
                 self.passes += 1;
@@ -192,7 +198,12 @@ impl Line {
 
     /// Whose turn it is, and of which level.
     fn next(&self, newest_first: bool) -> Option<(usize, u32)> {
-        let level = self.turns.look(|level| self.levels[level].first.is_some())?;
+        let level = match self.busy {
+            0 => return None,
+            // Nearly always there is one.
+            one if one.is_power_of_two() => one.trailing_zeros() as usize,
+            some => self.turns.look(|level| some & (1 << level) != 0)?,
+        };
         Some((level, self.levels[level].end(newest_first)?))
     }
 
@@ -225,11 +236,10 @@ impl Line {
 
     /// Grants the next of a level what it asks for: so many permits.
     fn serve(&mut self, next: u32, level: usize, calls: &mut Calls) -> usize {
-        let mut others = (0..LEVELS).filter(|other| *other != level);
         let is_first = self.levels[level].first == Some(next);
         let is_lowest = (is_first || planted(Fault::SemaphoreServesByTheNewestNumber))
             && self.waiters.len() == self.waiting
-            && others.all(|other| self.levels[other].first.is_none());
+            && self.busy.is_power_of_two();
         if !is_lowest {
             return self.call(next, Turn::Granted, calls);
         }
@@ -251,6 +261,7 @@ impl Line {
     }
 
     /// Closes the gap between the neighbours of one who was in line.
+    #[inline]
     fn unlink(&mut self, level: usize, before: Option<u32>, after: Option<u32>) {
         match before {
             Some(before) => self.at_mut(before).after = after,
@@ -259,6 +270,9 @@ impl Line {
         match after {
             Some(after) => self.at_mut(after).before = before,
             None => self.levels[level].last = before,
+        }
+        if self.levels[level].first.is_none() {
+            self.busy &= !(1 << level);
         }
         self.waiting -= 1;
     }
@@ -296,8 +310,12 @@ impl Calls {
 }
 
 impl Drop for Calls {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(first) = self.first.take() {
+        let Some(first) = self.first.take() else { return };
+        if self.others.is_empty() {
+            wake("semaphore", Some(first));
+        } else {
             wake("semaphore", [first].into_iter().chain(std::mem::take(&mut self.others)));
         }
     }

@@ -14,6 +14,7 @@
 //! # }
 //! ```
 
+mod acquire;
 mod line;
 mod options;
 mod permit;
@@ -24,6 +25,7 @@ mod wait;
 use std::fmt;
 use std::sync::Arc;
 
+use self::acquire::Acquire;
 #[cfg(all(test, linchpin_loom))]
 pub(crate) use self::line::Place;
 pub use self::options::Options;
@@ -100,11 +102,12 @@ impl Semaphore {
     /// # Cancel safety
     ///
     /// Dropping the future leaves the line. What was granted meanwhile goes to the next.
-    pub async fn acquire(&self, ctx: &Context, permits: usize) -> Result<Permit<&Self>, Failed> {
-        if !self.0.take_now(ctx, permits)? {
-            self.0.take_late(ctx, permits, Priority::Normal.level()).await?;
-        }
-        Ok(Permit::new(self, permits))
+    pub fn acquire(
+        &self,
+        ctx: &Context,
+        permits: usize,
+    ) -> impl Future<Output = Result<Permit<&Self>, Failed>> {
+        Acquire::new(self, ctx, permits, Priority::Normal, |semaphore| semaphore)
     }
 
     /// The same for a permit that may outlive this handle, in a task or a struct.
@@ -116,11 +119,12 @@ impl Semaphore {
     /// # Cancel safety
     ///
     /// As for [`acquire`](Self::acquire).
-    pub async fn acquire_owned(&self, ctx: &Context, permits: usize) -> Result<Permit, Failed> {
-        if !self.0.take_now(ctx, permits)? {
-            self.0.take_late(ctx, permits, Priority::Normal.level()).await?;
-        }
-        Ok(Permit::new(self.clone(), permits))
+    pub fn acquire_owned(
+        &self,
+        ctx: &Context,
+        permits: usize,
+    ) -> impl Future<Output = Result<Permit, Failed>> {
+        Acquire::new(self, ctx, permits, Priority::Normal, Self::clone)
     }
 
     /// Takes `permits` if as many are free and nobody waits.
@@ -251,15 +255,12 @@ impl<'a> At<'a> {
     /// # Cancel safety
     ///
     /// As there.
-    pub async fn acquire(
+    pub fn acquire(
         self,
         ctx: &Context,
         permits: usize,
-    ) -> Result<Permit<&'a Semaphore>, Failed> {
-        if !self.semaphore.0.take_now(ctx, permits)? {
-            self.semaphore.0.take_late(ctx, permits, self.priority.level()).await?;
-        }
-        Ok(Permit::new(self.semaphore, permits))
+    ) -> impl Future<Output = Result<Permit<&'a Semaphore>, Failed>> {
+        Acquire::new(self.semaphore, ctx, permits, self.priority, |semaphore| semaphore)
     }
 
     /// As [`Semaphore::acquire_owned`].
@@ -271,11 +272,12 @@ impl<'a> At<'a> {
     /// # Cancel safety
     ///
     /// As there.
-    pub async fn acquire_owned(self, ctx: &Context, permits: usize) -> Result<Permit, Failed> {
-        if !self.semaphore.0.take_now(ctx, permits)? {
-            self.semaphore.0.take_late(ctx, permits, self.priority.level()).await?;
-        }
-        Ok(Permit::new(self.semaphore.clone(), permits))
+    pub fn acquire_owned(
+        self,
+        ctx: &Context,
+        permits: usize,
+    ) -> impl Future<Output = Result<Permit, Failed>> {
+        Acquire::new(self.semaphore, ctx, permits, self.priority, Semaphore::clone)
     }
 }
 

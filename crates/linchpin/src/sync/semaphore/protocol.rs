@@ -80,6 +80,7 @@ impl Core {
     // ----- without the lock
 
     /// Takes permits if as many are free and nobody waits. None at all are always free.
+    #[inline]
     pub(crate) fn try_take(&self, permits: usize) -> bool {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {

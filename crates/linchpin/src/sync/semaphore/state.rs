@@ -42,6 +42,7 @@ impl State {
     }
 
     /// Since when somebody waits, where the order asks for it.
+    #[inline]
     pub(super) fn stands(&mut self) -> Option<Instant> {
         match self.order {
             Order::NewestWhileStanding(_) => Some(*self.standing.get_or_insert_with(Instant::now)),
@@ -49,14 +50,18 @@ impl State {
         }
     }
 
+    #[inline]
     pub(super) fn newest_first(&self) -> bool {
         match self.order {
             Order::OldestFirst => false,
             Order::NewestFirst => true,
-            Order::NewestWhileStanding(interval) => {
-                self.standing.is_some_and(|since| since.elapsed() >= interval)
-            }
+            Order::NewestWhileStanding(interval) => self.stands_for(interval),
         }
+    }
+
+    #[inline(never)]
+    fn stands_for(&self, interval: Duration) -> bool {
+        self.standing.is_some_and(|since| since.elapsed() >= interval)
     }
 }
 

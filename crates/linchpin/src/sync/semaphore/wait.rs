@@ -35,16 +35,6 @@ impl Core {
         ctx.check()?;
         Ok(self.try_take(permits))
     }
-
-    /// Takes permits when it is one's turn.
-    pub(super) fn take_late<'a>(
-        &'a self,
-        ctx: &'a Context,
-        permits: usize,
-        level: usize,
-    ) -> Wait<'a, &'a Self> {
-        Wait::new(self, ctx, permits, level)
-    }
 }
 
 impl AsRef<Self> for Core {
@@ -77,6 +67,7 @@ impl<'a, C: AsRef<Core>> Wait<'a, C> {
     }
 
     /// What the line says.
+    #[inline]
     fn turn(&mut self, cx: &Poller<'_>) -> Poll<Result<(), Why>> {
         let core = self.core.as_ref();
         let Some(place) = self.place else {
@@ -99,7 +90,16 @@ impl<'a, C: AsRef<Core>> Wait<'a, C> {
         turn
     }
 
+    #[cold]
+    fn failed(&self, denied: Denied) -> Failed {
+        match denied {
+            Denied::Ended(ended) => ended.into(),
+            Denied::Refused(why) => self.core.as_ref().refusal(why, self.permits).into(),
+        }
+    }
+
     /// What becomes of it.
+    #[inline]
     pub(crate) fn poll_turn(&mut self, cx: &mut Poller<'_>) -> Poll<Result<(), Denied>> {
         match self.turn(cx) {
             // Permits are as good for the next, so an end that came with them wins.
@@ -122,11 +122,9 @@ impl<C: AsRef<Core>> Unpin for Wait<'_, C> {}
 impl<C: AsRef<Core>> Future for Wait<'_, C> {
     type Output = Result<(), Failed>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
-        self.poll_turn(cx).map_err(|denied| match denied {
-            Denied::Ended(ended) => ended.into(),
-            Denied::Refused(why) => self.core.as_ref().refusal(why, self.permits).into(),
-        })
+        self.poll_turn(cx).map_err(|denied| self.failed(denied))
     }
 }
 
