@@ -1,6 +1,7 @@
 //! What becomes of a shared limit when its server hangs, dies and comes back.
 //!
-//! Each drill is one function for all servers, and fails where a fault is planted for it.
+//! Each drill is one function for all servers, and fails where a fault is planted for it. It has threads beside its own, which
+//! stands still while a server goes and comes: a pool that took back a connection of before only then would think it fresh.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -168,35 +169,35 @@ async fn each_for_itself(which: Which, plant: Plant) {
     assert_eq!(drain(&limiter).await, 0);
 }
 
-#[linchpin_testing::test]
+#[linchpin_testing::test(threads = 2)]
 async fn redis_that_hangs_keeps_nobody_waiting() {
     it_hangs(Which::Redis, Plant::Nothing).await;
 }
 
-#[linchpin_testing::test]
+#[linchpin_testing::test(threads = 2)]
 async fn postgres_that_hangs_keeps_nobody_waiting() {
     it_hangs(Which::Postgres, Plant::Nothing).await;
 }
 
-#[linchpin_testing::test]
+#[linchpin_testing::test(threads = 2)]
 async fn redis_that_restarts_lets_no_more_pass_than_it_forgot() {
     it_restarts(Which::Redis, true, Plant::Nothing).await;
     it_restarts(Which::Redis, false, Plant::Nothing).await;
 }
 
-#[linchpin_testing::test]
+#[linchpin_testing::test(threads = 2)]
 async fn postgres_that_restarts_lets_no_more_pass_than_it_forgot() {
     it_restarts(Which::Postgres, true, Plant::Nothing).await;
     it_restarts(Which::Postgres, false, Plant::Nothing).await;
 }
 
-#[linchpin_testing::test]
+#[linchpin_testing::test(threads = 2)]
 async fn without_its_server_each_process_keeps_to_its_share() {
     each_for_itself(Which::Redis, Plant::Nothing).await;
     each_for_itself(Which::Postgres, Plant::Nothing).await;
 }
 
-#[linchpin_testing::test]
+#[linchpin_testing::test(threads = 2)]
 async fn each_drill_finds_what_is_planted_for_it() {
     let hangs = it_hangs(Which::Redis, Plant::AllAsk);
     assert!(AssertUnwindSafe(hangs).catch_unwind().await.is_err(), "all have asked");

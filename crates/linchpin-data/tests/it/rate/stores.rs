@@ -38,7 +38,8 @@ async fn l14_redis_keeps_to_the_port_and_lets_go_of_what_is_over() {
     assert!(!keys.is_empty());
     for key in keys {
         let left: i64 = redis::cmd("PTTL").arg(&key).query_async(&mut connection).await.unwrap();
-        assert!(left > 0, "{key} stays for ever");
+        // -2 is one that went meanwhile.
+        assert!(left > 0 || left == -2, "{key} stays for ever");
     }
 
     // A server that does not know the scripts is told them.
