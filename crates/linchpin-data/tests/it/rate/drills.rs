@@ -20,9 +20,10 @@ use linchpin::time::Instant;
 use crate::server::{Server, Which, postgres, redis, until};
 
 const BURST: u32 = 20;
+const NODES: u32 = 4;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Plant {
+pub(super) enum Plant {
     Nothing,
     /// All who find the store away ask whether it is back.
     AllAsk,
@@ -30,23 +31,35 @@ enum Plant {
     HidesWhatItForgot,
     /// Each process takes the whole for its share.
     TakesAll,
+    /// Nobody tells the store, when it is back, what has passed without it.
+    TellsNothing,
 }
 
-/// A store whose epoch never ends.
-struct Hides(Arc<dyn DynRateStore>);
+/// A store with a fault.
+struct Planted(Plant, Arc<dyn DynRateStore>);
 
-impl RateStore for Hides {
+impl RateStore for Planted {
     async fn take<'a>(&'a self, visit: &'a Visit<'a>) -> linchpin::Result<Answer> {
-        self.0.take_boxed(visit).await
+        self.1.take_boxed(visit).await
     }
 
     async fn penalize<'a>(&'a self, visit: &'a Visit<'a>) -> linchpin::Result<()> {
-        self.0.penalize_boxed(visit).await
+        if self.0 == Plant::TellsNothing {
+            return Ok(());
+        }
+        self.1.penalize_boxed(visit).await
     }
 
     async fn epoch(&self) -> linchpin::Result<u64> {
-        Ok(1)
+        if self.0 == Plant::HidesWhatItForgot {
+            return Ok(1);
+        }
+        self.1.epoch_boxed().await
     }
+}
+
+pub(super) fn planted(plant: Plant, store: Arc<dyn DynRateStore>) -> Arc<dyn DynRateStore> {
+    Arc::new(Planted(plant, store))
 }
 
 pub(super) async fn store(which: Which, path: &str) -> Arc<dyn DynRateStore> {
@@ -62,10 +75,7 @@ pub(super) async fn store(which: Which, path: &str) -> Arc<dyn DynRateStore> {
 
 /// A burst, and nothing more for an hour.
 async fn limiter(server: &Server, which: Which, options: Options, plant: Plant) -> Shared {
-    let mut store = store(which, server.path()).await;
-    if plant == Plant::HidesWhatItForgot {
-        store = Arc::new(Hides(store));
-    }
+    let store = planted(plant, store(which, server.path()).await);
     Shared::new("drill", Rate::per_hour(1), options.burst(BURST), store).unwrap()
 }
 
@@ -153,20 +163,40 @@ async fn it_restarts(which: Which, keep: bool, plant: Plant) {
     assert_eq!(numbers.passed, u64::from(BURST + more));
 }
 
-async fn each_for_itself(which: Which, plant: Plant) {
+/// Of a fleet all let pass a burst by the store, and one by their shares. It comes back to a burst that has passed twice,
+/// with what it knew or without.
+async fn each_for_itself(which: Which, keep: bool, plant: Plant) {
     let mut server = Server::start(which);
-    let share = OnStoreError::LocalShare(if plant == Plant::TakesAll { 1 } else { 4 });
+    let share = OnStoreError::LocalShare(if plant == Plant::TakesAll { 1 } else { NODES });
     let options = Options::default().on_store_error(share).timeout(Duration::from_secs(5));
-    let limiter = limiter(&server, which, options, plant).await;
-    assert_eq!(drain(&limiter).await, BURST);
-    server.down(true);
-    // A fourth of the burst, and none of it twice.
-    assert_eq!(drain(&limiter).await, BURST / 4);
-    assert_eq!(drain(&limiter).await, 0);
-    assert_eq!(limiter.numbers().passed_without_store, u64::from(BURST / 4));
+    let mut nodes = Vec::new();
+    for _ in 0..NODES {
+        nodes.push(limiter(&server, which, options.clone(), plant).await);
+    }
+    // Each knows the store's epoch.
+    let mut passed = Vec::new();
+    for node in &nodes {
+        passed.push(drain(node).await);
+    }
+    assert_eq!(passed, [BURST, 0, 0, 0]);
+
+    server.down(keep);
+    for node in &nodes {
+        // A fourth of the burst, and none of it twice.
+        assert_eq!(drain(node).await, BURST / NODES);
+        assert_eq!(drain(node).await, 0);
+        assert_eq!(node.numbers().passed_without_store, u64::from(BURST / NODES));
+    }
+
     server.up();
-    back(&limiter).await;
-    assert_eq!(drain(&limiter).await, 0);
+    for node in &nodes {
+        back(node).await;
+    }
+    for node in &nodes {
+        assert_eq!(drain(node).await, 0);
+        let numbers = node.numbers();
+        assert_eq!((numbers.switches, numbers.forgot), (1, u64::from(!keep)), "{numbers:?}");
+    }
 }
 
 #[linchpin_testing::test(threads = 2)]
@@ -193,8 +223,10 @@ async fn postgres_that_restarts_lets_no_more_pass_than_it_forgot() {
 
 #[linchpin_testing::test(threads = 2)]
 async fn without_its_server_each_process_keeps_to_its_share() {
-    each_for_itself(Which::Redis, Plant::Nothing).await;
-    each_for_itself(Which::Postgres, Plant::Nothing).await;
+    for keep in [true, false] {
+        each_for_itself(Which::Redis, keep, Plant::Nothing).await;
+        each_for_itself(Which::Postgres, keep, Plant::Nothing).await;
+    }
 }
 
 #[linchpin_testing::test(threads = 2)]
@@ -203,6 +235,8 @@ async fn each_drill_finds_what_is_planted_for_it() {
     assert!(AssertUnwindSafe(hangs).catch_unwind().await.is_err(), "all have asked");
     let restarts = it_restarts(Which::Redis, false, Plant::HidesWhatItForgot);
     assert!(AssertUnwindSafe(restarts).catch_unwind().await.is_err(), "it is hidden");
-    let share = each_for_itself(Which::Redis, Plant::TakesAll);
-    assert!(AssertUnwindSafe(share).catch_unwind().await.is_err(), "each takes all");
+    for plant in [Plant::TakesAll, Plant::TellsNothing] {
+        let share = each_for_itself(Which::Redis, false, plant);
+        assert!(AssertUnwindSafe(share).catch_unwind().await.is_err(), "{plant:?}");
+    }
 }

@@ -34,6 +34,8 @@ enum Plant {
     /// Keys are cut.
     CutsKeys,
     IgnoresPenalties,
+    /// A penalty that is told twice counts twice.
+    AddsPenalties,
     ForgetsItsEpoch,
     /// Clocks of whole seconds.
     CountsSeconds,
@@ -55,6 +57,8 @@ const FOUND: &[(Plant, &str)] = &[
     (Plant::MixesKeys, "keys_are_apart"),
     (Plant::CutsKeys, "keys_are_apart"),
     (Plant::IgnoresPenalties, "a_penalty_lets_nothing_pass_and_then_one"),
+    (Plant::IgnoresPenalties, "a_penalty_of_a_part_uses_up_that_once"),
+    (Plant::AddsPenalties, "a_penalty_of_a_part_uses_up_that_once"),
     (Plant::ForgetsItsEpoch, "it_says_that_it_remembers"),
     (Plant::CountsSeconds, "a_burst_passes_and_then_one_at_each_interval"),
     (Plant::CountsSeconds, "a_pause_saves_no_more_than_the_burst"),
@@ -168,6 +172,11 @@ impl RateStore for Planted {
 
     async fn penalize<'a>(&'a self, visit: &'a Visit<'a>) -> Result<()> {
         if self.plant == Plant::IgnoresPenalties {
+            return Ok(());
+        }
+        if self.plant == Plant::AddsPenalties {
+            let burst = visit.quotas()[0].burst();
+            self.memory.take(&patient(&costing(visit, burst - 1))).await?;
             return Ok(());
         }
         self.memory.penalize(visit).await

@@ -35,6 +35,7 @@ rows! {
     a_visit_is_charged_once
     all_quotas_are_taken_or_none
     a_penalty_lets_nothing_pass_and_then_one
+    a_penalty_of_a_part_uses_up_that_once
     keys_are_apart
     a_clock_that_goes_back_locks_nobody_out
     a_burst_that_shrank_owes_no_more_than_a_new_one
@@ -177,6 +178,26 @@ async fn a_penalty_lets_nothing_pass_and_then_one(
     takes(store, visit(THEN), false, 0, SECOND, SECOND + 400 * MS).await?;
     takes(store, visit(THEN + SECOND), true, 0, 0, 500 * MS).await?;
     takes(store, visit(THEN + SECOND), false, 0, 100 * MS, 500 * MS).await
+}
+
+/// As a process tells of what has passed without the store.
+async fn a_penalty_of_a_part_uses_up_that_once(
+    store: Store<'_>,
+    key: String,
+) -> Result<(), String> {
+    let five = [quota(100 * MS, 5, 10 * SECOND)];
+    let visit = |cost| Visit::new(&key, &five, cost).at(THEN);
+    let used = [quota(MS, 201, 10 * SECOND + 299 * MS)];
+    for _ in 0..2 {
+        let penalty = Visit::new(&key, &used, 0).at(THEN);
+        store.penalize_boxed(&penalty).await.map_err(|error| error.report().to_string())?;
+        takes(store, visit(0), true, 3, 0, 200 * MS).await?;
+    }
+    takes(store, visit(3), true, 0, 0, 500 * MS).await?;
+    // What is ahead already stays so.
+    let penalty = Visit::new(&key, &used, 0).at(THEN);
+    store.penalize_boxed(&penalty).await.map_err(|error| error.report().to_string())?;
+    takes(store, visit(1), false, 0, 100 * MS, 500 * MS).await
 }
 
 async fn keys_are_apart(store: Store<'_>, key: String) -> Result<(), String> {

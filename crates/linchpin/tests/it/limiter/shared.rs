@@ -2,6 +2,7 @@
 
 mod calls;
 mod outages;
+mod shares;
 
 use std::future::pending;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,7 +36,7 @@ enum Mood {
 }
 
 struct Store {
-    memory: Memory,
+    memory: Mutex<Arc<Memory>>,
     mood: Mutex<Mood>,
     asked: AtomicU64,
     epoch: AtomicU64,
@@ -44,7 +45,7 @@ struct Store {
 impl Store {
     fn new() -> Arc<Self> {
         Arc::new(Self {
-            memory: Memory::new("store", 100).unwrap(),
+            memory: Mutex::new(Arc::new(Memory::new("store", 100).unwrap())),
             mood: Mutex::new(Mood::Well),
             asked: AtomicU64::new(0),
             epoch: AtomicU64::new(1),
@@ -53,6 +54,16 @@ impl Store {
 
     fn is(&self, mood: Mood) {
         *self.mood.lock().unwrap() = mood;
+    }
+
+    fn memory(&self) -> Arc<Memory> {
+        self.memory.lock().unwrap().clone()
+    }
+
+    /// Forgets all it knows.
+    fn loses_all(&self) {
+        *self.memory.lock().unwrap() = Arc::new(Memory::new("store", 100).unwrap());
+        self.epoch.fetch_add(1, Ordering::SeqCst);
     }
 
     fn asked(&self) -> u64 {
@@ -89,11 +100,13 @@ struct Handle(Arc<Store>);
 
 impl RateStore for Handle {
     async fn take<'a>(&'a self, visit: &'a Visit<'a>) -> linchpin::Result<Answer> {
-        self.0.behave(self.0.memory.take(visit)).await
+        let memory = self.0.memory();
+        self.0.behave(memory.take(visit)).await
     }
 
     async fn penalize<'a>(&'a self, visit: &'a Visit<'a>) -> linchpin::Result<()> {
-        self.0.behave(self.0.memory.penalize(visit)).await
+        let memory = self.0.memory();
+        self.0.behave(memory.penalize(visit)).await
     }
 
     async fn epoch(&self) -> linchpin::Result<u64> {
@@ -274,15 +287,15 @@ async fn the_store_of_a_process_forgets_what_is_over_and_shares_beyond_its_keys(
     for key in 0..100 {
         limiter.take(&ctx, &key.to_string(), 1).await.unwrap();
     }
-    assert_eq!(store.memory.len(), 100);
+    assert_eq!(store.memory().len(), 100);
     for key in ["a", "b"] {
         limiter.take(&ctx, key, 1).await.unwrap();
     }
     let crowded = limiter.take(&ctx, "c", 1).await.unwrap();
-    assert_eq!((store.memory.len(), crowded.remaining()), (100, 2), "they share a bucket");
+    assert_eq!((store.memory().len(), crowded.remaining()), (100, 2), "they share a bucket");
     pass(ms(1_000)).await;
     for key in 0..100 {
         drop(limiter.take(&ctx, &format!("new {key}"), 1).await);
     }
-    assert!(store.memory.len() <= 100 && !store.memory.is_empty());
+    assert!(store.memory().len() <= 100 && !store.memory().is_empty());
 }

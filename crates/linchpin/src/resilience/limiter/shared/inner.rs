@@ -19,8 +19,8 @@ use crate::context::{Context, Ended};
 use crate::error::Kind;
 use crate::resilience::news::told;
 use crate::resilience::{Failed, Refusal};
-use crate::shim::atomic::AtomicBool;
 use crate::shim::atomic::Ordering::{AcqRel, Acquire, Release};
+use crate::shim::atomic::{AtomicBool, AtomicU64};
 use crate::shim::{Mutex, lock};
 use crate::time::Instant;
 
@@ -30,6 +30,8 @@ pub(super) struct Inner<S> {
     pub(super) store: S,
     /// Who judges when the store does not.
     pub(super) local: Memory,
+    /// Until when something may have passed here that the store was not told of, in nanoseconds.
+    pub(super) owes_until: AtomicU64,
     pub(super) line: Line,
     pub(super) plan: Mutex<Arc<Plan>>,
     /// Whether the store may have forgotten something since it was last asked for its epoch.

@@ -1,5 +1,6 @@
 //! The store within a process: what a shared limiter falls back on, and what tests and single machines take.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -22,9 +23,19 @@ pub struct Memory {
     epoch: u64,
 }
 
-/// A word for each quota: the time at which all that has passed is paid for.
 #[derive(Clone, Copy)]
 struct Words;
+
+/// What is kept of a key.
+#[derive(Clone, Copy, Debug, Default)]
+struct Paid {
+    words: AllWords,
+    /// Whether another store is still to be told.
+    untold: bool,
+}
+
+/// A word for each quota: the time at which all that has passed is paid for.
+pub(super) type AllWords = [u64; MOST_QUOTAS];
 
 /// Another for each store of this process.
 static EPOCHS: AtomicU64 = AtomicU64::new(1);
@@ -62,13 +73,32 @@ impl Memory {
     pub(super) fn judge(&self, visit: &Visit<'_>) -> Answer {
         let now = now(visit);
         let lasts = visit.cost() > 0;
-        let judge = |_: &Words, _, words: &mut [u64; MOST_QUOTAS]| {
-            let answer = judge(visit, words, now);
+        let judge = |_: &Words, _, paid: &mut Paid| {
+            let answer = judge(visit, &mut paid.words, now);
+            paid.untold |= answer.passed && lasts;
             if answer.passed { Ok(answer) } else { Err(answer) }
         };
         match self.keys.with(visit.key(), now, lasts, &self.meters, judge) {
             Ok((answer, _)) | Err(answer) => answer,
         }
+    }
+
+    /// The words of a key of which another store is still to be told.
+    pub(super) fn untold(&self, key: &str, now: u64) -> Option<AllWords> {
+        let look = |_: &Words, _, paid: &mut Paid| {
+            let owes = paid.untold && paid.words.iter().any(|word| *word > now);
+            if owes { Ok(paid.words) } else { Err(()) }
+        };
+        self.keys.with(key, now, false, &self.meters, look).ok().map(|(words, _)| words)
+    }
+
+    /// It was told these words. What has passed since is still to be told.
+    pub(super) fn told(&self, key: &str, told: &AllWords) {
+        let tell = |_: &Words, _, paid: &mut Paid| {
+            paid.untold &= paid.words != *told;
+            Ok::<(), Infallible>(())
+        };
+        let Ok(_) = self.keys.with(key, 0, false, &self.meters, tell);
     }
 }
 
@@ -81,8 +111,9 @@ impl RateStore for Memory {
     async fn penalize<'a>(&'a self, visit: &'a Visit<'a>) -> crate::Result<()> {
         check(visit)?;
         let now = now(visit);
-        self.keys.penalize_by(visit.key(), &self.meters, |_, words| {
-            for (quota, word) in visit.quotas().iter().zip(words) {
+        self.keys.penalize_by(visit.key(), &self.meters, |_, paid| {
+            paid.untold = true;
+            for (quota, word) in visit.quotas().iter().zip(&mut paid.words) {
                 let wait = (visit.wait_us() * 1000).min(quota.longest_wait_us() * 1000);
                 *word = quota.pace.penalized(quota.healed(*word, now), now + wait);
             }
@@ -111,7 +142,7 @@ fn now(visit: &Visit<'_>) -> u64 {
 }
 
 /// All, or none of them.
-fn judge(visit: &Visit<'_>, words: &mut [u64; MOST_QUOTAS], now: u64) -> Answer {
+fn judge(visit: &Visit<'_>, words: &mut AllWords, now: u64) -> Answer {
     let (cost, most) = (visit.cost(), visit.wait_us() * 1000);
     let mut after = *words;
     let mut passed = true;
@@ -146,14 +177,14 @@ fn wait(quota: &Quota, word: u64, now: u64) -> u64 {
 }
 
 impl Kept for Words {
-    type State = [u64; MOST_QUOTAS];
+    type State = Paid;
 
-    fn fresh(&self) -> Self::State {
-        [0; MOST_QUOTAS]
+    fn fresh(&self) -> Paid {
+        Paid::default()
     }
 
-    fn is_fresh(&self, words: &Self::State, now: u64) -> bool {
-        words.iter().all(|word| *word <= now)
+    fn is_fresh(&self, paid: &Paid, now: u64) -> bool {
+        paid.words.iter().all(|word| *word <= now)
     }
 }
 

@@ -20,6 +20,7 @@ mod meters;
 #[path = "../../../model/shared_limiter.rs"]
 mod model;
 mod options;
+mod owed;
 mod quota;
 mod store;
 
@@ -46,7 +47,7 @@ use super::refuse::POLICY;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::resilience::{BadOptions, Failed, FailedKind, Snapshot, begun};
-use crate::shim::atomic::AtomicBool;
+use crate::shim::atomic::{AtomicBool, AtomicU64};
 use crate::shim::{Mutex, lock};
 use crate::time::Instant;
 
@@ -81,6 +82,9 @@ use crate::time::Instant;
 ///
 /// What passes without the store is counted ([`Numbers::passed_without_store`]), and so is a store that came back without
 /// what it knew ([`Numbers::forgot`]). One that kept it lets nothing more pass; one that lost it at most a burst of each key.
+/// What passed by shares meanwhile it is told: before its first visit of a key each process takes the burst from it, so far
+/// as the process has used its own part. So an outage with shares lets one burst of each key more pass, with or without a
+/// loss, if the processes use a key alike; if they do not, at most one more than that.
 ///
 /// # Turns
 ///
@@ -109,6 +113,7 @@ impl<S: RateStore> Shared<S> {
             name,
             store,
             local: Memory::new(name, options.max_local_keys)?,
+            owes_until: AtomicU64::new(0),
             line: Line::new(),
             plan: Mutex::new(Arc::new(options.plan(rate)?)),
             unsure: AtomicBool::new(true),
@@ -217,7 +222,7 @@ impl<S: RateStore> Shared<S> {
     }
 
     /// Lets nothing of `key` pass for so long, when one may: for who was told so by the callee (`Retry-After`). While the
-    /// store is away only this process remembers it, if it judges by itself.
+    /// store is away only this process remembers it, if it judges by itself, and the others learn of it when it is back.
     ///
     /// # Errors
     ///
@@ -239,7 +244,7 @@ impl<S: RateStore> Shared<S> {
         let visit = Visit::new(&key, &plan.quotas, 0).wait(wait);
         let told = inner.ask(ctx, &plan, || inner.store.penalize(&visit)).await?;
         if told.is_err() && !plan.shares.is_empty() {
-            inner.local.penalize(&Visit::new(&key, &plan.shares, 0).wait(wait)).await?;
+            inner.penalize(&plan, &Visit::new(&key, &plan.shares, 0).wait(wait)).await?;
         }
         tracing::debug!(limiter = inner.name, ?wait, "penalized");
         Ok(())
@@ -275,7 +280,7 @@ impl<S: RateStore> Shared<S> {
         let max_wait = max_wait.min(plan.quotas[0].longest_wait());
         let stored = inner.key(key);
         let visit = Visit::new(&stored, &plan.quotas, cost).wait(max_wait);
-        match inner.ask(ctx, &plan, || inner.store.take(&visit)).await? {
+        match inner.ask(ctx, &plan, || inner.take(&plan, &visit)).await? {
             Ok(answer) => inner.conclude(key, &visit, &answer, true),
             Err(Away { again }) => {
                 let local = Visit::new(&stored, &plan.shares, cost).wait(max_wait);
@@ -286,7 +291,7 @@ impl<S: RateStore> Shared<S> {
                         if plan.shares.iter().any(|share| cost > share.burst()) {
                             return Err(inner.closed(key, ABOVE, again).into());
                         }
-                        inner.conclude(key, &local, &inner.local.judge(&local), false)
+                        inner.conclude(key, &local, &inner.judge(&plan, &local), false)
                     }
                 }
             }

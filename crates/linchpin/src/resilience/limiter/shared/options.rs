@@ -29,7 +29,7 @@ pub enum OnStoreError {
     Closed,
     /// This process alone, by its share among so many: that part of each rate, and of each burst, of which it is at least
     /// one. A cost above that part is refused meanwhile. The share begins unused, so that an outage lets one burst more
-    /// pass in all.
+    /// pass in all; when the store is back it is told of what was used.
     LocalShare(u32),
 }
 

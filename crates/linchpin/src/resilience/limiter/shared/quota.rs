@@ -62,6 +62,22 @@ impl Quota {
         Self::paced(self.pace.interval.checked_mul(u64::from(of))?, burst, self.longest_wait)
     }
 
+    /// That of a penalty without a wait that uses up what was used of a share: as if all who have one had used theirs as
+    /// much. `word` is the share's.
+    ///
+    /// A penalty uses up a burst but for one. So this one counts in as small units as it can, and as far ahead as the quota,
+    /// so that the store heals nothing by it.
+    pub(super) fn used_as(&self, share: &Self, word: u64, now: u64) -> Self {
+        // A share is one at least, and so all together may be above a burst.
+        let above = share.pace.allowance.saturating_sub(self.pace.allowance);
+        let used = word.saturating_sub(now).saturating_sub(above);
+        let interval = used.div_ceil(u64::from(u32::MAX - 1)).next_multiple_of(1000).max(1000);
+        let burst = u32::try_from(used.div_ceil(interval) + 1).unwrap_or(u32::MAX);
+        let pace = Pace::new(interval, burst, false);
+        let ahead = self.pace.allowance + self.longest_wait;
+        Self { pace, longest_wait: ahead.saturating_sub(pace.allowance) }
+    }
+
     /// The microseconds between two at the rate.
     #[must_use]
     pub fn interval_us(&self) -> u64 {
@@ -88,6 +104,11 @@ impl Quota {
 
     /// The word, so far as it may be ahead.
     pub(super) fn healed(&self, word: u64, now: u64) -> u64 {
-        word.max(now).min(now + self.pace.allowance + self.longest_wait)
+        word.max(now).min(self.latest(now))
+    }
+
+    /// How far it may be ahead.
+    pub(super) fn latest(&self, now: u64) -> u64 {
+        now + self.pace.allowance + self.longest_wait
     }
 }

@@ -32,7 +32,8 @@ port! {
         fn take, take_boxed(visit: &'a Visit<'a>) -> crate::Result<Answer>;
 
         /// Lets nothing of the key pass before so long from now, at most the [`longest wait`](Quota::longest_wait) of each
-        /// quota: `paid = max(paid, now + wait + (B-1)*T)`. The wait is the visit's.
+        /// quota: `paid = max(paid, now + wait + (B-1)*T)`. The wait is the visit's. A visit without one, whose
+        /// quotas have another `B` and `T` but the same `B*T + H`, uses up a part of a burst.
         ///
         /// # Errors
         ///

@@ -37,7 +37,8 @@ fn l13_without_its_store_it_keeps_to_its_share_and_tells_each_switch_once() {
         drain(&limiter).await;
         store.is(Mood::Well);
         pass(ms(100)).await;
-        drain(&limiter).await;
+        // Two of five are back, if the other has used as much.
+        assert_eq!(drain(&limiter).await, 2);
         assert!(!limiter.numbers().away);
     };
     let log = logged(|| block_on(outage)).join("\n");
@@ -48,7 +49,7 @@ fn l13_without_its_store_it_keeps_to_its_share_and_tells_each_switch_once() {
     assert_eq!(
         meters.shown("linchpin_limiter_"),
         [
-            "decisions_total{limiter=test,outcome=passed} 14",
+            "decisions_total{limiter=test,outcome=passed} 11",
             "decisions_total{limiter=test,outcome=refused} 6",
             "keys{limiter=test} 1",
             "passed_without_store_total{limiter=test} 4",
