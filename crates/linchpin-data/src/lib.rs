@@ -1,5 +1,5 @@
 //! SQLite behind one grouped writer and a few readers, migrations, sortable ids, idempotency
-//! records, and the stores of limits that a fleet shares.
+//! records, and the stores of what a fleet shares: limits, and counts of its breakers.
 //!
 //! A service that keeps its own state in one file gets four things here, and a fleet a fifth:
 //!
@@ -7,8 +7,8 @@
 //! * `sqlite` (feature `sqlite`): one owned thread writes, a few read. What queues up while a commit
 //!   runs shares the next one, so that durable writes cost one `fsync` a group, not one each, and no
 //!   answer leaves before the commit that it reports.
-//! * `rate` (features `redis`, `postgres`), `counts` (feature `redis`): where limits lie that a whole fleet
-//!   shares, and what its breakers have counted.
+//! * `rate` and `counts` (features `redis`, `postgres`): where limits lie that a whole fleet shares, and what its
+//!   breakers have counted.
 //! * `migrate` (features `sqlite`, `postgres`): numbered schema changes, applied at start, refused when the file
 //!   was written by a newer binary.
 //! * `idempotency` (feature `sqlite`): the stored answer of a request, written in the same
@@ -65,13 +65,15 @@
 
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "postgres", feature = "redis"))]
 pub mod counts;
 pub mod id;
 #[cfg(feature = "sqlite")]
 pub mod idempotency;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub mod migrate;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 pub mod rate;
 #[cfg(feature = "redis")]

@@ -7,12 +7,13 @@ use std::time::Duration;
 use linchpin::context::Ended;
 use linchpin::resilience::limiter::shared::{Answer, Quota, RateStore, Visit};
 use linchpin::sync::Mutex;
-use linchpin::task::{Task, Ticker};
+use linchpin::task::Task;
 use linchpin::{Context, Error, Kind, Result};
 use sqlx::PgPool;
 
 use super::{answer, signed};
 use crate::migrate::{Migration, Migrations};
+use crate::postgres::{error, keep_swept};
 
 /// Keeps rates on Postgres 14 or later, for who has that and no Redis.
 ///
@@ -109,20 +110,11 @@ impl Postgres {
     ///
     /// Outside a tokio runtime.
     pub fn keep_swept(&self, ctx: &Context, every: Duration) -> Result<Task<Ended>> {
-        let mut ticker = Ticker::every(every)?;
-        let (store, ctx) = (self.clone(), ctx.clone());
-        Ok(linchpin::task::spawn("sweep of rates", async move {
-            loop {
-                if let Err(ended) = ticker.tick(&ctx).await {
-                    return ended;
-                }
-                match ctx.run(store.sweep()).await {
-                    Ok(Ok(went)) => tracing::trace!(went, "swept rates"),
-                    Ok(Err(error)) => tracing::warn!(error = %error.report(), "cannot sweep rates"),
-                    Err(ended) => return ended,
-                }
-            }
-        }))
+        let store = self.clone();
+        keep_swept("sweep of rates", ctx, every, move || {
+            let store = store.clone();
+            async move { store.sweep().await }
+        })
     }
 }
 
@@ -176,10 +168,6 @@ impl RateStore for Postgres {
 /// A number of each quota.
 fn each(visit: &Visit<'_>, number: impl Fn(&Quota) -> u64) -> Vec<i64> {
     visit.quotas().iter().map(|quota| signed(number(quota))).collect()
-}
-
-fn error(doing: &'static str) -> impl Fn(sqlx::Error) -> Error {
-    move |cause| Error::new(Kind::Unavailable, cause).context(doing)
 }
 
 impl fmt::Debug for Postgres {

@@ -20,6 +20,11 @@ const DROPPED: &[Row] = &[
     ("linchpin-data/src/sqlite/writer.rs", &["Writer::submit", "Writer::submit_sized"], "steps.rs"),
     ("linchpin-data/src/migrate/postgres.rs", &["Migrations::apply_to"], "rate/migrating.rs"),
     (
+        "linchpin-data/src/counts/postgres.rs",
+        &["Postgres::migrate", "Postgres::sweep"],
+        "counts/postgres.rs",
+    ),
+    (
         "linchpin-data/src/rate/postgres.rs",
         &["Postgres::migrate", "Postgres::sweep"],
         "rate/migrating.rs",

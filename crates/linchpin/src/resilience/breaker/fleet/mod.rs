@@ -10,8 +10,8 @@
 //! itself as ever; and it opens when its calls and those of the others *together* say so. That is sooner where each node
 //! alone has seen too few. How long it stays open and what its probes show is each node's own.
 //!
-//! [`Fleet`] is the node's membership, [`CountStore`] the port to the store, [`Memory`] that within a process; the one of
-//! Redis is in `linchpin_data::counts`.
+//! [`Fleet`] is the node's membership, [`CountStore`] the port to the store, [`Memory`] that within a process; those of
+//! Redis and Postgres are in `linchpin_data::counts`.
 
 mod memory;
 mod merge;
@@ -53,7 +53,7 @@ use crate::time::Instant;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> linchpin::Result<()> {
 /// let breaker = Breaker::new("payments", breaker::Options::default())?;
-/// let store = Memory::default(); // or Redis
+/// let store = Memory::default(); // or Redis, or Postgres
 /// let fleet = Fleet::join(&breaker, store, Options::default())?;
 /// assert_eq!(fleet.numbers().nodes, 0); // that it has heard of
 /// # Ok(())

@@ -9,6 +9,8 @@ port! {
     ///
     /// A node counts up and never down, and only it writes its counts: so nothing has to be merged by the store, an old
     /// word is replaced by a newer one, and one that is lost is made good by the next.
+    ///
+    /// There is a suite that all of ours pass: the tests of `linchpin-data`.
     pub trait CountStore as DynCountStore {
         /// Writes the counts of a node, and answers with those of all others of its group that have told theirs within
         /// [`Told::forget_after`], by the store's clock.

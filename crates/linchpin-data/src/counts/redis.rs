@@ -1,4 +1,4 @@
-//! The store of what the breakers of a fleet have counted, on Redis.
+//! The store of counts on Redis.
 
 use std::fmt;
 
@@ -7,6 +7,7 @@ use linchpin::{Error, Kind, Result};
 use redis::Script;
 use redis::aio::ConnectionManager;
 
+use super::forget_us;
 use crate::redis::error;
 
 /// Keeps the counts of breakers on Redis 7 or later, or what speaks as it does.
@@ -57,7 +58,7 @@ impl CountStore for Redis {
         let mut call = self.exchange.prepare_invoke();
         call.key(format!("{}{{{}}}", self.prefix, told.group));
         call.arg(node).arg(calls).arg(failures).arg(slow);
-        call.arg(u64::try_from(told.forget_after.as_micros()).unwrap_or(u64::MAX));
+        call.arg(forget_us(told));
         let numbers: Vec<u64> =
             call.invoke_async(&mut self.connection.clone()).await.map_err(error("exchange"))?;
         if !numbers.len().is_multiple_of(4) {
