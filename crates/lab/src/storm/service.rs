@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use linchpin::resilience::shed::{Load, Shedder};
+use linchpin::resilience::shed::Load;
 use linchpin::resilience::stack::Stack;
 use linchpin::resilience::{Failed, FailedKind};
 use linchpin::sync::semaphore::{self, Semaphore};
@@ -48,7 +48,6 @@ struct Shared {
     workers: Semaphore,
     /// The service's own policies.
     policies: Stack,
-    shedder: Option<Shedder>,
     chance: Mutex<fastrand::Rng>,
     meter: Arc<Meter>,
     tasks: Tracker,
@@ -67,14 +66,13 @@ impl Service {
             plan: plan.clone(),
             start: Instant::now(),
             workers: Semaphore::new(plan.workers as usize, line)?,
-            policies: variant.server(plan)?,
-            shedder: variant.shedder(&load)?,
+            policies: variant.server(plan, &load)?,
             chance: Mutex::new(fastrand::Rng::with_seed(plan.seed)),
             meter,
             tasks,
         };
         let shared = Arc::new(shared);
-        if shared.shedder.is_some() {
+        if shared.policies.shedder().is_some() {
             let watched = shared.clone();
             shared.tasks.spawn("load", async move { watched.watch(&load).await });
         }
@@ -108,16 +106,6 @@ impl Shared {
     }
 
     async fn answer(&self) -> Result<(), Sick> {
-        match &self.shedder {
-            None => self.serve().await,
-            Some(shedder) => {
-                let served = shedder.call(&Context::root(), || self.serve()).await;
-                served.map_err(sick)
-            }
-        }
-    }
-
-    async fn serve(&self) -> Result<(), Sick> {
         let root = Context::root();
         let answered = self.policies.call(&root, |_| async {
             let Ok(_worker) = self.workers.acquire(&root, 1).await else { return Err(Sick::Busy) };

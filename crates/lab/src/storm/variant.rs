@@ -9,7 +9,7 @@ use linchpin::resilience::breaker;
 use linchpin::resilience::hedge;
 use linchpin::resilience::limiter::{self, Rate};
 use linchpin::resilience::retry::{self, Budget, Jitter, Schedule};
-use linchpin::resilience::shed::{self, Load, Shedder};
+use linchpin::resilience::shed::{self, Load};
 use linchpin::resilience::stack::{Builder, Stack};
 use linchpin::resilience::throttle;
 
@@ -23,9 +23,8 @@ pub struct Variant {
     /// What it has, in a line.
     pub what: &'static str,
     client: fn(Builder) -> Result<Builder, BadOptions>,
-    server: fn(Builder, &Plan) -> Builder,
-    /// Whether the service sheds by how busy its workers are.
-    sheds: bool,
+    /// What the service has, which is told how busy its workers are.
+    server: fn(Builder, &Plan, &Load) -> Builder,
 }
 
 /// How long clients wait for an attempt, in all variants.
@@ -41,8 +40,7 @@ pub fn variants() -> Vec<Variant> {
         name: "none",
         what: "no policy but the time limit",
         client: Ok,
-        server: |builder, _| builder,
-        sheds: false,
+        server: |builder, _, _| builder,
     };
     vec![
         plain,
@@ -93,19 +91,19 @@ pub fn variants() -> Vec<Variant> {
         Variant {
             name: "adaptive",
             what: "the service finds out by itself how many it can let in",
-            server: |builder, _| builder.adaptive(adaptive::Options::default().max(1_000)),
+            server: |builder, _, _| builder.adaptive(adaptive::Options::default().max(1_000)),
             ..plain
         },
         Variant {
             name: "shed",
             what: "the service sheds what is more than it bears while nine tenths of its workers are busy",
-            sheds: true,
+            server: |builder, _, load| builder.shed(shed::Options::default().load(load.clone())),
             ..plain
         },
         Variant {
             name: "server",
             what: "the service lets twice its workers in, and refuses the rest at once",
-            server: |builder, plan| builder.bulkhead(2 * plan.workers as usize),
+            server: |builder, plan, _| builder.bulkhead(2 * plan.workers as usize),
             ..plain
         },
         Variant {
@@ -117,8 +115,7 @@ pub fn variants() -> Vec<Variant> {
                     .breaker(by_share().open_for(SOON).max_open_for(SOON))
                     .bulkhead(8))
             },
-            server: |builder, plan| builder.bulkhead(2 * plan.workers as usize),
-            ..plain
+            server: |builder, plan, _| builder.bulkhead(2 * plan.workers as usize),
         },
     ]
 }
@@ -144,13 +141,7 @@ impl Variant {
         Ok((self.client)(Stack::client("storm").timeout(ATTEMPT))?.build()?)
     }
 
-    /// One that is told `load`.
-    pub(super) fn shedder(&self, load: &Load) -> Result<Option<Shedder>> {
-        let build = || Shedder::new("service", shed::Options::default().load(load.clone()));
-        Ok(self.sheds.then(build).transpose()?)
-    }
-
-    pub(super) fn server(&self, plan: &Plan) -> Result<Stack> {
-        Ok((self.server)(Stack::server("service"), plan).build()?)
+    pub(super) fn server(&self, plan: &Plan, load: &Load) -> Result<Stack> {
+        Ok((self.server)(Stack::server("service"), plan, load).build()?)
     }
 }

@@ -6,6 +6,7 @@ mod hedge;
 mod layer;
 mod life;
 mod rules;
+mod shed;
 
 use linchpin::resilience::stack::{Builder, Stack};
 

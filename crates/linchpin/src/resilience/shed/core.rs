@@ -153,6 +153,10 @@ impl Core {
         self.flight.leave();
     }
 
+    pub(super) fn options(&self) -> Options {
+        lock(&self.options).clone()
+    }
+
     pub(super) fn reconfigure(&self, options: Options) {
         let mut held = lock(&self.options);
         self.looks_at.store(looks_at(&options).to_bits(), Relaxed);
@@ -188,8 +192,7 @@ impl Core {
 
 /// The least load at which anything is refused.
 fn looks_at(options: &Options) -> f64 {
-    let windows = options.windows.iter().flatten().map(|window| window.low);
-    windows.fold(options.threshold, f64::min)
+    options.low().fold(options.threshold, f64::min)
 }
 
 /// Those of a low level first; who has none is drawn.

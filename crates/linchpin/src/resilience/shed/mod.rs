@@ -31,6 +31,7 @@ mod model;
 mod options;
 mod permit;
 mod recent;
+mod stacked;
 mod state;
 
 use std::fmt;

@@ -1,5 +1,7 @@
 //! How a shedder is set.
 
+use std::fmt;
+
 use super::load::Load;
 use crate::context::Context;
 use crate::resilience::{BadOptions, Priority};
@@ -138,6 +140,11 @@ impl Options {
         self
     }
 
+    /// From which loads on each class is shed.
+    pub(super) fn low(&self) -> impl Iterator<Item = f64> {
+        self.windows.iter().flatten().map(|window| window.low)
+    }
+
     pub(super) fn check(&self) -> Result<(), BadOptions> {
         let wrong = |why: String| Err(BadOptions::new("Shedder", why));
         let threshold = self.threshold;
@@ -159,5 +166,16 @@ impl Options {
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = |share: f64| (share * 100.0 * 1e6).round() / 1e6;
+        write!(f, "more than it bears, from {} % of the processors on", percent(self.threshold))?;
+        if let Some(low) = self.low().reduce(f64::min) {
+            write!(f, "; by criticality, from {} % on", percent(low))?;
+        }
+        f.write_str(if self.in_time { "; what comes too late" } else { "" })
     }
 }

@@ -11,6 +11,7 @@ use crate::resilience::bulkhead::{self, Bulkhead};
 use crate::resilience::hedge::{self, Hedge};
 use crate::resilience::limiter::{self, Limiter, Rate};
 use crate::resilience::retry::{self, Retry};
+use crate::resilience::shed::{self, Shedder};
 use crate::resilience::throttle::{self, Throttle};
 use crate::resilience::timeout::Timeout;
 use crate::resilience::{BadOptions, ByFailed, ByResult};
@@ -49,6 +50,7 @@ impl Builder {
             hedge: None,
             throttle: None,
             breaker: None,
+            shed: None,
             limiter: None,
             adaptive: None,
             bulkhead: None,
@@ -86,6 +88,16 @@ impl Builder {
     /// Stops asking who is not well: a [`Breaker`], or [`breaker::Options`].
     pub fn breaker(mut self, breaker: impl Part<Breaker>) -> Self {
         self.set("breaker", breaker, |parts| &mut parts.breaker);
+        self
+    }
+
+    /// Refuses early what a server cannot serve, the least important first: a [`Shedder`], or [`shed::Options`].
+    ///
+    /// It reads the context of a call: its [`Priority`](crate::resilience::Priority), its [`Level`](shed::Level), and its
+    /// deadline, which a layer has of its [`Replay`](crate::resilience::retry::Replay). The stack's own deadline is the
+    /// same for all, and none of its business.
+    pub fn shed(mut self, shed: impl Part<Shedder>) -> Self {
+        self.set("shed", shed, |parts| &mut parts.shed);
         self
     }
 
@@ -217,6 +229,18 @@ impl<C> Part<Breaker> for Breaker<C> {
 impl Part<Breaker> for breaker::Options {
     fn part(self, stack: &'static str) -> Result<Breaker, BadOptions> {
         Breaker::new(stack, self)
+    }
+}
+
+impl<C> Part<Shedder> for Shedder<C> {
+    fn part(self, _: &'static str) -> Result<Shedder, BadOptions> {
+        Ok(self.classified(ByResult))
+    }
+}
+
+impl Part<Shedder> for shed::Options {
+    fn part(self, stack: &'static str) -> Result<Shedder, BadOptions> {
+        Shedder::new(stack, self)
     }
 }
 

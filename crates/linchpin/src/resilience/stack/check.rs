@@ -68,6 +68,13 @@ fn client<C>(parts: &Parts<C>, by_request: bool) -> Option<String> {
             ));
         }
     }
+    if parts.shed.is_some() {
+        return Some(
+            "a shedder on a client: it spares who is called, by his own load; `throttle` spares \
+             whom one calls"
+                .into(),
+        );
+    }
     if parts.adaptive.is_some() && parts.bulkhead.is_some() {
         return Some(
             "an adaptive limit and a bulkhead both bound what is under way, and the smaller number \

@@ -3,11 +3,11 @@
 //! ```text
 //!   client                                        server
 //!   deadline      for all attempts together       deadline      of the request
-//!   retry         each attempt pays and counts    adaptive      what it refuses costs nothing
-//!   throttle                                      limiter
-//!   breaker       an open one costs no token      bulkhead      its queue is within the deadline
-//!   limiter                                       handler
-//!   adaptive or
+//!   retry         each attempt pays and counts    shedder       what it refuses costs nothing
+//!   throttle                                      adaptive      nor what this does
+//!   breaker       an open one costs no token      limiter
+//!   limiter                                       bulkhead      its queue is within the deadline
+//!   adaptive or                                   handler
 //!   bulkhead      no place is held in between
 //!   timeout       of one attempt
 //!   callee
@@ -39,6 +39,7 @@ use crate::resilience::bulkhead::Bulkhead;
 use crate::resilience::hedge::Hedge;
 use crate::resilience::limiter::Limiter;
 use crate::resilience::retry::{Attempt, ByClone, Retry};
+use crate::resilience::shed::Shedder;
 use crate::resilience::throttle::Throttle;
 use crate::resilience::timeout::Timeout;
 use crate::resilience::{ByFailed, ByResult, Classify, Failed, Snapshot};
@@ -47,7 +48,7 @@ use crate::time::Instant;
 
 /// Policies around one call, in the order that is right. Clones share them.
 ///
-/// A call that succeeds at once allocates nothing and reads the clock once.
+/// A call that succeeds at once allocates nothing and reads the clock once, or twice with an adaptive limit or a shedder.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -196,6 +197,12 @@ impl<C> Stack<C> {
         self.parts.throttle.as_ref()
     }
 
+    /// Its shedder.
+    #[must_use]
+    pub fn shedder(&self) -> Option<&Shedder> {
+        self.parts.shed.as_ref()
+    }
+
     /// Its adaptive limit.
     #[must_use]
     pub fn adaptive(&self) -> Option<&Adaptive> {
@@ -248,7 +255,7 @@ impl<C> fmt::Display for Stack<C> {
 impl<C> Parts<C> {
     fn classified<D>(&self, classify: D) -> Parts<D> {
         let Self { name, role, deadline, retry, hedge, throttle, .. } = self;
-        let Self { breaker, limiter, adaptive, bulkhead, timeout, .. } = self;
+        let Self { breaker, shed, limiter, adaptive, bulkhead, timeout, .. } = self;
         Parts {
             name,
             role: *role,
@@ -257,6 +264,7 @@ impl<C> Parts<C> {
             hedge: hedge.clone(),
             throttle: throttle.clone(),
             breaker: breaker.clone(),
+            shed: shed.clone(),
             limiter: limiter.clone(),
             adaptive: adaptive.clone(),
             bulkhead: bulkhead.clone(),

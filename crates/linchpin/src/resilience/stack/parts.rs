@@ -11,6 +11,7 @@ use crate::resilience::bulkhead::Bulkhead;
 use crate::resilience::hedge::Hedge;
 use crate::resilience::limiter::Limiter;
 use crate::resilience::retry::Retry;
+use crate::resilience::shed::Shedder;
 use crate::resilience::throttle::Throttle;
 use crate::resilience::timeout::{Limits, Timeout};
 use crate::resilience::{Again, ByFailed, Classify, Failed, Outcome, Snapshot};
@@ -26,6 +27,7 @@ pub(super) struct Parts<C> {
     pub(super) hedge: Option<Hedge>,
     pub(super) throttle: Option<Throttle>,
     pub(super) breaker: Option<Breaker>,
+    pub(super) shed: Option<Shedder>,
     pub(super) limiter: Option<Limiter>,
     pub(super) adaptive: Option<Adaptive>,
     pub(super) bulkhead: Option<Bulkhead>,
@@ -52,6 +54,7 @@ impl<C> Parts<C> {
             hedge,
             throttle,
             breaker,
+            shed,
             limiter,
             adaptive,
             bulkhead,
@@ -68,6 +71,7 @@ impl<C> Parts<C> {
             Shown::of(hedge.as_ref(), Hedge::snapshot),
             Shown::of(throttle.as_ref(), Throttle::snapshot),
             Shown::of(breaker.as_ref(), Breaker::snapshot),
+            Shown::of(shed.as_ref(), Shedder::snapshot),
             early,
             Shown::of(limiter.as_ref(), Limiter::snapshot),
             late,

@@ -9,7 +9,7 @@ use std::thread;
 use pin_project_lite::pin_project;
 
 use super::parts::Parts;
-use super::taken::{Holding, Said, Taken, Waiting};
+use super::taken::{Ask, Holding, Said, Taken, Waiting};
 use super::work::Work;
 use crate::context::{Cause, Context, Ended};
 use crate::resilience::adaptive::Ending;
@@ -34,6 +34,8 @@ pin_project! {
         work: W,
         // When all must be over, as the stack has it.
         deadline: Option<Instant>,
+        // When the request's answer is too late, as the request has it.
+        until: Option<Instant>,
         // Of the first attempt.
         number: u32,
         // When the attempt began.
@@ -134,6 +136,7 @@ where
             ctx,
             work,
             deadline,
+            until: terms.deadline,
             number: terms.number,
             now,
             retry,
@@ -203,8 +206,9 @@ where
                     if let Some(ended) = ended(ctx, *this.now, *this.deadline) {
                         return Poll::Ready(End::Ended(ended, false));
                     }
+                    let (now, deadline, until) = (*this.now, *this.deadline, *this.until);
                     let mut holding = hold(this.taken);
-                    match holding.enter(ctx, *this.now, *this.deadline) {
+                    match holding.enter(Ask { ctx, now, deadline, until }) {
                         Ok(None) => this.step.set(Step::Beginning),
                         Ok(Some(waiting)) => this.step.set(Step::Waiting { waiting }),
                         Err(refusal) => return Poll::Ready(End::Said(Err(refusal.into()))),

@@ -21,8 +21,21 @@ use crate::time::Instant;
 pub(super) struct Taken {
     throttle: Option<throttle::Ticket>,
     breaker: Option<breaker::Ticket>,
+    /// When the shedder let it in.
+    shed: Option<Instant>,
     adaptive: Option<adaptive::Ticket>,
     place: bool,
+}
+
+/// What an attempt asks with.
+#[derive(Clone, Copy)]
+pub(super) struct Ask<'a> {
+    pub(super) ctx: &'a Context,
+    pub(super) now: Instant,
+    /// When all must be over.
+    pub(super) deadline: Option<Instant>,
+    /// When who asks needs no answer any more, where the request and not the context says so.
+    pub(super) until: Option<Instant>,
 }
 
 /// What the end of an attempt says, to each policy in its own words.
@@ -67,13 +80,8 @@ impl<'p, C> Holding<'p, C> {
 
     /// Asks one policy after the other, each only if those before it let the call pass.
     #[inline]
-    pub(super) fn enter<'a>(
-        &mut self,
-        ctx: &'a Context,
-        now: Instant,
-        deadline: Option<Instant>,
-    ) -> Result<Option<Waiting<'a>>, Refusal> {
-        let parts = self.parts;
+    pub(super) fn enter<'a>(&mut self, ask: Ask<'a>) -> Result<Option<Waiting<'a>>, Refusal> {
+        let (parts, Ask { ctx, now, deadline, until }) = (self.parts, ask);
         if let Some(throttle) = &parts.throttle {
             self.taken.throttle = Some(throttle.take(now)?);
         }
@@ -81,25 +89,24 @@ impl<'p, C> Holding<'p, C> {
             self.taken.breaker = Some(breaker.take(now)?);
         }
         // Before a server's quotas: what is refused for being too much must cost nothing.
+        if let Some(shed) = &parts.shed {
+            self.taken.shed = Some(shed.take(ctx, until, now)?);
+        }
         if parts.role == Role::Server {
             self.measure(now)?;
         }
-        let Some(limiter) = &parts.limiter else { return self.crowd(ctx, now, deadline) };
+        let Some(limiter) = &parts.limiter else { return self.crowd(ask) };
         let slot = limiter.take_one(now, deadline)?;
         if let Some(turn) = limiter.reservation(slot) {
             return Ok(Some(wait(ctx, deadline, Some(turn), parts.bulkhead.clone())));
         }
-        self.crowd(ctx, now, deadline).inspect_err(|_| limiter.undo(slot))
+        self.crowd(ask).inspect_err(|_| limiter.undo(slot))
     }
 
     /// Takes a place among those that are under way.
     #[inline]
-    fn crowd<'a>(
-        &mut self,
-        ctx: &'a Context,
-        now: Instant,
-        deadline: Option<Instant>,
-    ) -> Result<Option<Waiting<'a>>, Refusal> {
+    fn crowd<'a>(&mut self, ask: Ask<'a>) -> Result<Option<Waiting<'a>>, Refusal> {
+        let Ask { ctx, now, deadline, .. } = ask;
         if self.parts.role == Role::Client {
             self.measure(now)?;
         }
@@ -154,13 +161,16 @@ impl<'p, C> Holding<'p, C> {
 
     #[inline]
     fn give_back(&mut self, said: Said, now: Option<Instant>) {
-        let Taken { throttle, breaker, adaptive, place } = std::mem::take(&mut self.taken);
+        let Taken { throttle, breaker, shed, adaptive, place } = std::mem::take(&mut self.taken);
         let parts = self.parts;
         if place && let Some(bulkhead) = &parts.bulkhead {
             bulkhead.give(said.outcome);
         }
         if let (Some(policy), Some(ticket)) = (&parts.adaptive, adaptive) {
             policy.give(ticket, said.ending);
+        }
+        if let (Some(policy), Some(started)) = (&parts.shed, shed) {
+            policy.give(started, said.outcome);
         }
         if let (Some(policy), Some(ticket)) = (&parts.breaker, breaker) {
             match now.filter(|_| !ticket.is_timed()) {
@@ -180,8 +190,9 @@ impl<'p, C> Holding<'p, C> {
 impl Taken {
     #[inline]
     fn is_nothing(&self) -> bool {
-        let Self { throttle, breaker, adaptive, place } = self;
-        throttle.is_none() && breaker.is_none() && adaptive.is_none() && !place
+        let Self { throttle, breaker, shed, adaptive, place } = self;
+        let is_free = throttle.is_none() && breaker.is_none() && !place;
+        is_free && shed.is_none() && adaptive.is_none()
     }
 }
 

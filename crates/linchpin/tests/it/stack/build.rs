@@ -5,6 +5,7 @@ use linchpin::resilience::breaker::{self, Breaker};
 use linchpin::resilience::bulkhead;
 use linchpin::resilience::limiter::{self, Rate};
 use linchpin::resilience::retry::{self, Budget};
+use linchpin::resilience::shed::{self, Load};
 use linchpin::resilience::stack::{Builder, Stack};
 use linchpin::resilience::throttle;
 use linchpin::resilience::timeout::Timeout;
@@ -23,6 +24,7 @@ fn why(builder: Builder) -> String {
 fn what_makes_no_sense_is_refused_with_the_reason() {
     let server = || Stack::server("test");
     let marked = || retry::Options::default().idempotent();
+    let calm = || shed::Options::default().load(Load::given());
     let window = |seconds: u32| breaker::Options::default().time_window(seconds * SECOND);
     let waits = |wait| (8, bulkhead::Options::default().max_queue(8).max_wait(wait));
     let turns = |wait| (Rate::per_second(1), limiter::Options::default().max_wait(wait));
@@ -43,6 +45,10 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
             "`min_attempt_time`",
         ),
         (client().bulkhead(8).adaptive(adaptive::Options::default()), "name one"),
+        (client().shed(calm()), "a shedder on a client"),
+        (server().shed(calm()).shed(calm()), "`shed` twice"),
+        (server().shed(calm().threshold(1.0)), "a threshold of 1 "),
+        (server().shed(shed::Options::default()), "no runtime"),
         (server().throttle(throttle::Options::default()), "whom one calls"),
         (server().retry(marked()), "whoever calls retries"),
         (server().breaker(breaker::Options::default()), "one's own handler"),
@@ -59,7 +65,7 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
         client().retry(retry::Options::default()).idempotent_by_request(),
         client(),
         server(),
-        server().bulkhead(8).adaptive(adaptive::Options::default()),
+        server().bulkhead(8).adaptive(adaptive::Options::default()).shed(calm()),
     ];
     for builder in nearly {
         builder.build().unwrap();

@@ -17,7 +17,7 @@ use super::{MS, SECOND, client, exact};
 
 /// Answers by script, and wants to be ready before each call.
 #[derive(Debug, Default)]
-struct Callee {
+pub(super) struct Callee {
     script: Arc<Mutex<Vec<Result<u8, u8>>>>,
     seen: Arc<Mutex<Vec<u32>>>,
     ready: bool,
@@ -47,11 +47,14 @@ impl Service<u32> for Callee {
     }
 }
 
-fn callee(script: &[Result<u8, u8>]) -> Callee {
+pub(super) fn callee(script: &[Result<u8, u8>]) -> Callee {
     Callee { script: Arc::new(Mutex::new(script.into())), ..Callee::default() }
 }
 
-async fn call<S: Service<u32>>(service: &mut S, request: u32) -> Result<S::Response, S::Error> {
+pub(super) async fn call<S: Service<u32>>(
+    service: &mut S,
+    request: u32,
+) -> Result<S::Response, S::Error> {
     poll_fn(|cx| service.poll_ready(cx)).await.map_err(|_| ()).expect("it is ready");
     service.call(request).await
 }
@@ -92,7 +95,7 @@ async fn errors_are_flat_and_tell_why_there_was_no_more() {
 
 /// Requests below ten may be sent once only, and are gone when they are sent.
 #[derive(Clone, Copy)]
-struct ByNumber;
+pub(super) struct ByNumber;
 
 impl Replay<u32> for ByNumber {
     fn copy(&self, request: &u32) -> Option<u32> {

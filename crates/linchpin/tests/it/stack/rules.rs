@@ -3,6 +3,7 @@
 use linchpin::Context;
 use linchpin::resilience::breaker;
 use linchpin::resilience::limiter::{self, Rate};
+use linchpin::resilience::shed::Load;
 use linchpin::resilience::stack::Stack;
 use linchpin::resilience::{BadOptions, Failed};
 
@@ -59,7 +60,8 @@ fn is_untouched(stack: &Stack) -> bool {
         let numbers = breaker.numbers();
         (numbers.calls, numbers.failures, numbers.probes) == (0, 0, 0)
     });
-    breaker && stack.bulkhead().is_none_or(|bulkhead| bulkhead.free() == 1)
+    let shed = stack.shedder().is_none_or(|shedder| shedder.numbers().inflight == 0);
+    breaker && shed && stack.bulkhead().is_none_or(|bulkhead| bulkhead.free() == 1)
 }
 
 subject!(
@@ -74,6 +76,13 @@ subject!(
 );
 subject!(Bare, client());
 subject!(Crowded, client().bulkhead(1));
+subject!(
+    Served,
+    Stack::server("test")
+        .shed(crate::shed::options(&Load::given()))
+        .bulkhead(1)
+        .deadline(30 * SECOND)
+);
 
 mod whole {
     crate::policy_rules::rules!(super::Whole);
@@ -83,4 +92,7 @@ mod bare {
 }
 mod crowded {
     crate::policy_rules::rules!(super::Crowded);
+}
+mod served {
+    crate::policy_rules::rules!(super::Served);
 }
