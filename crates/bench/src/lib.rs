@@ -32,6 +32,7 @@ pub mod resilience_admission;
 pub mod resilience_balancer;
 pub mod resilience_breaker;
 pub mod resilience_bulkhead;
+pub mod resilience_coalesce;
 pub mod resilience_hedge;
 pub mod resilience_limiter;
 pub mod resilience_retry;

@@ -3,8 +3,8 @@
 use crate::harness::Operation;
 use crate::{
     resilience_admission, resilience_balancer, resilience_breaker, resilience_bulkhead,
-    resilience_hedge, resilience_limiter, resilience_retry, resilience_stack, resilience_store,
-    resilience_throttle, resilience_timeout,
+    resilience_coalesce, resilience_hedge, resilience_limiter, resilience_retry, resilience_stack,
+    resilience_store, resilience_throttle, resilience_timeout,
 };
 
 /// Every row that the harness measures.
@@ -14,6 +14,7 @@ pub fn operations() -> Vec<Operation> {
         resilience_balancer::operations(),
         resilience_breaker::operations(),
         resilience_bulkhead::operations(),
+        resilience_coalesce::operations(),
         resilience_hedge::operations(),
         resilience_limiter::operations(),
         resilience_store::operations(),

@@ -127,7 +127,7 @@ async fn tower(operations: u64) {
     }
 }
 
-fn ready_for<S: Service<u64>>(service: &mut S) {
+pub(crate) fn ready_for<S: Service<u64>>(service: &mut S) {
     let mut nobody = std::task::Context::from_waker(std::task::Waker::noop());
     assert!(service.poll_ready(&mut nobody).is_ready());
 }

@@ -24,13 +24,13 @@ use crate::row::Role::{Floor, Ours, Peer};
 
 const LINCHPIN: &str = "linchpin, under a root";
 const UNDER_CONTEXT: &str = "linchpin, under a context that may end";
-const UNIFLIGHT: &str = "uniflight";
-const ASYNC_SINGLEFLIGHT: &str = "async_singleflight";
+pub(crate) const UNIFLIGHT: &str = "uniflight";
+pub(crate) const ASYNC_SINGLEFLIGHT: &str = "async_singleflight";
 const GO: &str = "Go x/sync";
 /// Callers that want the same.
-const CROWD: usize = 100;
+pub(crate) const CROWD: usize = 100;
 
-type Value = Arc<u64>;
+pub(crate) type Value = Arc<u64>;
 
 /// A loop of calls that nobody shares, or of crowds that do.
 const PROGRAM: &str = r#"
@@ -92,7 +92,7 @@ fn ours<K>() -> Group<K, Value, ()> {
 }
 
 /// The work: done at once, or when others have had a turn.
-async fn work(value: Value, waits: bool) -> Result<Value, ()> {
+pub(crate) async fn work(value: Value, waits: bool) -> Result<Value, ()> {
     if waits {
         yield_now().await;
     }
@@ -103,26 +103,34 @@ async fn work(value: Value, waits: bool) -> Result<Value, ()> {
 /// caller has to do that itself.
 fn alone(waits: bool) -> Operation {
     let operation = Operation::new(if waits { "single-flight-waits" } else { "single-flight" })
-        .ct(Ours, LINCHPIN, move |operations| async move {
-            let (ctx, group, value) = (Context::root(), ours(), Value::new(1));
-            for key in 0..operations {
-                let call = group.run(&ctx, key, |_| work(value.clone(), waits));
-                drop(black_box(call.await));
-            }
-        })
-        .ct(Peer, UNIFLIGHT, move |operations| async move {
-            let (group, value) = (Merger::<u64, Result<Value, ()>>::new(), Value::new(1));
-            for key in 0..operations {
-                drop(black_box(group.execute(&key, || work(value.clone(), waits)).await));
-            }
-        })
-        .ct(Peer, ASYNC_SINGLEFLIGHT, move |operations| async move {
-            let (group, value) = (AsyncSingleflight::<u64, Value, ()>::new(), Value::new(1));
-            for key in 0..operations {
-                drop(black_box(group.work(&key, work(value.clone(), waits)).await));
-            }
-        });
+        .ct(Ours, LINCHPIN, move |operations| flown(operations, waits))
+        .ct(Peer, UNIFLIGHT, move |operations| merged(operations, waits))
+        .ct(Peer, ASYNC_SINGLEFLIGHT, move |operations| led(operations, waits));
     if waits { operation.ct(Peer, "uniflight, over a task", spawned) } else { operation }
+}
+
+/// By ours.
+pub(crate) async fn flown(operations: u64, waits: bool) {
+    let (ctx, group, value) = (Context::root(), ours(), Value::new(1));
+    for key in 0..operations {
+        drop(black_box(group.run(&ctx, key, |_| work(value.clone(), waits)).await));
+    }
+}
+
+/// By uniflight.
+pub(crate) async fn merged(operations: u64, waits: bool) {
+    let (group, value) = (Merger::<u64, Result<Value, ()>>::new(), Value::new(1));
+    for key in 0..operations {
+        drop(black_box(group.execute(&key, || work(value.clone(), waits)).await));
+    }
+}
+
+/// By `async_singleflight`.
+pub(crate) async fn led(operations: u64, waits: bool) {
+    let (group, value) = (AsyncSingleflight::<u64, Value, ()>::new(), Value::new(1));
+    for key in 0..operations {
+        drop(black_box(group.work(&key, work(value.clone(), waits)).await));
+    }
 }
 
 async fn spawned(operations: u64) {
@@ -174,20 +182,11 @@ fn crowd() -> Operation {
         };
     }
     Operation::new("single-flight-100")
-        .ct(
-            Ours,
-            LINCHPIN,
-            batch!((ours(), Context::root()), |own, value| {
-                own.0.run(&own.1, 1_u64, |_| work(value.clone(), true))
-            }),
-        )
-        .ct(
-            Ours,
-            UNDER_CONTEXT,
-            batch!((ours(), Context::root().child()), |own, value| {
-                own.0.run(&own.1, 1_u64, |_| work(value.clone(), true))
-            }),
-        )
+        .ct(Ours, LINCHPIN, |operations| flown_by_a_crowd(operations, Context::root()))
+        .ct(Ours, UNDER_CONTEXT, |operations| async move {
+            let child = Context::root().child();
+            flown_by_a_crowd(operations, (*child).clone()).await;
+        })
         .ct(
             Peer,
             UNIFLIGHT,
@@ -202,6 +201,15 @@ fn crowd() -> Operation {
                 own.work(&1, work(value.clone(), true))
             }),
         )
+}
+
+/// By ours.
+pub(crate) async fn flown_by_a_crowd(operations: u64, ctx: Context) {
+    let (group, value) = (ours(), Value::new(1));
+    for _ in 0..operations.div_ceil(CROWD as u64) {
+        let call = |_| group.run(&ctx, 1_u64, |_| work(value.clone(), true));
+        drop(black_box(join_all((0..CROWD).map(call)).await));
+    }
 }
 
 /// Opens when a whole crowd has come, so that they all want the same.
