@@ -48,14 +48,10 @@ impl Problem {
         }
     }
 
-    /// Says that it is a problem of a registered type: its URI, and the title that belongs to it.
+    /// Says that it is a problem of a registered type.
     #[must_use]
-    pub(crate) fn registered(mut self, kind: &'static str) -> Self {
-        self.kind = kind;
-        if let Some((_, title)) = [REDUCED_CAPACITY].iter().find(|(known, _)| *known == kind) {
-            (*title).clone_into(&mut self.title);
-        }
-        self
+    pub fn registered(self, problem: Registered) -> Self {
+        Self { kind: problem.kind, title: problem.title.to_owned(), ..self }
     }
 
     /// Names the request.
@@ -66,11 +62,27 @@ impl Problem {
     }
 }
 
-/// By the draft of HTTP's `RateLimit` headers.
-pub(crate) const REDUCED_CAPACITY: (&str, &str) = (
-    "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity",
-    "Request cannot be satisfied due to temporary server capacity constraints",
-);
+/// A type of problem that is registered, and the title that goes with it whatever the status.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Registered {
+    /// Its URI.
+    pub kind: &'static str,
+    /// What it is, for people.
+    pub title: &'static str,
+}
+
+impl Registered {
+    /// A quota is used up, by the draft of HTTP's `RateLimit` fields.
+    pub const QUOTA_EXCEEDED: Self = Self {
+        kind: "https://iana.org/assignments/http-problem-types#quota-exceeded",
+        title: "Request cannot be satisfied as assigned quota has been exceeded",
+    };
+    /// There is too much to do for the moment, by the same draft.
+    pub const REDUCED_CAPACITY: Self = Self {
+        kind: "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity",
+        title: "Request cannot be satisfied due to temporary server capacity constraints",
+    };
+}
 
 fn status(kind: Kind) -> StatusCode {
     StatusCode::from_u16(kind.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

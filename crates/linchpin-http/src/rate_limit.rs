@@ -21,7 +21,7 @@ use linchpin::resilience::limiter::Decision;
 use linchpin::{Error, Kind};
 use serde::Serialize;
 
-use crate::problem::{Problem, answer};
+use crate::problem::{Problem, Registered, answer};
 
 /// The fields of one limit. Several limits on one request are several of these: each adds its own line, and lines of one
 /// name are one list.
@@ -57,9 +57,6 @@ struct Violation<'a> {
     policies: [&'a str; 1],
 }
 
-/// What the draft registers for "a quota is used up".
-pub(crate) const QUOTA_EXCEEDED: &str =
-    "https://iana.org/assignments/http-problem-types#quota-exceeded";
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LEFT: HeaderName = HeaderName::from_static("ratelimit");
 /// What was usual before: limit, what is left, seconds until all of it is.
@@ -164,8 +161,8 @@ impl RateLimit {
             Some(wait) => format!("too many requests; try again in {} s", seconds(wait).max(1)),
             None => "the request costs more than may ever pass at once".to_owned(),
         };
-        let problem =
-            Problem { kind: QUOTA_EXCEEDED, ..Problem::new(Kind::ResourceExhausted, detail) };
+        let problem = Problem::new(Kind::ResourceExhausted, detail);
+        let problem = problem.registered(Registered::QUOTA_EXCEEDED);
         let mut response =
             answer(problem.status, Violation { problem: &problem, policies: [&self.name] });
         let headers = response.headers_mut();

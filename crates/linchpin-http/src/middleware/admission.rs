@@ -19,6 +19,7 @@ use linchpin::time::Instant;
 use linchpin::{Context, Kind};
 
 use super::{Ctx, ErrorPage, OnError, RequestId};
+use crate::problem::Registered;
 
 /// What stands in front of the handlers: a [`Shedder`], an [`Adaptive`] limit inside of it, or both.
 ///
@@ -68,9 +69,6 @@ pub struct Door {
 const PRIORITY: &str = "x-priority";
 const LEVEL: &str = "x-priority-level";
 const RETRY: HeaderName = HeaderName::from_static("x-retry");
-
-/// Of the problem that is registered for it.
-const REDUCED_CAPACITY: &str = crate::problem::REDUCED_CAPACITY.0;
 
 /// Lets a request in, or answers that it cannot be.
 ///
@@ -225,7 +223,7 @@ impl Door {
             _ if refusal.retryable => {
                 (StatusCode::SERVICE_UNAVAILABLE, None, "the service is shutting down")
             }
-            _ => (StatusCode::SERVICE_UNAVAILABLE, Some(REDUCED_CAPACITY), BUSY),
+            _ => (StatusCode::SERVICE_UNAVAILABLE, Some(Registered::REDUCED_CAPACITY), BUSY),
         };
         let page = ErrorPage { status, problem, policies: &[], detail, request_id: id };
         let mut response = (self.on_error)(page);

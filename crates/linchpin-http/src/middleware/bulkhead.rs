@@ -15,7 +15,7 @@ use linchpin::resilience::{Failed, Outcome};
 use linchpin::{Context, Error};
 
 use super::{Ctx, ErrorPage, OnError, RequestId};
-use crate::problem::{Problem, REDUCED_CAPACITY};
+use crate::problem::{Problem, Registered};
 
 /// What [`bulkhead`] lets requests into, and for how long.
 #[derive(Clone, Debug)]
@@ -79,12 +79,9 @@ impl Inside {
     /// Requests go into this one.
     #[must_use]
     pub fn new(bulkhead: Bulkhead) -> Self {
-        let on_error = |page: ErrorPage<'_>| {
-            let problem = Problem::from_status(page.status, page.detail);
-            match page.request_id {
-                "" => problem.into_response(),
-                id => problem.request_id(id).into_response(),
-            }
+        let on_error = |page: ErrorPage<'_>| match page.request_id {
+            "" => page.problem().into_response(),
+            id => page.problem().request_id(id).into_response(),
         };
         Self { bulkhead, cover_body: true, on_error }
     }
@@ -110,7 +107,7 @@ impl Inside {
         let is_busy = status == StatusCode::SERVICE_UNAVAILABLE;
         (self.on_error)(ErrorPage {
             status,
-            problem: is_busy.then_some(REDUCED_CAPACITY.0),
+            problem: is_busy.then_some(Registered::REDUCED_CAPACITY),
             policies: &[],
             detail: &problem.detail,
             request_id,

@@ -35,7 +35,7 @@ pub use self::context::{Ctx, ctx};
 pub use self::observe::{Observer, observe};
 pub use self::rate_limit::{PerCaller, rate_limit};
 pub use self::request_id::{RequestId, request_id};
-use crate::problem::Problem;
+use crate::problem::{Problem, Registered};
 
 /// An error that the middleware itself answers.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +44,7 @@ pub struct ErrorPage<'a> {
     /// The status to answer.
     pub status: StatusCode,
     /// The type of the problem, if there is one that is registered.
-    pub problem: Option<&'static str>,
+    pub problem: Option<Registered>,
     /// The limits that are used up, by the names that clients know: `violated-policies` of the problem.
     pub policies: &'a [&'a str],
     /// What a client may read.
@@ -98,16 +98,21 @@ pub fn stack(router: Router, work: &Context, options: &StackOptions) -> Router {
         .layer(from_fn(request_id))
 }
 
+impl ErrorPage<'_> {
+    /// It as a [`Problem`], of no request yet.
+    fn problem(&self) -> Problem {
+        let problem = Problem::from_status(self.status, self.detail);
+        match self.problem {
+            Some(registered) => problem.registered(registered),
+            None => problem,
+        }
+    }
+}
+
 impl Default for StackOptions {
     fn default() -> Self {
-        let on_error = |page: ErrorPage<'_>| {
-            let problem = Problem::from_status(page.status, page.detail);
-            let problem = match page.problem {
-                Some(kind) => problem.registered(kind),
-                None => problem,
-            };
-            problem.request_id(page.request_id).into_response()
-        };
+        let on_error =
+            |page: ErrorPage<'_>| page.problem().request_id(page.request_id).into_response();
         Self { on_error, body_limit: 1 << 20, timeout: None, admission: None }
     }
 }

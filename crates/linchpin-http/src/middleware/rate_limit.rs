@@ -13,6 +13,7 @@ use linchpin::resilience::Refusal;
 use linchpin::resilience::limiter::Keyed;
 
 use super::{ErrorPage, OnError, RequestId};
+use crate::problem::Registered;
 use crate::rate_limit::{self, RateLimit};
 
 /// A limiter of keys before a router, how a key is found in a request, and how replies tell of it.
@@ -60,7 +61,7 @@ impl<K: Eq + Hash> PerCaller<K> {
         let Some(on_error) = self.on_error else { return fields.refused(refusal) };
         let request_id = parts.extensions.get::<RequestId>().map_or("", RequestId::as_str);
         let (status, detail) = (StatusCode::TOO_MANY_REQUESTS, "too many requests");
-        let problem = Some(rate_limit::QUOTA_EXCEEDED);
+        let problem = Some(Registered::QUOTA_EXCEEDED);
         let policies = &[fields.name()];
         let page = ErrorPage { status, problem, policies, detail, request_id };
         let mut response = on_error(page);

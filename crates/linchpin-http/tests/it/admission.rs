@@ -17,6 +17,7 @@ use linchpin::resilience::shed::{self, Level, Load, Shedder};
 use linchpin::resilience::{Outcome, Priority};
 use linchpin::time::Instant;
 use linchpin_http::middleware::{Admission, Ctx, ErrorPage, StackOptions, stack};
+use linchpin_http::problem::Registered;
 use linchpin_testing::steps;
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -258,9 +259,7 @@ async fn a_service_keeps_its_shape_of_errors() {
     let load = Load::given();
     let on_error = |page: ErrorPage<'_>| {
         SEEN.fetch_add(1, Ordering::Relaxed);
-        assert!(
-            page.problem.is_some_and(|problem| problem.ends_with("#temporary-reduced-capacity"))
-        );
+        assert_eq!(page.problem, Some(Registered::REDUCED_CAPACITY));
         (page.status, "in our shape").into_response()
     };
     let options = StackOptions::default()

@@ -8,7 +8,7 @@ use linchpin_http::lifecycle::{self, Guard, Lifecycle, Report};
 use linchpin_http::middleware::{
     Ctx, ErrorPage, Inside, Observer, PerCaller, RequestId, Stack, StackOptions,
 };
-use linchpin_http::problem::Problem;
+use linchpin_http::problem::{Problem, Registered};
 use linchpin_http::rate_limit::RateLimit;
 use linchpin_http::server::{self, Serve, Server};
 
@@ -20,5 +20,5 @@ const _: () = {
     shared::<(lifecycle::Options, Guard, Lifecycle, Report)>();
     shared::<(Ctx, ErrorPage<'_>, Inside, Observer, RequestId, Stack, StackOptions)>();
     shared::<PerCaller<String>>();
-    shared::<(Problem, RateLimit, server::Options, Serve<()>, Server)>();
+    shared::<(Problem, RateLimit, Registered, server::Options, Serve<()>, Server)>();
 };

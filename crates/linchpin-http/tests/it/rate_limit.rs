@@ -54,7 +54,7 @@ async fn who_does_not_pass_reads_when_to_come_back_and_which_limit_it_was() {
     let body = response.into_body().collect().await.unwrap().to_bytes();
     let expected = json!({
         "type": "https://iana.org/assignments/http-problem-types#quota-exceeded",
-        "title": "Too Many Requests", "status": 429, "code": "resource_exhausted",
+        "title": "Request cannot be satisfied as assigned quota has been exceeded", "status": 429, "code": "resource_exhausted",
         "detail": "too many requests; try again in 2 s", "violated-policies": ["burst"],
     });
     assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), expected);

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use linchpin::{Error, Kind};
 use linchpin_data::sqlite::CommitUnknown;
 use linchpin_http::middleware::ErrorPage;
+use linchpin_http::problem::Registered;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -22,7 +23,7 @@ pub struct ApiError {
     retry_after: Option<u16>,
     detail: Detail,
     /// The type of the problem, if it has one of its own.
-    problem: Option<&'static str>,
+    problem: Option<Registered>,
     /// The limits that are used up.
     policies: Vec<String>,
 }
@@ -64,7 +65,7 @@ pub struct Problem {
     #[serde(rename = "type")]
     #[schema(value_type = String)]
     kind: &'static str,
-    /// The status in words.
+    /// What the type is in words, or else the status.
     #[schema(value_type = String)]
     title: &'static str,
     /// The status again.
@@ -180,11 +181,11 @@ impl From<Error> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let problem = Problem {
-            kind: self.problem.unwrap_or("about:blank"),
-            title: self.status.canonical_reason().unwrap_or("Error"),
-            status: self.status.as_u16(),
-        };
+        // Of `about:blank` the title is the status in words.
+        let title = self.status.canonical_reason().unwrap_or("Error");
+        let Registered { kind, title } =
+            self.problem.unwrap_or(Registered { kind: "about:blank", title });
+        let problem = Problem { kind, title, status: self.status.as_u16() };
         let body = match &self.detail {
             Detail::Plain { code, text } => {
                 let policies = &self.policies;

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use crate::api::Api;
 
 const REDUCED: &str = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity";
+const TITLE: &str = "Request cannot be satisfied due to temporary server capacity constraints";
 
 /// That lets one request at a time in.
 fn narrow() -> (Api, Gate) {
@@ -45,7 +46,7 @@ async fn what_is_too_much_is_told_when_to_come_back_and_health_is_always_answere
         body,
         json!({
             "code": "unavailable", "detail": "Not available for the moment",
-            "type": REDUCED, "title": "Service Unavailable", "status": 503,
+            "type": REDUCED, "title": TITLE, "status": 503,
         })
     );
     for path in ["/health", "/health/ping"] {

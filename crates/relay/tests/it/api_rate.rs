@@ -23,6 +23,7 @@ async fn a_principal_over_its_rate_is_told_when_to_come_back_and_others_pass() {
     assert_eq!((&body["code"], &body["status"]), (&"rate_limited".into(), &429.into()));
     assert_eq!(body["violated-policies"], serde_json::json!(["api"]));
     assert_eq!(body["type"], "https://iana.org/assignments/http-problem-types#quota-exceeded");
+    assert_eq!(body["title"], "Request cannot be satisfied as assigned quota has been exceeded");
     let other = org_token(OrgId::at(Timestamp::now()));
     assert_eq!(api.call_as(&other, Method::GET, "/app", Value::Null).await.status, 200);
 }
