@@ -67,7 +67,7 @@ pub fn install_metrics() -> linchpin::Result<PrometheusHandle> {
     metrics::set_global_recorder(recorder).map_err(|fault| internal(fault.to_string()))?;
     metrics::describe_gauge!(
         "relay_oldest_due_seconds",
-        "age of the oldest delivery that is due and not yet attempted"
+        "age of the oldest delivery that is due and not yet attempted, but for those that a breaker or a pause holds back"
     );
     metrics::describe_gauge!("relay_event_listeners", "how many follow `/events`");
     metrics::describe_gauge!("relay_wal_bytes", "size of the write-ahead log");

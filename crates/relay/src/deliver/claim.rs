@@ -8,7 +8,20 @@ use linchpin_data::sqlite::{Sql as _, Tx};
 use linchpin_security::webhook::{Secret, Signer};
 use rusqlite::{Connection, Row};
 
-use super::queue::{Rates, Ready};
+use super::parked::{Released, Room};
+use super::queue::{Queue, Rates, Ready};
+
+/// What a claim asks for.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) now: Timestamp,
+    /// So many deliveries at most.
+    pub(super) limit: usize,
+    /// Whose parked deliveries may go.
+    pub(super) released: Vec<Released>,
+    /// Whether these are served before those that are due by themselves.
+    pub(super) released_first: bool,
+}
 
 /// What a claim found.
 #[derive(Debug)]
@@ -16,11 +29,15 @@ pub(super) struct Claimed {
     pub(super) ready: Vec<Ready>,
     /// Due deliveries that have nowhere to go any more; their rows are gone.
     pub(super) dropped: usize,
-    /// When the next one is due, of those that were left.
+    /// When the next one is due, of those that were left and are not parked.
     pub(super) next: Option<Timestamp>,
 }
 
 const DUE: &str = "SELECT rowid FROM delivery WHERE leased = 0 AND due <= ?1 ORDER BY due LIMIT ?2";
+const PARKED: &str = "SELECT rowid FROM delivery INDEXED BY delivery_parked
+                      WHERE endpoint = ?1 AND leased = 2 ORDER BY due LIMIT ?2";
+/// So many parked rows of an endpoint are read at once: not many more than are taken, but for those that have nowhere to go.
+const SECTION: usize = 64;
 const LEASE: &str = "UPDATE delivery SET leased = 1 WHERE rowid = ?1";
 const LOAD: &str = "
     SELECT d.rowid, d.attempt, d.org, d.app, d.message, d.endpoint, e.url, e.secret, m.payload, d.due, d.manual,
@@ -33,16 +50,72 @@ const LOAD: &str = "
 const DROP: &str = "DELETE FROM delivery WHERE rowid = ?1";
 const NEXT: &str = "SELECT min(due) FROM delivery WHERE leased = 0";
 
-/// Leases up to `limit` deliveries that are due at `now`.
-pub(super) fn claim(tx: &mut Tx<'_>, now: Timestamp, limit: usize) -> linchpin::Result<Claimed> {
-    let due: Vec<i64> = tx
-        .prepare_cached(DUE)
-        .and_then(|mut due| {
-            due.query_map((now.as_micros(), limit as i64), |row| row.get(0))?.collect()
-        })
-        .sql("find due deliveries")?;
-    let mut claimed = Claimed { ready: Vec::with_capacity(due.len()), dropped: 0, next: None };
-    for rowid in due {
+/// Leases what is due, and what is parked and may go; `queue` is told of whom to look at again for more.
+pub(super) fn claim(tx: &mut Tx<'_>, queue: &Queue, wanted: &Wanted) -> linchpin::Result<Claimed> {
+    let ready = Vec::with_capacity(wanted.limit);
+    let mut claimed = Claimed { ready, dropped: 0, next: None };
+    if wanted.released_first {
+        claim_parked(tx, queue, wanted, &mut claimed)?;
+        claim_due(tx, wanted, &mut claimed)?;
+    } else {
+        claim_due(tx, wanted, &mut claimed)?;
+        claim_parked(tx, queue, wanted, &mut claimed)?;
+    }
+    claimed.next = next(tx)?;
+    Ok(claimed)
+}
+
+fn claim_due(tx: &Tx<'_>, wanted: &Wanted, claimed: &mut Claimed) -> linchpin::Result<()> {
+    let left = wanted.limit - claimed.ready.len();
+    let due = rowids(tx, DUE, (wanted.now.as_micros(), left as i64))?;
+    take(tx, &due, left, claimed).map(drop)
+}
+
+fn claim_parked(
+    tx: &mut Tx<'_>,
+    queue: &Queue,
+    wanted: &Wanted,
+    claimed: &mut Claimed,
+) -> linchpin::Result<()> {
+    for &Released { endpoint, room } in &wanted.released {
+        let before = claimed.ready.len();
+        let left = wanted.limit - before;
+        let most = match room {
+            Room::All => left,
+            Room::Probes(probes) => probes.min(left),
+        };
+        let parked = rowids(tx, PARKED, (endpoint, SECTION as i64))?;
+        let seen = take(tx, &parked, most, claimed)?;
+        let taken = claimed.ready.len() - before;
+        let (queue, now) = (queue.clone(), wanted.now);
+        if seen == parked.len() && seen < SECTION {
+            tx.after_commit(move || queue.parked().remove(endpoint));
+        } else if room == Room::All || left == 0 || taken < most {
+            tx.after_commit(move || queue.look(endpoint, now));
+        }
+        // Else its probes are on their way, and who hears of them looks again.
+    }
+    Ok(())
+}
+
+fn rowids(tx: &Tx<'_>, sql: &str, params: impl rusqlite::Params) -> linchpin::Result<Vec<i64>> {
+    tx.prepare_cached(sql)
+        .and_then(|mut query| query.query_map(params, |row| row.get(0))?.collect())
+        .sql("find deliveries")
+}
+
+/// Leases `most` of these deliveries, and drops those among them that have nowhere to go. How many it has looked at.
+fn take(
+    tx: &Tx<'_>,
+    rowids: &[i64],
+    most: usize,
+    claimed: &mut Claimed,
+) -> linchpin::Result<usize> {
+    let enough = claimed.ready.len() + most;
+    for (seen, &rowid) in rowids.iter().enumerate() {
+        if claimed.ready.len() == enough {
+            return Ok(seen);
+        }
         match load(tx, rowid)? {
             Some(ready) => {
                 change(tx, LEASE, rowid)?;
@@ -54,8 +127,7 @@ pub(super) fn claim(tx: &mut Tx<'_>, now: Timestamp, limit: usize) -> linchpin::
             }
         }
     }
-    claimed.next = next(tx)?;
-    Ok(claimed)
+    Ok(rowids.len())
 }
 
 /// Gives leased deliveries back, due as before.
@@ -67,7 +139,7 @@ pub(super) fn give_back(tx: &mut Tx<'_>, rowids: &[i64]) -> linchpin::Result<usi
     Ok(given)
 }
 
-/// Voids the leases and the turns of a process that is gone, and tells when the first delivery is due.
+/// Voids what a process that is gone has leased and parked, and the turns that it gave, and tells when the first delivery is due.
 pub(super) fn void_leases(tx: &mut Tx<'_>) -> linchpin::Result<(usize, Option<Timestamp>)> {
     let voided = tx
         .execute("UPDATE delivery SET leased = 0, turn = 0 WHERE leased <> 0 OR turn <> 0", ())

@@ -203,6 +203,8 @@ impl Shared {
                 Ok(permit) => return Some((held, permit)),
                 Err(postponed) => postponed,
             };
+            // If it was let in as a probe, its place is free again.
+            self.queue.look(held.ready.endpoint, postponed.until);
             let (shared, guard) = (self.clone(), self.life.guard());
             // As many as there is memory for; they share submissions.
             self.tracker.spawn("postpone", async move {
@@ -227,22 +229,27 @@ impl Shared {
 
     async fn claim_due(&self) -> linchpin::Result<()> {
         let accepting = self.life.accepting();
+        // In turns, so that neither what is due nor what is released has to wait for the end of the other.
+        let mut released_first = false;
         loop {
+            released_first = !released_first;
             // Places first: what is claimed must have somewhere to go.
             let mut places = vec![self.queue.place(accepting).await?];
             places.extend(std::iter::from_fn(|| self.queue.try_place()).take(CLAIM - 1));
-            let limit = places.len();
-            let claimed = self
-                .writer
-                .submit(accepting, move |tx| claim::claim(tx, Timestamp::now(), limit))
-                .await?;
+            let (limit, now) = (places.len(), Timestamp::now());
+            let released = self.queue.parked().release(now, limit, |one| self.policies.room(one));
+            let wanted = claim::Wanted { now, limit, released, released_first };
+            let queue = self.queue.clone();
+            let claimed =
+                self.writer.submit(accepting, move |tx| claim::claim(tx, &queue, &wanted)).await?;
             self.meters.dropped.increment(claimed.dropped as u64);
             for (ready, place) in claimed.ready.into_iter().zip(places) {
                 // This wait ends early only with the service; what is still leased then is void at the next start.
                 let room = self.queue.weigh(accepting, place, ready.payload.len()).await?;
                 self.queue.hand_over(ready, room);
             }
-            let Some(next) = claimed.next else { return Ok(()) };
+            let next = claimed.next.into_iter().chain(self.queue.parked().next()).min();
+            let Some(next) = next else { return Ok(()) };
             if next > Timestamp::now() {
                 self.queue.due_at(next);
                 return Ok(());
@@ -256,6 +263,7 @@ impl Shared {
             Sent::Abandoned => return self.give_back(vec![ready.rowid]).await,
         };
         self.policies.heard(permit, ready, attempt.status_code, asked);
+        self.queue.look(ready.endpoint, Timestamp::now());
         if !attempt.success {
             let delay = self.schedule.delay(ready.attempt as usize, fastrand::f64());
             // Counted from the end of the attempt, and not before the receiver wants it.
@@ -276,9 +284,18 @@ impl Shared {
     }
 
     async fn postpone(&self, ready: &Ready, postponed: Postponed) {
-        let (msg, endpoint, why) = (&ready.message, &ready.endpoint, postponed.why.as_str());
+        let (msg, endpoint, why) = (&ready.message, ready.endpoint, postponed.why.as_str());
         tracing::debug!(%msg, %endpoint, why, until = %postponed.until, "postponed");
-        self.write(|| Record::Postponed((ready.rowid, ready.attempt), postponed)).await;
+        let delivery = (ready.rowid, ready.attempt);
+        if !postponed.why.is_of_endpoint() {
+            self.write(|| Record::Postponed(delivery, postponed)).await;
+            return;
+        }
+        self.write(|| Record::Parked(delivery, endpoint, postponed.until)).await;
+        // Who let the endpoint go meanwhile has not seen that there is anything parked.
+        if self.policies.room(&endpoint).0.is_some() {
+            self.queue.look(endpoint, Timestamp::now());
+        }
     }
 
     /// Writes a record down, however long storage takes to heal: the alternative is to send again. Whether it was new.

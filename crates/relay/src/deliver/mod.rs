@@ -7,13 +7,16 @@
 //!                                   └────────────── timer claims what is due ◀──────────────────────┘
 //! ```
 //!
-//! Whom [policies](Policies) hold back goes to the database again, due later and with no attempt used up. What was recorded is told on the bus of [`events`](crate::events).
+//! Whom [policies](Policies) hold back goes to the database again, with no attempt used up: due later if it waits for its
+//! turn, [parked] if it waits with all others of its endpoint. What was recorded is told on the bus of
+//! [`events`](crate::events).
 //!
 //! Nothing polls: a delivery is handed over by the commit that stored it, a retry by a timer set to the earliest due
-//! time, and a full memory by the place that becomes free.
+//! time, a full memory by the place that becomes free, and what is parked by a probe that ended or an operator.
 
 mod claim;
 mod dispatch;
+mod parked;
 mod policies;
 mod queue;
 mod record;

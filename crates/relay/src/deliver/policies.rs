@@ -1,19 +1,21 @@
 //! Who may be sent to now: a breaker for each endpoint, the pauses that receivers ask for, and the rates of the API.
 //!
-//! A delivery that may not go is postponed: it comes back at a time of its own, and no attempt is used up. A delivery that
-//! waits for its turn at a rate comes back once, since the turn is kept for it; one that comes too late for that asks
-//! anew. Nothing is hedged, and nothing kept in order.
+//! A delivery that may not go is postponed, and no attempt is used up. One that waits for its turn at a rate comes back once,
+//! at its time, since the turn is kept for it; one that comes too late for that asks anew. What waits for a breaker or for
+//! the end of a pause is [parked](super::parked) with all deliveries of its endpoint, and released when there is
+//! [room](Policies::room). Nothing is hedged, and nothing kept in order.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use linchpin::resilience::breaker::{self, Breaker, Permit, Registry, RegistryOptions};
+use linchpin::resilience::breaker::{self, Breaker, Permit, Registry, RegistryOptions, State};
 use linchpin::resilience::limiter::{self, Keyed, KeyedOptions, Rate};
 use linchpin::resilience::{Outcome, Refusal, Snapshot};
 use linchpin::sync::Mutex;
 use linchpin::time::{Instant, Timestamp};
 
+use super::parked::Room;
 use super::queue::Ready;
 use crate::ids::{AppId, EndpointId};
 
@@ -82,6 +84,8 @@ pub(super) enum Why {
 
 /// Failures in a row that open the breaker of an endpoint that has too few calls for a share.
 const IN_A_ROW: u32 = 10;
+/// Deliveries that show whether an endpoint is well again.
+const PROBES: u32 = 3;
 /// The window of the share of failures, at least; twice a time limit must fit.
 const WINDOW: Duration = Duration::from_mins(1);
 /// Allowances are counted in nanoseconds: to an endpoint of rate `r` a delivery costs the `r`th part of its second. So one
@@ -109,6 +113,7 @@ impl Policies {
         let options = breaker::Options::default()
             .time_window(WINDOW.max(longest))
             .consecutive_failures(IN_A_ROW)
+            .probes(PROBES)
             .open_for(settings.open_for)
             .max_open_for(settings.max_open_for)
             .max_probe(longest);
@@ -155,6 +160,28 @@ impl Policies {
                 Err(self.postpone(Why::Throttle, spread(wait), false))
             }
         }
+    }
+
+    /// For how many parked deliveries of an endpoint there is room, and when to look again if nothing is heard before.
+    pub(super) fn room(&self, endpoint: &EndpointId) -> (Option<Room>, Timestamp) {
+        let again = |wait: Option<Duration>| {
+            // Never at once: what may go is on its way then, and who hears of it looks.
+            Timestamp::now() + wait.unwrap_or(self.settings.open_for)
+        };
+        if let Err(no) = self.pauses.try_acquire_at(Instant::now(), endpoint, 1) {
+            return (None, again(no.retry_after));
+        }
+        let numbers = self.breakers.get(endpoint).numbers();
+        let room = match numbers.state {
+            State::Closed | State::ForcedClosed | State::MetricsOnly => Some(Room::All),
+            State::HalfOpen => {
+                let used = numbers.probes + numbers.probes_succeeded + numbers.probes_failed;
+                let left = u64::from(PROBES).saturating_sub(used);
+                (left > 0).then_some(Room::Probes(left as usize))
+            }
+            _ => None,
+        };
+        (room, again(numbers.retry_after))
     }
 
     /// Takes a turn by the rates of the endpoint and of its application; how far ahead it is.
@@ -262,6 +289,11 @@ impl fmt::Debug for Policies {
 
 impl Why {
     const ALL: [Self; 3] = [Self::Asked, Self::Breaker, Self::Throttle];
+
+    /// Whether it keeps all deliveries of the endpoint.
+    pub(super) fn is_of_endpoint(self) -> bool {
+        matches!(self, Self::Asked | Self::Breaker)
+    }
 
     pub(super) fn as_str(self) -> &'static str {
         match self {

@@ -16,6 +16,7 @@ use linchpin::time::Timestamp;
 use linchpin_data::sqlite::{Sql as _, Tx};
 use linchpin_security::webhook::Signer;
 
+use super::parked::Parked;
 use super::wake::Wake;
 use crate::ids::{AppId, EndpointId, MessageId, OrgId};
 
@@ -72,6 +73,7 @@ struct Shared {
     places: Semaphore,
     kibibytes: Semaphore,
     wake: Wake,
+    parked: Parked,
     in_memory: Gauge,
     /// The due time and row of every delivery in memory, for the age of the oldest.
     due: Mutex<BTreeSet<(i64, i64)>>,
@@ -112,6 +114,7 @@ impl Queue {
             places: Semaphore::new(places, Options::default().name("deliveries in memory"))?,
             kibibytes: Semaphore::new(kibibytes, Options::default().name("payloads in memory"))?,
             wake: Wake::new(),
+            parked: Parked::default(),
             in_memory: Gauge::new(),
             due: Mutex::default(),
         };
@@ -157,6 +160,23 @@ impl Queue {
 
     pub(super) fn wake(&self) -> &Wake {
         &self.shared.wake
+    }
+
+    /// A delivery of `endpoint` is parked in the database, and looked at again at `at`.
+    pub(super) fn park(&self, endpoint: EndpointId, at: Timestamp) {
+        self.shared.parked.add(endpoint, at);
+        self.due_at(at);
+    }
+
+    /// What is parked of `endpoint`, if anything is, may go from `at` on.
+    pub(crate) fn look(&self, endpoint: EndpointId, at: Timestamp) {
+        if self.shared.parked.look(endpoint, at) {
+            self.due_at(at);
+        }
+    }
+
+    pub(super) fn parked(&self) -> &Parked {
+        &self.shared.parked
     }
 
     /// How many places are free now.

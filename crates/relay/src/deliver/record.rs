@@ -28,6 +28,7 @@ const AGAIN: &str = "UPDATE delivery SET attempt = attempt + 1, due = ?3, leased
                      WHERE rowid = ?1 AND attempt = ?2";
 const LATER: &str =
     "UPDATE delivery SET due = ?3, leased = 0, turn = ?4 WHERE rowid = ?1 AND attempt = ?2";
+const PARK: &str = "UPDATE delivery SET leased = 2, turn = 0 WHERE rowid = ?1 AND attempt = ?2";
 const INSERT: &str = "
     INSERT INTO attempt (org, app, message, endpoint, id, url, status, status_code, response,
                          duration_ms, trigger_type, next_attempt, created_at)
@@ -92,5 +93,14 @@ pub(super) fn postpone(
         .prepare_cached(LATER)
         .and_then(|mut later| later.execute((rowid, attempt, until, postponed.turn)))
         .sql("postpone a delivery")?;
+    Ok(changed > 0)
+}
+
+/// Parks a delivery, unless an attempt was recorded meanwhile: it stays due, and nobody looks for it by that.
+pub(super) fn park(tx: &mut Tx<'_>, (rowid, attempt): (i64, u32)) -> linchpin::Result<bool> {
+    let changed = tx
+        .prepare_cached(PARK)
+        .and_then(|mut park| park.execute((rowid, attempt)))
+        .sql("park a delivery")?;
     Ok(changed > 0)
 }

@@ -18,6 +18,7 @@ use linchpin_data::sqlite::{Tx, Writer};
 use super::policies::Postponed;
 use super::queue::{Queue, Ready};
 use super::record::{self, Attempt};
+use crate::ids::EndpointId;
 
 /// Writes records down, in batches.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(super) enum Record {
     Attempted(Box<(Ready, Attempt)>),
     /// The delivery of this row, under this number of attempts, must wait.
     Postponed((i64, u32), Postponed),
+    /// It must wait as all others of its endpoint, which is looked at again at that time.
+    Parked((i64, u32), EndpointId, Timestamp),
 }
 
 /// As many make a batch that waits no longer; with a place for each attempt under way there are seldom more.
@@ -116,18 +119,13 @@ async fn submit(
 ) -> Result<Vec<bool>> {
     let (queue, bytes) = (queue.clone(), records[which.clone()].iter().map(Record::bytes).sum());
     let work = move |tx: &mut Tx<'_>| {
-        let mut next: Option<Timestamp> = None;
         let mut written = Vec::with_capacity(which.len());
         for record in &records[which.clone()] {
-            let (new, due) = record.write(tx)?;
-            if let (true, Some(due)) = (new, due) {
-                next = Some(next.map_or(due, |next| next.min(due)));
+            let new = record.write(tx)?;
+            if new {
+                record.tell(tx, queue.clone());
             }
             written.push(new);
-        }
-        if let Some(due) = next {
-            let queue = queue.clone();
-            tx.after_commit(move || queue.due_at(due));
         }
         Ok(written)
     };
@@ -140,20 +138,30 @@ impl Record {
     fn bytes(&self) -> usize {
         match self {
             Self::Attempted(made) => made.1.response.len(),
-            Self::Postponed(..) => 0,
+            Self::Postponed(..) | Self::Parked(..) => 0,
         }
     }
 
-    /// Whether it is new, and when its delivery is due again.
-    fn write(&self, tx: &mut Tx<'_>) -> Result<(bool, Option<Timestamp>)> {
+    /// Whether it is new.
+    fn write(&self, tx: &mut Tx<'_>) -> Result<bool> {
         match self {
-            Self::Attempted(made) => {
-                let (ready, attempt) = &**made;
-                Ok((record::record(tx, ready, attempt)?, attempt.next))
+            Self::Attempted(made) => record::record(tx, &made.0, &made.1),
+            Self::Postponed(delivery, postponed) => record::postpone(tx, *delivery, *postponed),
+            Self::Parked(delivery, ..) => record::park(tx, *delivery),
+        }
+    }
+
+    /// Has the queue told, once this is committed, when to take the delivery up again.
+    fn tell(&self, tx: &mut Tx<'_>, queue: Queue) {
+        let due = match *self {
+            Self::Attempted(ref made) => made.1.next,
+            Self::Postponed(_, postponed) => Some(postponed.until),
+            Self::Parked(_, endpoint, at) => {
+                return tx.after_commit(move || queue.park(endpoint, at));
             }
-            Self::Postponed(delivery, postponed) => {
-                Ok((record::postpone(tx, *delivery, *postponed)?, Some(postponed.until)))
-            }
+        };
+        if let Some(due) = due {
+            tx.after_commit(move || queue.due_at(due));
         }
     }
 }

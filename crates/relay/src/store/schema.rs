@@ -5,6 +5,9 @@
 //! recorded so far and fences them: an attempt is recorded only if the row still has the number it was sent under. There
 //! is one row for a message and an endpoint at most, whoever wants it sent.
 //!
+//! A delivery that waits with all others of its endpoint is parked, `leased = 2`, which keeps it out of the index of due rows:
+//! whatever waits for the same thing is not read before that has come. A restart makes it due.
+//!
 //! A delivery whose `turn` is set is due at a time that a limiter keeps for it; turns are void after a restart.
 //!
 //! `background_task` holds what is asked for, how far it has come (`mark`, the last id that was looked at) and what became
@@ -19,6 +22,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 2, name: "idempotency records", sql: idempotency::SQL },
     Migration { version: 3, name: "background tasks", sql: TASKS },
     Migration { version: 4, name: "turns of deliveries", sql: TURNS },
+    Migration { version: 5, name: "parked deliveries", sql: PARKED },
 ];
 
 const TABLES: &str = "
@@ -141,3 +145,5 @@ CREATE UNIQUE INDEX delivery_once ON delivery (endpoint, message);
 ";
 
 const TURNS: &str = "ALTER TABLE delivery ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;";
+
+const PARKED: &str = "CREATE INDEX delivery_parked ON delivery (endpoint, due) WHERE leased = 2;";

@@ -4,6 +4,7 @@
 
 mod auth;
 mod delivery;
+mod parked;
 mod policies;
 mod recover;
 mod restart;

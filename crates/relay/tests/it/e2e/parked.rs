@@ -1,0 +1,100 @@
+//! Deliveries of an endpoint that nobody may send to: they wait for one thing, and cost nothing until it comes.
+
+use crate::process::receiver::{Receiver, Reply};
+use crate::process::{Home, Relay, eventually};
+
+/// Breakers that open for a moment at a time, and retries that are due at once.
+const FLAGS: [&str; 8] = [
+    "--retry-schedule",
+    "10ms,10ms,10ms,10ms,10ms,10ms,10ms,10ms,10ms,10ms,10ms,10ms,10ms",
+    "--breaker-open-for",
+    "100ms",
+    "--breaker-max-open-for",
+    "100ms",
+    "--delivery-concurrency",
+    "32",
+];
+const BACKLOG: i64 = 2_000;
+/// Deliveries by the thousand, all due, and a count of the rows of deliveries that are written from here on.
+const MAKE: &str = "
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+    INSERT INTO message (org, app, id, event_type, payload, created_at)
+    SELECT org, app, randomblob(20), event_type, payload, created_at FROM message, n;
+    INSERT INTO delivery (org, app, message, endpoint, attempt, due, leased)
+    SELECT m.org, m.app, m.id, e.id, 0, m.created_at, 0 FROM message m JOIN endpoint e ON e.app = m.app
+    WHERE NOT EXISTS (SELECT 1 FROM attempt WHERE message = m.id);
+    CREATE TABLE written (rows INTEGER NOT NULL);
+    INSERT INTO written VALUES (0);
+    CREATE TRIGGER count_written AFTER UPDATE ON delivery BEGIN UPDATE written SET rows = rows + 1; END;";
+
+#[linchpin_testing::test]
+async fn a_breaker_that_tries_again_costs_what_its_probes_cost_however_many_deliveries_wait() {
+    let (home, receiver) = (Home::new(), Receiver::start().await);
+    let relay = backlog(&home, &receiver, 5_000).await;
+    // All have met the open breaker once, and some of the first have failed.
+    eventually("parked", async || parked(&home) >= BACKLOG - 40).await;
+    let (before, tried) = (written(&home), attempts(&home));
+    eventually("ten cycles", async || attempts(&home) >= tried + 30).await;
+    let (written, tried) = (written(&home) - before, attempts(&home) - tried);
+    assert!(written <= 10 * tried, "{written} rows written for {tried} attempts");
+    drop(relay);
+}
+
+#[linchpin_testing::test]
+async fn what_waited_for_a_breaker_goes_as_fast_as_it_can_once_it_is_closed() {
+    let (home, receiver) = (Home::new(), Receiver::start().await);
+    let _relay = backlog(&home, &receiver, 60).await;
+    // By three probes a cycle it would take minutes.
+    eventually("delivered", async || home.query::<i64>("SELECT count(*) FROM delivery") == [0])
+        .await;
+    let successes = "SELECT count(DISTINCT message) FROM attempt WHERE status = 0";
+    assert_eq!(home.query::<i64>(successes), [BACKLOG + 1], "each, and the first of all");
+    assert_eq!(receiver.received("/hook").len() as i64, BACKLOG + 1 + 60);
+    // Taken up, parked, taken up again.
+    let written = written(&home);
+    assert!(written <= 3 * BACKLOG + 10 * 60, "{written} rows written");
+}
+
+#[linchpin_testing::test]
+async fn what_is_parked_of_an_endpoint_that_is_deleted_is_dropped_when_there_is_room() {
+    let (home, receiver) = (Home::new(), Receiver::start().await);
+    let relay = home.serve(&FLAGS).await;
+    let (app, endpoints) = relay.application(&[&receiver.url("/hook")]).await;
+    let path = format!("/breakers/{}", endpoints[0]);
+    relay.operate("POST", &path, r#"{"state":"open"}"#).await.expect(200);
+    for _ in 0..100 {
+        relay.message(&app, "{}").await;
+    }
+    eventually("parked", async || parked(&home) == 100).await;
+    relay.call("DELETE", &format!("/app/{app}/endpoint/{}", endpoints[0]), "").await.expect(204);
+    relay.operate("POST", &path, r#"{"state":"reset"}"#).await.expect(200);
+    eventually("dropped", async || home.query::<i64>("SELECT count(*) FROM delivery") == [0]).await;
+    assert!(receiver.received("/hook").is_empty());
+}
+
+/// A service with a backlog, whose receiver fails so often before it is well.
+async fn backlog(home: &Home, receiver: &Receiver, failures: usize) -> Relay {
+    let mut relay = home.serve(&FLAGS).await;
+    let (app, _) = relay.application(&[&receiver.url("/hook")]).await;
+    let message = relay.message(&app, "{}").await;
+    relay.attempts(&app, &message, 1).await;
+    relay.kill().await;
+    let database = rusqlite::Connection::open(home.database()).expect("open the database");
+    database.execute_batch(MAKE).expect("make a backlog");
+    drop(database);
+    receiver.reply("/hook", vec![Reply::Status(500); failures]);
+    home.serve(&FLAGS).await
+}
+
+/// Deliveries that wait, neither in memory nor for a time.
+fn parked(home: &Home) -> i64 {
+    home.query("SELECT count(*) FROM delivery WHERE leased = 2")[0]
+}
+
+fn attempts(home: &Home) -> i64 {
+    home.query("SELECT count(*) FROM attempt")[0]
+}
+
+fn written(home: &Home) -> i64 {
+    home.query("SELECT rows FROM written")[0]
+}
