@@ -56,6 +56,46 @@ async fn what_waited_for_a_breaker_goes_as_fast_as_it_can_once_it_is_closed() {
 }
 
 #[linchpin_testing::test]
+async fn an_operator_who_lets_an_endpoint_go_lets_go_at_once_what_waited_for_its_breaker() {
+    let (home, receiver) = (Home::new(), Receiver::start().await);
+    // Nothing goes by itself while a test waits.
+    let flags = "--breaker-open-for 1h --breaker-max-open-for 1h --retry-schedule 1h";
+    let relay = home.serve(&flags.split(' ').collect::<Vec<_>>()).await;
+    let (app, endpoints) = relay.application(&[&receiver.url("/hook")]).await;
+    let path = format!("/breakers/{}", endpoints[0]);
+    let set = async |state: &str| {
+        let wish = serde_json::json!({ "state": state }).to_string();
+        relay.operate("POST", &path, &wish).await.expect(200);
+    };
+    let mut came = 0;
+    for free in ["reset", "closed", "metrics_only"] {
+        set("isolated").await;
+        for _ in 0..20 {
+            relay.message(&app, "{}").await;
+        }
+        eventually("parked", async || parked(&home) == 20).await;
+        assert_eq!(receiver.received("/hook").len(), came);
+        set(free).await;
+        came += 20;
+        receiver.wait("/hook", came).await;
+    }
+    // The same where it has opened by itself.
+    set("reset").await;
+    receiver.reply("/hook", vec![Reply::Status(500); 10]);
+    for _ in 0..30 {
+        relay.message(&app, "{}").await;
+    }
+    // Whatever was under way when the tenth failed has been sent.
+    eventually("held or settled", async || held(&home) == 0 && parked(&home) > 0).await;
+    let waiting = parked(&home);
+    let sent = receiver.received("/hook").len();
+    assert_eq!(sent as i64, came as i64 + 30 - waiting);
+    set("reset").await;
+    receiver.wait("/hook", came + 30).await;
+    eventually("none is left", async || parked(&home) == 0).await;
+}
+
+#[linchpin_testing::test]
 async fn what_is_parked_of_an_endpoint_that_is_deleted_is_dropped_when_there_is_room() {
     let (home, receiver) = (Home::new(), Receiver::start().await);
     let relay = home.serve(&FLAGS).await;
@@ -89,6 +129,11 @@ async fn backlog(home: &Home, receiver: &Receiver, failures: usize) -> Relay {
 /// Deliveries that wait, neither in memory nor for a time.
 fn parked(home: &Home) -> i64 {
     home.query("SELECT count(*) FROM delivery WHERE leased = 2")[0]
+}
+
+/// Deliveries in memory.
+fn held(home: &Home) -> i64 {
+    home.query("SELECT count(*) FROM delivery WHERE leased = 1")[0]
 }
 
 fn attempts(home: &Home) -> i64 {
