@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 use futures_util::stream;
 use http::Method;
 use linchpin::resilience::adaptive::{self, Adaptive};
-use linchpin::resilience::shed::{self, Shedder};
+use linchpin::resilience::shed::{self, Load, Shedder};
 use linchpin_http::middleware::StackOptions;
 use relay::api::Gate;
 use serde_json::{Value, json};
@@ -58,4 +58,42 @@ async fn what_is_too_much_is_told_when_to_come_back_and_health_is_always_answere
     more.send(Ok(Bytes::from_static(br#"{"name":"slow"}"#))).unwrap();
     assert_eq!(slow.await.status, 201);
     assert_eq!(api.get("/app").await.status, 200, "its place is free again");
+}
+
+#[linchpin_testing::test]
+async fn a_busy_process_sheds_what_it_does_not_bear_and_keeps_what_it_has_accepted() {
+    let load = Load::given();
+    let busy = shed::Options::default().load(load.clone());
+    let wide = adaptive::Options::default().initial(1_000).max(1_000);
+    let limit = Adaptive::new("test", wide).unwrap();
+    let gate = Gate::of(Shedder::new("test", busy).unwrap(), limit);
+    let api = Api::with(0, StackOptions::default().admission(gate.admission()));
+    api.app("shop").await;
+    let endpoint = json!({ "url": "https://example.com/hook" });
+    api.post("/app/shop/endpoint", endpoint).await.ok(201);
+    let post = || api.post("/app/shop/msg", json!({ "eventType": "paid", "payload": {} }));
+
+    // Twenty are under way, which is no trouble as long as the processors are not busy ...
+    let held = api.hold_the_writer().await;
+    let mut waiting: Vec<_> = (0..20).map(|_| Box::pin(post())).collect();
+    for one in &mut waiting {
+        assert!(one.now_or_never().is_none(), "the writer is held");
+    }
+    assert_eq!(api.get("/app").await.status, 200);
+    // ... and more than it bears when they are.
+    load.set(1.0);
+    let refused = post().await;
+    assert_eq!(refused.status, 503);
+    assert!(refused.headers.contains_key("retry-after"));
+    assert_eq!(refused.json()["type"], REDUCED);
+    assert_eq!(api.get("/health/ping").await.status, 204);
+    let [shedder, _] = gate.snapshots();
+    assert!(shedder.numbers.contains(&("shed", 1.0)), "{shedder:?}");
+
+    held.release().await;
+    for one in waiting {
+        assert_eq!(one.await.status, 202);
+    }
+    assert_eq!(api.number("SELECT count(*) FROM message").await, 20);
+    assert_eq!(api.number("SELECT count(*) FROM delivery").await, 20, "each to its endpoint");
 }
