@@ -1,9 +1,10 @@
-//! Text that must not be printed.
+//! Text and bytes that must not be printed.
 
 use std::fmt;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use secrecy::ExposeSecret as _;
+use secrecy::zeroize::Zeroizing;
 use serde::{Serialize, Serializer};
 
 /// What is shown in place of a secret.
@@ -24,6 +25,12 @@ pub const REDACTED: &str = "******";
 /// ```
 #[derive(Clone, Default)]
 pub struct SecretString(secrecy::SecretString);
+
+/// Bytes that show themselves as [`REDACTED`], and are overwritten with zeros when they are dropped.
+///
+/// [`SecretString`] is the type for text.
+#[derive(Clone)]
+pub struct SecretBytes(pub(crate) Zeroizing<Vec<u8>>);
 
 /// Why a secret is too weak to guard anything.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -113,6 +120,28 @@ impl fmt::Display for SecretString {
 impl Serialize for SecretString {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(REDACTED)
+    }
+}
+
+// ===== impl SecretBytes =====
+
+impl SecretBytes {
+    /// The bytes themselves. Every call is a place to look at in a review.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<Vec<u8>> for SecretBytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+}
+
+impl fmt::Debug for SecretBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(REDACTED)
     }
 }
 

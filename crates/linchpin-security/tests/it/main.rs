@@ -3,5 +3,6 @@
 mod auto_traits;
 mod config;
 mod jwt;
+mod seal;
 mod secret;
 mod webhook;

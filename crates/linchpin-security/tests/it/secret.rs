@@ -1,6 +1,6 @@
 //! Secrets stay hidden, weak ones are found.
 
-use linchpin_security::secret::{SecretString, Weak, strength};
+use linchpin_security::secret::{SecretBytes, SecretString, Weak, strength};
 
 const RANDOM: &str = "q9Zt3vKx8LmP2wRb7NcY5dHs4JfG6aTe";
 
@@ -12,6 +12,13 @@ fn a_secret_is_redacted_however_it_is_shown() {
         format!("{secret} {secret:?} {:?} {json}", Some(&secret)),
         "****** ****** Some(******) \"******\""
     );
+}
+
+#[test]
+fn secret_bytes_are_redacted() {
+    let secret = SecretBytes::from(RANDOM.as_bytes().to_vec());
+    assert_eq!(format!("{secret:?} {:?}", Some(&secret)), "****** Some(******)");
+    assert_eq!(secret.expose(), RANDOM.as_bytes());
 }
 
 #[test]
