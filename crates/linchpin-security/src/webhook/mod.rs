@@ -1,4 +1,4 @@
-//! Signed deliveries by the Standard Webhooks rules, symmetric keys (`v1`).
+//! Signed deliveries by the Standard Webhooks rules, with keys that both sides have (`v1`) or key pairs (`v1a`).
 //!
 //! What is signed is `{id}.{unix seconds}.{body}`, the body byte for byte as sent. The id names the message and
 //! stays the same over retries, so that receivers can drop duplicates; the timestamp is that of the attempt, so
@@ -27,13 +27,30 @@
 //! assert_eq!(verified.id, "msg_p5jXN8AQM9LWM0D4loKWxJek");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! A [`Secret`] is of either kind, and all of this works the same. Of a key pair the receiver has the [`PublicKey`] only:
+//!
+//! ```
+//! use linchpin_security::webhook::{PublicKey, Secret, Verifier};
+//!
+//! let secret = Secret::generate_pair();
+//! let given_away = secret.public_key().expect("the half of a pair").to_string();
+//! assert!(given_away.starts_with("whpk_"));
+//!
+//! let key: PublicKey = given_away.parse()?;
+//! let verifier = Verifier::new([&key]);
+//! # let _ = verifier;
+//! # Ok::<(), linchpin_security::webhook::ParseKeyError>(())
+//! ```
 
 mod family;
+mod key;
 mod secret;
 mod sign;
 mod verify;
 
 pub use self::family::{Family, Names};
-pub use self::secret::{ParseSecretError, Secret};
+pub use self::key::{Key, ParseKeyError, PublicKey};
+pub use self::secret::Secret;
 pub use self::sign::{Signature, Signer};
 pub use self::verify::{Verified, Verifier, VerifyError};

@@ -1,108 +1,135 @@
-//! The key that a sender shares with one receiver.
+//! The key that a sender signs with.
 
 use std::fmt;
-use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use aws_lc_rs::signature::{ED25519_PUBLIC_KEY_LEN, Ed25519KeyPair, KeyPair as _};
 use aws_lc_rs::{hmac, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::zeroize::Zeroizing;
 
+use super::key::{PAIR, ParseKeyError, PublicKey, SHARED};
 use crate::secret::SecretString;
 
-/// A symmetric key, written `whsec_` and the standard base64 of 24 to 75 bytes.
+/// What signs: a key that the receiver has, too, or a key pair of which the receiver has the public half.
 ///
-/// `Debug` does not show it, there is no `Display`, and its memory is zeroed on drop. Give every endpoint its own.
+/// - `whsec_` and the standard base64 of 24 to 75 bytes: HMAC-SHA256, signatures of version `v1`. Every library verifies
+///   them, and whoever verifies can also sign: give every endpoint its own.
+/// - `whsk_` and the base64 of an ed25519 seed and its public key, 64 bytes: signatures of version `v1a`. Receivers get
+///   the [`public_key`](Self::public_key) and cannot sign; few libraries verify them.
+///
+/// `Debug` does not show it, there is no `Display`, and its memory is zeroed on drop.
 #[derive(Clone)]
-pub struct Secret(SecretString);
+pub struct Secret {
+    text: SecretString,
+    signing: Signing,
+}
 
-/// The text is not a webhook secret. The text itself is not in the error.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum ParseSecretError {
-    /// What follows the prefix is not standard base64 with padding.
-    Encoding,
-    /// The key is shorter than 24 or longer than 75 bytes.
-    Length {
-        /// How long it is.
-        bytes: usize,
-    },
-    /// It does not begin with `whsec_`.
-    Prefix,
+/// A key made ready, once; aws-lc wipes it on drop.
+#[derive(Clone)]
+#[expect(clippy::large_enum_variant, reason = "the larger one is the usual one")]
+pub(super) enum Signing {
+    /// Ed25519.
+    Pair(Ed25519KeyPair),
+    /// HMAC-SHA256.
+    Shared(hmac::Key),
 }
 
 // ===== impl Secret =====
 
 impl Secret {
-    /// A new secret of 32 bytes from the system's cryptographic generator.
+    /// A new `whsec_` secret of 32 bytes from the system's cryptographic generator.
     ///
     /// # Panics
     ///
     /// If that generator fails: there is nothing safe to go on with.
     #[must_use]
     pub fn generate() -> Self {
-        let mut key = Zeroizing::new([0; 32]);
-        rand::fill(&mut *key).expect("the operating system gives random bytes");
-        Self(format!("{PREFIX}{}", Zeroizing::new(STANDARD.encode(*key)).as_str()).into())
+        let key = random();
+        Self::written(SHARED.prefix, &*key, Signing::Shared(shared(&*key)))
     }
 
-    /// The text with its prefix, as it is shown to the receiver and stored.
+    /// A new `whsk_` key pair, with a seed from the system's cryptographic generator.
+    ///
+    /// # Panics
+    ///
+    /// If that generator fails: there is nothing safe to go on with.
+    #[must_use]
+    pub fn generate_pair() -> Self {
+        let seed = random();
+        let pair = Ed25519KeyPair::from_seed_unchecked(&*seed).expect("32 bytes are a seed");
+        let mut both = Zeroizing::new([0; SEED_LEN + ED25519_PUBLIC_KEY_LEN]);
+        both[..SEED_LEN].copy_from_slice(&*seed);
+        both[SEED_LEN..].copy_from_slice(pair.public_key().as_ref());
+        Self::written(PAIR.prefix, &*both, Signing::Pair(pair))
+    }
+
+    fn written(prefix: &str, bytes: &[u8], signing: Signing) -> Self {
+        let encoded = Zeroizing::new(STANDARD.encode(bytes));
+        Self { text: format!("{prefix}{}", encoded.as_str()).into(), signing }
+    }
+
+    /// The text with its prefix, as it is stored. A `whsec_` is shown to the receiver; of a `whsk_` that is the
+    /// [`public_key`](Self::public_key), and never this.
     #[must_use]
     pub fn expose(&self) -> &str {
-        self.0.expose()
+        self.text.expose()
     }
 
-    /// The key, made ready once; aws-lc wipes it on drop.
-    pub(super) fn key(&self) -> hmac::Key {
-        let bytes = decode(self.expose()).expect("checked when the secret was made");
-        hmac::Key::new(hmac::HMAC_SHA256, &bytes)
+    /// What the receivers of a `whsk_` verify with; `None` for a `whsec_`, which they must have themselves.
+    #[must_use]
+    pub fn public_key(&self) -> Option<PublicKey> {
+        match &self.signing {
+            Signing::Pair(pair) => Some(PublicKey::of(pair)),
+            Signing::Shared(_) => None,
+        }
+    }
+
+    pub(super) fn signing(&self) -> &Signing {
+        &self.signing
     }
 }
 
 impl FromStr for Secret {
-    type Err = ParseSecretError;
+    type Err = ParseKeyError;
 
-    fn from_str(text: &str) -> Result<Self, ParseSecretError> {
-        let bytes = decode(text)?.len();
-        if LENGTHS.contains(&bytes) {
-            Ok(Self(text.into()))
+    fn from_str(text: &str) -> Result<Self, ParseKeyError> {
+        let signing = if let Some(encoded) = PAIR.encoded(text) {
+            Signing::Pair(pair(&PAIR.decode(encoded)?)?)
+        } else if let Some(encoded) = SHARED.encoded(text) {
+            Signing::Shared(shared(&SHARED.decode(encoded)?))
         } else {
-            Err(ParseSecretError::Length { bytes })
-        }
+            return Err(ParseKeyError::Prefix { expected: "`whsec_` or `whsk_`" });
+        };
+        Ok(Self { text: text.into(), signing })
     }
 }
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{PREFIX}{:?}", self.0)
+        let form = match self.signing {
+            Signing::Pair(_) => PAIR,
+            Signing::Shared(_) => SHARED,
+        };
+        write!(f, "{}{:?}", form.prefix, self.text)
     }
 }
 
-// ===== impl ParseSecretError =====
-
-impl fmt::Display for ParseSecretError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Encoding => {
-                write!(f, "a webhook secret is `{PREFIX}` and standard base64 with its padding")
-            }
-            Self::Length { bytes } => {
-                let (least, most) = (LENGTHS.start(), LENGTHS.end());
-                write!(f, "a webhook secret has {least} to {most} bytes, this one has {bytes}")
-            }
-            Self::Prefix => write!(f, "a webhook secret begins with `{PREFIX}`"),
-        }
-    }
+fn random() -> Zeroizing<[u8; SEED_LEN]> {
+    let mut bytes = Zeroizing::new([0; SEED_LEN]);
+    rand::fill(&mut *bytes).expect("the operating system gives random bytes");
+    bytes
 }
 
-impl std::error::Error for ParseSecretError {}
-
-fn decode(text: &str) -> Result<Zeroizing<Vec<u8>>, ParseSecretError> {
-    let encoded = text.strip_prefix(PREFIX).ok_or(ParseSecretError::Prefix)?;
-    STANDARD.decode(encoded).map(Zeroizing::new).map_err(|_| ParseSecretError::Encoding)
+fn shared(key: &[u8]) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, key)
 }
 
-const PREFIX: &str = "whsec_";
-/// The scheme says 64 at most; svix accepts 75, and its users bring theirs along.
-const LENGTHS: RangeInclusive<usize> = 24..=75;
+fn pair(both: &[u8]) -> Result<Ed25519KeyPair, ParseKeyError> {
+    let (seed, public) = both.split_at(SEED_LEN);
+    Ed25519KeyPair::from_seed_and_public_key(seed, public).map_err(|_| ParseKeyError::Mismatch)
+}
+
+/// Of an ed25519 seed, and of a shared secret that we make; in bytes.
+const SEED_LEN: usize = 32;

@@ -8,19 +8,29 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Secret;
+use super::secret::Signing;
 
 /// Signs deliveries with one secret.
 ///
-/// The key is set up once, in [`new`](Self::new); a signature then costs two hashes and no allocation of ours.
-/// Keep one per endpoint. Cheap to share: `sign` takes `&self`.
+/// With a `whsec_`, a signature costs two hashes and no allocation of ours. With a `whsk_` it costs a copy of the body,
+/// which ed25519 reads twice, and some tens of microseconds. Keep one per endpoint. Cheap to share: `sign` takes `&self`.
 #[derive(Clone)]
 pub struct Signer {
-    key: hmac::Key,
+    key: Signing,
 }
 
-/// One signature in the form of the header: `v1,` and 44 characters of base64. `Copy`, 47 bytes.
+/// One signature in the form of the header: its version, a comma and base64. `Copy`.
 #[derive(Clone, Copy, Eq, PartialEq)]
-pub struct Signature([u8; Signature::LEN]);
+pub struct Signature(Text);
+
+/// The text of a signature, at the only length that its version has.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Text {
+    /// A MAC of 32 bytes.
+    V1([u8; V1.len() + 44]),
+    /// An ed25519 signature of 64 bytes.
+    V1a([u8; V1A.len() + 88]),
+}
 
 // ===== impl Signer =====
 
@@ -28,7 +38,7 @@ impl Signer {
     /// A signer with `secret`.
     #[must_use]
     pub fn new(secret: &Secret) -> Self {
-        Self { key: secret.key() }
+        Self { key: secret.signing().clone() }
     }
 
     /// Signs `body`, exactly as it goes over the wire, for the attempt that began at `timestamp` seconds since
@@ -42,7 +52,13 @@ impl Signer {
         let mut rest = &mut digits[..];
         write!(rest, "{timestamp}").expect("twenty characters hold every i64");
         let unused = rest.len();
-        Signature::new(mac(&self.key, id, &digits[..MAX_DIGITS - unused], body))
+        let timestamp = &digits[..MAX_DIGITS - unused];
+        Signature(match &self.key {
+            Signing::Pair(pair) => {
+                Text::V1a(written(V1A, pair.sign(&message(id, timestamp, body)).as_ref()))
+            }
+            Signing::Shared(key) => Text::V1(written(V1, mac(key, id, timestamp, body).as_ref())),
+        })
     }
 }
 
@@ -55,29 +71,26 @@ impl fmt::Debug for Signer {
 // ===== impl Signature =====
 
 impl Signature {
-    const LEN: usize = VERSION.len() + 44;
-
-    fn new(tag: hmac::Tag) -> Self {
-        let mut text = [0; Self::LEN];
-        text[..VERSION.len()].copy_from_slice(VERSION.as_bytes());
-        STANDARD
-            .encode_slice(tag, &mut text[VERSION.len()..])
-            .expect("32 bytes are 44 characters of base64");
-        Self(text)
-    }
-
     /// The text of the header.
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "base64 is ASCII, always")]
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).expect("base64 is ASCII")
+        std::str::from_utf8(self.as_bytes()).expect("base64 is ASCII")
     }
 
-    /// The header of a delivery signed with several secrets: the current one first, then those being rotated
-    /// out. Receivers accept it if any of them matches.
+    fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Text::V1(text) => text,
+            Text::V1a(text) => text,
+        }
+    }
+
+    /// The header of a delivery signed with several secrets, of either kind: the current one first, then those being
+    /// rotated out. Receivers accept it if any of them matches.
     #[must_use]
     pub fn join(signatures: &[Self]) -> String {
-        let mut header = String::with_capacity(signatures.len() * (Self::LEN + 1));
+        let length = signatures.iter().map(|signature| signature.as_bytes().len() + 1).sum();
+        let mut header = String::with_capacity(length);
         for signature in signatures {
             if !header.is_empty() {
                 header.push(' ');
@@ -100,15 +113,35 @@ impl fmt::Debug for Signature {
     }
 }
 
+/// The text of a signature; `LEN` must be what the version and its bytes come to.
+fn written<const LEN: usize>(version: &str, signature: &[u8]) -> [u8; LEN] {
+    let mut text = [0; LEN];
+    text[..version.len()].copy_from_slice(version.as_bytes());
+    STANDARD
+        .encode_slice(signature, &mut text[version.len()..])
+        .expect("a signature of this version has this length");
+    text
+}
+
 /// The MAC over the three parts. The timestamp comes as text, so that a verifier hashes what it received.
 pub(super) fn mac(key: &hmac::Key, id: &str, timestamp: &[u8], body: &[u8]) -> hmac::Tag {
     let mut context = hmac::Context::with_key(key);
-    for part in [id.as_bytes(), b".", timestamp, b".", body] {
+    for part in parts(id, timestamp, body) {
         context.update(part);
     }
     context.sign()
 }
 
-pub(super) const VERSION: &str = "v1,";
+/// The three parts in one piece, since ed25519 takes no others.
+pub(super) fn message(id: &str, timestamp: &[u8], body: &[u8]) -> Vec<u8> {
+    parts(id, timestamp, body).concat()
+}
+
+fn parts<'a>(id: &'a str, timestamp: &'a [u8], body: &'a [u8]) -> [&'a [u8]; 5] {
+    [id.as_bytes(), b".", timestamp, b".", body]
+}
+
+pub(super) const V1: &str = "v1,";
+pub(super) const V1A: &str = "v1a,";
 /// `i64::MIN` has a sign and nineteen digits.
 const MAX_DIGITS: usize = 20;

@@ -1,26 +1,37 @@
 //! Checking signatures.
 
+use std::cell::LazyCell;
 use std::fmt;
 use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
+use aws_lc_rs::signature::{ED25519, ParsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use linchpin::time::Timestamp;
 use linchpin::{Error, Kind};
 
 use super::family::{SVIX, WEBHOOK};
-use super::sign::{VERSION, mac};
-use super::{Names, Secret};
+use super::secret::Signing;
+use super::sign::{V1, V1A, mac, message};
+use super::{Key, Names, PublicKey};
 
-/// Checks that a delivery was signed with one of several secrets, and recently.
+/// Checks that a delivery was signed with one of several keys, and recently.
 ///
-/// Several secrets are for rotation: the new one beside those that are still honoured.
+/// Several keys are for rotation: the new one beside those that are still honoured.
 #[derive(Clone)]
 pub struct Verifier {
-    keys: Vec<hmac::Key>,
+    keys: Vec<Checking>,
     tolerance: Duration,
+}
+
+/// A key made ready. Its kind decides which signatures it looks at, so that none is taken for one of another kind.
+#[derive(Clone)]
+#[expect(clippy::large_enum_variant, reason = "the larger one is the usual one")]
+enum Checking {
+    Public(ParsedPublicKey),
+    Shared(hmac::Key),
 }
 
 /// What the signature vouches for, besides the body.
@@ -48,7 +59,7 @@ pub enum VerifyError {
         /// The first of the names looked for.
         name: &'static str,
     },
-    /// No signature of version `v1` belongs to one of the secrets.
+    /// No signature of version `v1` or `v1a` belongs to one of the keys.
     NoMatch,
     /// The timestamp is further in the future than the tolerance.
     TooNew,
@@ -59,10 +70,12 @@ pub enum VerifyError {
 // ===== impl Verifier =====
 
 impl Verifier {
-    /// Accepts what any of `secrets` signed, within 300 seconds. Without a secret nothing is accepted.
+    /// Accepts what any of `keys` vouches for, within 300 seconds. Without a key nothing is accepted.
+    ///
+    /// The keys are [`Secret`](super::Secret)s, [`PublicKey`]s, or [`Key`]s where they are mixed.
     #[must_use]
-    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
-        let keys = secrets.into_iter().map(Secret::key).collect();
+    pub fn new<'a, K: Into<Key<'a>>>(keys: impl IntoIterator<Item = K>) -> Self {
+        let keys = keys.into_iter().map(|key| Checking::new(key.into())).collect();
         Self { keys, tolerance: Duration::from_mins(5) }
     }
 
@@ -77,7 +90,8 @@ impl Verifier {
     /// over the wire before any parsing.
     ///
     /// Each header is looked for as `svix-*` first, then as `webhook-*`. Unknown signature versions are passed
-    /// over. The time it takes tells nothing about how much of a signature was right.
+    /// over, and so is every `v1a` after the sixteenth, since each costs a look at the whole body. The time it takes
+    /// tells nothing about how much of a signature was right.
     ///
     /// # Errors
     ///
@@ -122,15 +136,21 @@ impl Verifier {
         }
     }
 
-    /// One MAC a key, however many signatures the header lists.
+    /// One MAC a shared key, however many signatures the header lists, and sixteen trials a public one.
     fn is_signed(&self, id: &str, timestamp: &str, body: &[u8], signatures: &str) -> bool {
-        self.keys.iter().any(|key| {
-            let expected = mac(key, id, timestamp.as_bytes(), body);
-            signatures
-                .split(' ')
-                .filter_map(|signature| signature.strip_prefix(VERSION))
-                .filter_map(tag)
-                .any(|tag| verify_slices_are_equal(expected.as_ref(), &tag).is_ok())
+        let timestamp = timestamp.as_bytes();
+        let whole = LazyCell::new(|| message(id, timestamp, body));
+        self.keys.iter().any(|key| match key {
+            Checking::Public(key) => of_version(V1A, signatures)
+                .take(MOST_TRIED)
+                .filter_map(decoded::<64>)
+                .any(|signature| key.verify_sig(&whole, &signature).is_ok()),
+            Checking::Shared(key) => {
+                let expected = mac(key, id, timestamp, body);
+                of_version(V1, signatures)
+                    .filter_map(decoded::<32>)
+                    .any(|tag| verify_slices_are_equal(expected.as_ref(), &tag).is_ok())
+            }
         })
     }
 }
@@ -141,6 +161,22 @@ impl fmt::Debug for Verifier {
             .field("keys", &self.keys.len())
             .field("tolerance", &self.tolerance)
             .finish()
+    }
+}
+
+// ===== impl Checking =====
+
+impl Checking {
+    fn new(key: Key<'_>) -> Self {
+        let public = match key {
+            Key::Public(key) => *key,
+            Key::Secret(secret) => match secret.signing() {
+                Signing::Pair(pair) => PublicKey::of(pair),
+                Signing::Shared(key) => return Self::Shared(key.clone()),
+            },
+        };
+        let parsed = ParsedPublicKey::new(&ED25519, public.as_bytes());
+        Self::Public(parsed.expect("any 32 bytes are taken for a key"))
     }
 }
 
@@ -167,9 +203,19 @@ impl From<VerifyError> for Error {
     }
 }
 
-/// The 32 bytes of a signature; `None` for what cannot be one.
-fn tag(encoded: &str) -> Option<[u8; 32]> {
-    let mut tag = [0; 33];
-    let length = STANDARD.decode_slice(encoded, &mut tag).ok()?;
-    tag[..length].try_into().ok()
+/// The signatures of one version, without it. The comma is part of it, so `v1` is no beginning of `v1a`.
+fn of_version<'a>(version: &'a str, signatures: &'a str) -> impl Iterator<Item = &'a str> {
+    signatures.split(' ').filter_map(move |signature| signature.strip_prefix(version))
 }
+
+/// The bytes of a signature that has `LEN`; `None` for what cannot be one.
+fn decoded<const LEN: usize>(encoded: &str) -> Option<[u8; LEN]> {
+    let mut bytes = [0; LONGEST];
+    let length = STANDARD.decode_slice(encoded, &mut bytes).ok()?;
+    bytes[..length].try_into().ok()
+}
+
+/// How many signatures of version `v1a` are tried with one key: more than a sender has secrets at a time.
+const MOST_TRIED: usize = 16;
+/// What the base64 of an ed25519 signature may come to before its padding is looked at.
+const LONGEST: usize = 66;

@@ -12,6 +12,7 @@ const _: () = {
     shared::<(jwt::Keys, jwt::Issuer, jwt::Verifier, jwt::VerifyError)>();
     shared::<(SecretBytes, SecretString)>();
     shared::<(Keyring, OpenError, ParseKeyringError, Sealed)>();
-    shared::<(webhook::Secret, webhook::Signer, webhook::Signature)>();
+    shared::<(webhook::Key<'_>, webhook::PublicKey, webhook::Secret)>();
+    shared::<(webhook::Signer, webhook::Signature)>();
     shared::<(webhook::Verifier, webhook::Verified<'_>, webhook::VerifyError)>();
 };

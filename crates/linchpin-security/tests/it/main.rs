@@ -6,3 +6,4 @@ mod jwt;
 mod seal;
 mod secret;
 mod webhook;
+mod webhook_pair;

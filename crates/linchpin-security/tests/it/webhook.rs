@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use linchpin::time::Timestamp;
 use linchpin_security::webhook::{
-    Family, ParseSecretError, Secret, Signature, Signer, Verified, Verifier, VerifyError,
+    Family, ParseKeyError, Secret, Signature, Signer, Verified, Verifier, VerifyError,
 };
 use proptest::prelude::*;
 
-const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-const ID: &str = "msg_p5jXN8AQM9LWM0D4loKWxJek";
-const SENT: i64 = 1_614_265_330;
-const BODY: &[u8] = br#"{"test": 2432232314}"#;
-const SIGNATURE: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+pub(crate) const ID: &str = "msg_p5jXN8AQM9LWM0D4loKWxJek";
+pub(crate) const SENT: i64 = 1_614_265_330;
+pub(crate) const BODY: &[u8] = br#"{"test": 2432232314}"#;
+pub(crate) const SIGNATURE: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
 
-fn secret(text: &str) -> Secret {
+pub(crate) fn secret(text: &str) -> Secret {
     text.parse().unwrap()
 }
 
@@ -23,7 +23,7 @@ fn verify<'a>(headers: &'a [(&str, &str)], body: &[u8]) -> Result<Verified<'a>, 
     verify_at(&Verifier::new([&secret(SECRET)]), headers, body, SENT)
 }
 
-fn verify_at<'a>(
+pub(crate) fn verify_at<'a>(
     verifier: &Verifier,
     headers: &'a [(&str, &str)],
     body: &[u8],
@@ -34,7 +34,11 @@ fn verify_at<'a>(
     verifier.verify(find, body, Timestamp::from_seconds(now))
 }
 
-fn svix<'a>(id: &'a str, timestamp: &'a str, signature: &'a str) -> [(&'a str, &'a str); 3] {
+pub(crate) fn svix<'a>(
+    id: &'a str,
+    timestamp: &'a str,
+    signature: &'a str,
+) -> [(&'a str, &'a str); 3] {
     [("svix-id", id), ("svix-timestamp", timestamp), ("svix-signature", signature)]
 }
 
@@ -209,7 +213,7 @@ fn any_of_several_secrets_verifies_and_a_stranger_does_not() {
     let (old, new, stranger) = (secret(SECRET), Secret::generate(), Secret::generate());
     let headers = svix(ID, "1614265330", SIGNATURE);
     assert!(verify_at(&Verifier::new([&new, &old]), &headers, BODY, SENT).is_ok());
-    for verifier in [Verifier::new([&new, &stranger]), Verifier::new([])] {
+    for verifier in [Verifier::new([&new, &stranger]), Verifier::new::<&Secret>([])] {
         assert_eq!(verify_at(&verifier, &headers, BODY, SENT), Err(VerifyError::NoMatch));
     }
 }
@@ -308,23 +312,25 @@ fn generated_secrets_are_32_bytes_and_differ() {
 #[test]
 fn secrets_of_24_to_75_bytes_are_taken() {
     use base64::Engine as _;
+    let length = |bytes| ParseKeyError::Length { bytes, least: 24, most: 75 };
     for (bytes, taken) in [(0, false), (23, false), (24, true), (75, true), (76, false)] {
         let text =
             format!("whsec_{}", base64::engine::general_purpose::STANDARD.encode(vec![7; bytes]));
-        let expected = if taken { None } else { Some(ParseSecretError::Length { bytes }) };
+        let expected = if taken { None } else { Some(length(bytes)) };
         assert_eq!(text.parse::<Secret>().err(), expected);
     }
 }
 
 #[test]
 fn what_is_no_secret_is_refused_for_its_reason() {
+    let prefix = ParseKeyError::Prefix { expected: "`whsec_` or `whsk_`" };
     let cases = [
-        ("", ParseSecretError::Prefix),
-        ("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", ParseSecretError::Prefix),
-        ("whsk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", ParseSecretError::Prefix),
-        ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa-_", ParseSecretError::Encoding),
-        ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwAA", ParseSecretError::Encoding),
-        ("whsec_ MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", ParseSecretError::Encoding),
+        ("", prefix),
+        ("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", prefix),
+        ("whpk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbc=", prefix),
+        ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa-_", ParseKeyError::Encoding),
+        ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwAA", ParseKeyError::Encoding),
+        ("whsec_ MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", ParseKeyError::Encoding),
     ];
     for (text, expected) in cases {
         assert_eq!(text.parse::<Secret>().err(), Some(expected), "{text}");

@@ -15,7 +15,6 @@ use linchpin::sync::Mutex;
 use linchpin_http::client::{AddressPolicy, Client, ClientOptions};
 use linchpin_http::lifecycle::{Lifecycle, Options};
 use linchpin_http::server::Server;
-use linchpin_security::webhook::Verifier;
 
 pub use self::answer::{Answer, Answers};
 use self::receive::Receiver;
@@ -43,12 +42,8 @@ pub async fn run(addr: SocketAddr, target: Target, answers: Vec<Answer>) -> linc
     let server = Server::bind(addr).await.context("start the receiver")?;
     let receiver = format!("http://{}/", server.local_addr());
     let session = async {
-        let secret = register::register(life.accepting(), &client, &target, &receiver).await?;
-        let shared = Receiver {
-            verifier: Verifier::new([&secret]),
-            answers: Answers::new(answers),
-            seen: Mutex::default(),
-        };
+        let verifier = register::register(life.accepting(), &client, &target, &receiver).await?;
+        let shared = Receiver { verifier, answers: Answers::new(answers), seen: Mutex::default() };
         println!("receiving on {receiver} for application `{DEMO_APP}` of {}", target.url);
         println!("send a message with the `curl` that `relay serve` printed; stop with Ctrl-C\n");
         server.serve(receive::router(Arc::new(shared))).run(&life).await

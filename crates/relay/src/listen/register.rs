@@ -8,7 +8,7 @@ use http_body_util::Full;
 use linchpin::context::Context;
 use linchpin::{Error, Kind};
 use linchpin_http::client::{Client, Limits, SendError};
-use linchpin_security::webhook::Secret;
+use linchpin_security::webhook::{ParseKeyError, PublicKey, Secret, Verifier};
 use serde_json::{Value, json};
 
 use super::Target;
@@ -19,13 +19,13 @@ const DEMO_ENDPOINT: &str = "relay-listen";
 /// Between two looks whether Relay is up.
 const UP_AGAIN: Duration = Duration::from_millis(500);
 
-/// Makes sure that the application and the endpoint exist, and returns the endpoint's secret.
+/// Makes sure that the application and the endpoint exist, and returns what verifies their deliveries.
 pub(super) async fn register(
     ctx: &Context,
     client: &Client,
     target: &Target,
     receiver: &str,
-) -> linchpin::Result<Secret> {
+) -> linchpin::Result<Verifier> {
     wait_until_up(ctx, client, target).await?;
     let call = |method, path: String, body| call(ctx, client, target, method, path, body);
     let app = json!({ "name": "Demo", "uid": DEMO_APP });
@@ -39,8 +39,17 @@ pub(super) async fn register(
     call(Method::PUT, path.clone(), endpoint).await?;
     let secret = call(Method::GET, format!("{path}/secret"), Value::Null).await?;
     let key = secret["key"].as_str().unwrap_or_default();
-    key.parse()
+    verifier(key)
         .map_err(|fault| Error::new(Kind::Internal, fault).context("read the endpoint's secret"))
+}
+
+/// What is shown of a key pair is its public half, else the secret itself.
+fn verifier(key: &str) -> Result<Verifier, ParseKeyError> {
+    match key.parse::<PublicKey>() {
+        Ok(public) => Ok(Verifier::new([&public])),
+        Err(ParseKeyError::Prefix { .. }) => Ok(Verifier::new([&key.parse::<Secret>()?])),
+        Err(fault) => Err(fault),
+    }
 }
 
 async fn wait_until_up(ctx: &Context, client: &Client, target: &Target) -> linchpin::Result<()> {
