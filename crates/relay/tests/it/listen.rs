@@ -1,6 +1,12 @@
 //! `relay listen` next to `relay serve`, as the quickstart has it.
 
-use crate::process::{Home, PATIENCE};
+use linchpin::time::Timestamp;
+use linchpin_security::webhook::{Secret, Signer};
+use linchpin_testing::server::{Answer, TestServer};
+use serde_json::json;
+
+use crate::process::http::Http;
+use crate::process::{Home, PATIENCE, word};
 
 #[linchpin_testing::test]
 async fn listen_shows_a_failure_and_the_retry_that_heals_it() {
@@ -73,6 +79,42 @@ async fn listen_with_a_token_of_nobody_says_what_to_give() {
     let said = String::from_utf8_lossy(&refused.stderr);
     assert_eq!(refused.status.code(), Some(1), "{said}");
     assert!(said.contains("401") && said.contains("--token"), "{said}");
+}
+
+/// A server that gives every question the same answer stands in for a Relay whose endpoint has a key pair.
+#[linchpin_testing::test]
+async fn listen_verifies_what_a_key_pair_signed() {
+    let pair = Secret::generate_pair();
+    let public = pair.public_key().expect("the half of a pair").to_string();
+    let relay = TestServer::spawn().await;
+    relay.then(Answer::text(200, json!({ "key": public }).to_string()));
+    let home = Home::new();
+    let mut listen = home.start(&["listen", "--relay", &relay.url(), "--address", "127.0.0.1:0"]);
+    let url = listen.printed("that it receives", |text| word(text, "receiving on ")).await;
+
+    let http = Http::new();
+    let now = Timestamp::now().as_seconds();
+    let at = now.to_string();
+    for (id, secret, status) in
+        [("msg_good", &pair, 200), ("msg_forged", &Secret::generate_pair(), 401)]
+    {
+        let signature = Signer::new(secret).sign(id, now, b"{}").to_string();
+        let headers = [
+            ("svix-id", id),
+            ("svix-timestamp", at.as_str()),
+            ("svix-signature", signature.as_str()),
+        ];
+        http.send("POST", &url, &headers, "{}").await.expect("an answer").expect(status);
+    }
+    listen
+        .printed("what it made of them", |text| {
+            let lines = ["verified  msg_good  attempt 1", "NOT VERIFIED (no signature matches)"];
+            lines.iter().all(|line| text.contains(line)).then_some(())
+        })
+        .await;
+
+    listen.terminate().await;
+    assert_eq!(listen.wait(PATIENCE).await.code(), Some(0), "{listen}");
 }
 
 /// What the command that `serve` prints would send.
