@@ -147,8 +147,12 @@ pub(crate) enum Fault {
     ContextTellsBeforeItEnds,
     /// A thread adds to a cell of a counter that is not its own.
     CounterAddsInAnothersCell,
+    /// One who comes looks whether a flight has room and counts itself in two steps.
+    FlightLooksBeforeItJoins,
     /// One who waits for a flight looks whether it has landed and leaves its waker under two holds of the lock, not one.
     FlightLooksBeforeItWaits,
+    /// How long flights may take is changed under one hold of the lock, and what else they may under another.
+    FlightMixesItsRules,
     /// A flight that was forgotten takes newcomers still.
     FlightStaysOpen,
     /// A flight that all have left takes one more.

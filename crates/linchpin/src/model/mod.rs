@@ -7,6 +7,7 @@ mod batch;
 mod belt;
 mod biased;
 mod bus;
+mod coalesce;
 mod context;
 mod counter;
 mod event;

@@ -2,10 +2,8 @@
 //! `singleflight`.
 
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context as Poller, Poll};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -19,6 +17,7 @@ use linchpin_testing::steps::drop_at_each;
 use tower_layer::Layer as _;
 use tower_service::Service;
 
+use crate::callee::{callee, is_ready};
 use crate::recorder::Meters;
 use crate::singleflight::Calls;
 
@@ -218,45 +217,23 @@ async fn other_options_are_taken_while_it_flies_and_what_was_counted_stays() {
     assert_eq!(pages.name(), "pages");
 }
 
-/// Answers with the number of the call, and is asked for readiness first.
-#[derive(Clone)]
-struct Callee {
-    calls: Arc<AtomicUsize>,
-    ready: bool,
-}
-
-impl Service<(&'static str, u8)> for Callee {
-    type Response = usize;
-    type Error = &'static str;
-    type Future = Pin<Box<dyn Future<Output = Result<usize, &'static str>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Poller<'_>) -> Poll<Result<(), &'static str>> {
-        self.ready = true;
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, (_, _): (&'static str, u8)) -> Self::Future {
-        assert!(std::mem::take(&mut self.ready), "called without having been ready");
-        let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
-        async move {
-            tokio::time::sleep(10 * MS).await;
-            Ok(number)
-        }
-        .boxed()
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_layer_reads_the_key_from_the_request_and_sends_what_has_none_by_itself() {
     let coalesce = Coalesce::new("pages", Options::default()).unwrap();
     let key = |(method, page): &(&'static str, u8)| (*method == "GET").then_some(*page);
-    let calls = Arc::new(AtomicUsize::new(0));
-    let layer = coalesce.layer(key);
-    let service = layer.layer(Callee { calls: calls.clone(), ready: false });
+    let numbers = Arc::new(AtomicUsize::new(1));
+    let callee = callee(move |_: (&'static str, u8)| {
+        let number = numbers.fetch_add(1, Ordering::Relaxed);
+        async move {
+            tokio::time::sleep(10 * MS).await;
+            Ok::<_, &'static str>(number)
+        }
+    });
+    let service = coalesce.layer(key).layer(callee.clone());
     let send = |method, page| {
         let mut service = service.clone();
         async move {
-            poll_fn(|cx| service.poll_ready(cx)).await.unwrap();
+            assert!(is_ready(&mut service));
             service.call((method, page)).await.unwrap()
         }
     };
@@ -267,7 +244,7 @@ async fn a_layer_reads_the_key_from_the_request_and_sends_what_has_none_by_itsel
         send("POST", 1),
         send("POST", 1),
     );
-    assert_eq!((sent, calls.load(Ordering::Relaxed)), ((1, 1, 2, 3, 4), 4));
+    assert_eq!((sent, callee.calls()), ((1, 1, 2, 3, 4), 4));
     assert_eq!((coalesce.numbers().flights, coalesce.numbers().shared), (2, 1));
     drop(service.clone().call(("GET", 1)));
     assert_eq!(coalesce.numbers().flights, 2, "nothing is begun before it is polled");

@@ -7,6 +7,7 @@ mod bell;
 mod breaker;
 mod bulkhead;
 mod bus;
+mod callee;
 mod carrier;
 mod catalogue;
 mod channel;

@@ -187,6 +187,23 @@ pub(crate) async fn deaf_recorder<S: Subject>() {
     drop(call);
 }
 
+/// The call of a [`Subject`] around a policy that takes a context and a closure.
+macro_rules! calls {
+    () => {
+        async fn call<T, Fut>(
+            &self,
+            ctx: &linchpin::Context,
+            work: impl FnOnce() -> Fut,
+        ) -> Result<T, linchpin::resilience::Failed<crate::policy_rules::Sick>>
+        where
+            Fut: Future<Output = Result<T, crate::policy_rules::Sick>>,
+        {
+            self.0.call(ctx, work).await
+        }
+    };
+}
+pub(crate) use calls;
+
 /// A test of each rule for a [`Subject`].
 macro_rules! rules {
     ($subject:ty) => {

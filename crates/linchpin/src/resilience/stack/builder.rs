@@ -172,76 +172,30 @@ impl Builder {
     }
 }
 
-impl<C> Part<Retry> for Retry<C> {
-    fn part(self, _: &'static str) -> Result<Retry, BadOptions> {
-        Ok(self.classified(ByResult))
-    }
+/// A part that is the policy itself, whatever reads its results elsewhere, or the options that make one.
+macro_rules! by_options {
+    ($($policy:ident, $options:ty;)*) => {$(
+        impl<C> Part<$policy> for $policy<C> {
+            fn part(self, _: &'static str) -> Result<$policy, BadOptions> {
+                Ok(self.classified(ByResult))
+            }
+        }
+
+        impl Part<$policy> for $options {
+            fn part(self, stack: &'static str) -> Result<$policy, BadOptions> {
+                $policy::new(stack, self)
+            }
+        }
+    )*};
 }
 
-impl Part<Retry> for retry::Options {
-    fn part(self, stack: &'static str) -> Result<Retry, BadOptions> {
-        Retry::new(stack, self)
-    }
-}
-
-impl<C> Part<Hedge> for Hedge<C> {
-    fn part(self, _: &'static str) -> Result<Hedge, BadOptions> {
-        Ok(self.classified(ByResult))
-    }
-}
-
-impl Part<Hedge> for hedge::Options {
-    fn part(self, stack: &'static str) -> Result<Hedge, BadOptions> {
-        Hedge::new(stack, self)
-    }
-}
-
-impl<C> Part<Throttle> for Throttle<C> {
-    fn part(self, _: &'static str) -> Result<Throttle, BadOptions> {
-        Ok(self.classified(ByResult))
-    }
-}
-
-impl Part<Throttle> for throttle::Options {
-    fn part(self, stack: &'static str) -> Result<Throttle, BadOptions> {
-        Throttle::new(stack, self)
-    }
-}
-
-impl<C> Part<Adaptive> for Adaptive<C> {
-    fn part(self, _: &'static str) -> Result<Adaptive, BadOptions> {
-        Ok(self.classified(ByResult))
-    }
-}
-
-impl Part<Adaptive> for adaptive::Options {
-    fn part(self, stack: &'static str) -> Result<Adaptive, BadOptions> {
-        Adaptive::new(stack, self)
-    }
-}
-
-impl<C> Part<Breaker> for Breaker<C> {
-    fn part(self, _: &'static str) -> Result<Breaker, BadOptions> {
-        Ok(self.classified(ByResult))
-    }
-}
-
-impl Part<Breaker> for breaker::Options {
-    fn part(self, stack: &'static str) -> Result<Breaker, BadOptions> {
-        Breaker::new(stack, self)
-    }
-}
-
-impl<C> Part<Shedder> for Shedder<C> {
-    fn part(self, _: &'static str) -> Result<Shedder, BadOptions> {
-        Ok(self.classified(ByResult))
-    }
-}
-
-impl Part<Shedder> for shed::Options {
-    fn part(self, stack: &'static str) -> Result<Shedder, BadOptions> {
-        Shedder::new(stack, self)
-    }
+by_options! {
+    Retry, retry::Options;
+    Hedge, hedge::Options;
+    Throttle, throttle::Options;
+    Breaker, breaker::Options;
+    Shedder, shed::Options;
+    Adaptive, adaptive::Options;
 }
 
 impl Part<Limiter> for Limiter {

@@ -14,8 +14,7 @@ use super::table::{Place, Table};
 use crate::context::{Cause, Child, Context, Ended};
 use crate::error::{Error, catch, catch_async};
 use crate::resilience::{Failed, FailedKind};
-use crate::shim::atomic::Ordering::Relaxed;
-use crate::shim::atomic::{AtomicBool, AtomicU64};
+use crate::shim::atomic::{AtomicBool, Ordering};
 use crate::sync::striped::stripes;
 use crate::task;
 
@@ -41,12 +40,8 @@ pub(crate) enum Outcome<V, E> {
 pub(crate) struct Core<K, V, E> {
     pub(super) table: Table<K, Outcome<V, E>>,
     pub(super) name: &'static str,
-    /// Nanoseconds; [`NO_LIMIT`] for all the time there is.
-    max_flight: AtomicU64,
     pub(super) share_errors: AtomicBool,
 }
-
-const NO_LIMIT: u64 = u64::MAX;
 
 /// What became of work that was begun.
 pub(super) enum Begun<V, E> {
@@ -82,37 +77,17 @@ impl Flight<'_> {
 
 impl<K, V, E> Core<K, V, E> {
     pub(super) fn new(options: &Options) -> Self {
-        let core = Self {
+        Self {
             table: Table::with(stripes::usual(), options.rules()),
             name: options.name,
-            max_flight: AtomicU64::new(NO_LIMIT),
-            share_errors: AtomicBool::new(true),
-        };
-        core.set_words(options);
-        core
+            share_errors: AtomicBool::new(options.share_errors),
+        }
     }
 
     /// All but the name.
     pub(super) fn set(&self, options: &Options) {
-        // No flight is begun that goes on without anybody and without a limit, by the one's rules and the other's time.
-        if options.detach {
-            self.set_words(options);
-            self.table.set(options.rules());
-        } else {
-            self.table.set(options.rules());
-            self.set_words(options);
-        }
-    }
-
-    fn set_words(&self, options: &Options) {
-        let nanos = |limit: Duration| u64::try_from(limit.as_nanos()).unwrap_or(NO_LIMIT);
-        self.max_flight.store(options.max_flight.map_or(NO_LIMIT, nanos), Relaxed);
-        self.share_errors.store(options.share_errors, Relaxed);
-    }
-
-    fn limit(&self) -> Option<Duration> {
-        let nanos = self.max_flight.load(Relaxed);
-        (nanos != NO_LIMIT).then(|| Duration::from_nanos(nanos))
+        self.table.set(options.rules());
+        self.share_errors.store(options.share_errors, Ordering::Relaxed);
     }
 }
 
@@ -124,13 +99,17 @@ where
 {
     /// Calls `work` and polls it once, on the task of the leader: what is ready at once needs no task. What is not is
     /// spawned, and polled there again.
-    pub(super) fn begin<W, Fut>(self: &Arc<Self>, place: Place, work: W) -> Begun<V, E>
+    pub(super) fn begin<W, Fut>(
+        self: &Arc<Self>,
+        place: Place,
+        limit: Option<Duration>,
+        work: W,
+    ) -> Begun<V, E>
     where
         W: Work<Future = Fut>,
         Fut: Future<Output = Result<V, E>> + Send + 'static,
     {
         let context = OnceCell::new();
-        let limit = self.limit();
         let flight = Flight { context: &context, limit };
         let polled = catch(|| {
             let mut work = Box::pin(work.begin(flight));

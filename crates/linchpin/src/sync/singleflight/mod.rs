@@ -36,7 +36,7 @@ pub(crate) use self::record::{Found, Joined, Record, Waiter};
 pub(crate) use self::run::{Run, Work};
 pub use self::table::Numbers;
 #[cfg(all(test, linchpin_loom))]
-pub(crate) use self::table::{Entered as TableEntered, Table as Flights};
+pub(crate) use self::table::{Entered as TableEntered, Rules, Table as Flights};
 use crate::context::Context;
 use crate::error::Error;
 use crate::resilience::{BadOptions, Failed};

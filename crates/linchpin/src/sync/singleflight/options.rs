@@ -65,8 +65,8 @@ impl Options {
     }
 
     pub(super) fn rules(&self) -> Rules {
-        let Self { max_waiting, max_age, detach, .. } = *self;
-        Rules { max_waiting, max_age, detach }
+        let Self { max_waiting, max_age, max_flight, detach, .. } = *self;
+        Rules { max_waiting, max_age, max_flight, detach }
     }
 
     pub(super) fn check(&self) -> Result<(), BadOptions> {

@@ -84,6 +84,10 @@ impl<O> Record<O> {
     pub(crate) fn join(&self, most: usize) -> Joined {
         let mut waiting = self.waiting.load(Ordering::Relaxed);
         loop {
+            if planted(Fault::FlightLooksBeforeItJoins) && waiting <= most {
+                self.waiting.fetch_add(1, Ordering::Relaxed);
+                return Joined::Yes;
+            }
             match waiting {
                 0 if !planted(Fault::FlightTakesWhoComesTooLate) => return Joined::Over,
                 // The leader does not count.

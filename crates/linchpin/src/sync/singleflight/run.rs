@@ -92,9 +92,9 @@ where
             }
             let (record, leads) = match core.table.enter(run.hash, &mut run.key) {
                 Entered::Joins(record) => (record, false),
-                Entered::Leads(place) => {
+                Entered::Leads { place, limit } => {
                     let work = run.work.take().expect("who has led does not come anew");
-                    match core.begin(place, work) {
+                    match core.begin(place, limit, work) {
                         Begun::Done(outcome) => return Poll::Ready(outcome.into_result()),
                         Begun::Flies(record) => (record, true),
                     }

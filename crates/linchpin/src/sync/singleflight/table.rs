@@ -20,13 +20,16 @@ pub(crate) struct Table<K, O> {
     shards: Box<[Padded<K, O>]>,
 }
 
-/// What flights may do that begin from now on.
+/// What flights may do that begin from now on. They are changed and read as one: a flight that goes on by itself by the
+/// old ones must not have the time of the new, which may be none.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rules {
-    pub(super) max_waiting: usize,
-    pub(super) max_age: Option<Duration>,
+pub(crate) struct Rules {
+    pub(crate) max_waiting: usize,
+    pub(crate) max_age: Option<Duration>,
+    /// How long one may take.
+    pub(crate) max_flight: Option<Duration>,
     /// Whether one goes on when all have left.
-    pub(super) detach: bool,
+    pub(crate) detach: bool,
 }
 
 type Padded<K, O> = CachePadded<Mutex<Shard<K, O>>>;
@@ -62,8 +65,8 @@ pub(crate) struct Place {
 
 /// What one who comes is to do.
 pub(crate) enum Entered<O> {
-    /// Do the work.
-    Leads(Place),
+    /// Do the work, which may take so long.
+    Leads { place: Place, limit: Option<Duration> },
     /// Wait for it.
     Joins(Arc<Record<O>>),
 }
@@ -86,18 +89,22 @@ const SMALL: usize = 32;
 impl<K, O> Table<K, O> {
     #[cfg(all(test, linchpin_loom))]
     pub(crate) fn new(shards: usize, max_waiting: usize) -> Self {
-        Self::with(shards, Rules { max_waiting, max_age: None, detach: false })
+        let rules = Rules { max_waiting, max_age: None, max_flight: None, detach: false };
+        Self::with(shards, rules)
     }
 
-    pub(super) fn with(shards: usize, rules: Rules) -> Self {
+    pub(crate) fn with(shards: usize, rules: Rules) -> Self {
         let shard = || Shard { flights: HashTable::new(), rules, begun: 0, shared: 0 };
         let shards = (0..shards).map(|_| CachePadded::new(Mutex::new(shard()))).collect();
         Self { shards }
     }
 
     /// Other rules from now on. A flight that is under way goes on without anybody as it began.
-    pub(super) fn set(&self, rules: Rules) {
+    pub(crate) fn set(&self, rules: Rules) {
         for shard in &self.shards {
+            if planted(Fault::FlightMixesItsRules) {
+                lock(shard).rules.max_flight = rules.max_flight;
+            }
             lock(shard).rules = rules;
         }
     }
@@ -133,10 +140,10 @@ impl<K, O> Table<K, O> {
         let place = Place { hash, number: *begun };
         *begun += 1;
         let number = place.number;
-        let standing = usize::from(rules.detach);
+        let (standing, limit) = (usize::from(rules.detach), rules.max_flight);
         let entry = Entry { hash, number, key, begun: now, standing, record: None, closed: false };
         flights.insert_unique(hash, entry, |entry| entry.hash);
-        Entered::Leads(place)
+        Entered::Leads { place, limit }
     }
 
     /// What the waiters of a flight share, which did not end at once.

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use linchpin::Context;
+use linchpin::resilience::BadOptions;
 use linchpin::resilience::adaptive::{Adaptive, Algorithm, Options};
-use linchpin::resilience::{BadOptions, Failed};
 
 use super::{SECOND, aimd, fixed};
-use crate::policy_rules::{Sick, Subject};
+use crate::policy_rules::Subject;
 
 /// A limit of one. A panic is no sample, so that it was one cannot be seen here.
 struct One(Adaptive);
@@ -17,16 +16,7 @@ impl Subject for One {
         Self(Adaptive::new("narrow", aimd().max(1)).unwrap())
     }
 
-    async fn call<T, Fut>(
-        &self,
-        ctx: &Context,
-        work: impl FnOnce() -> Fut,
-    ) -> Result<T, Failed<Sick>>
-    where
-        Fut: Future<Output = Result<T, Sick>>,
-    {
-        self.0.call(ctx, work).await
-    }
+    crate::policy_rules::calls!();
 
     fn is_untouched(&self) -> bool {
         let numbers = self.0.numbers();

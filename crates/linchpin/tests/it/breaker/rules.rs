@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use linchpin::Context;
+use linchpin::resilience::BadOptions;
 use linchpin::resilience::breaker::{self, Breaker, State};
-use linchpin::resilience::{BadOptions, Failed};
 use linchpin::time::Instant;
 
 use super::{SECOND, breaker, exact, hasty, opened};
-use crate::policy_rules::{Sick, Subject};
+use crate::policy_rules::Subject;
 
 /// A closed breaker.
 struct Closed(Breaker);
@@ -21,16 +20,7 @@ impl Subject for Closed {
         Self(breaker(hasty()))
     }
 
-    async fn call<T, Fut>(
-        &self,
-        ctx: &Context,
-        work: impl FnOnce() -> Fut,
-    ) -> Result<T, Failed<Sick>>
-    where
-        Fut: Future<Output = Result<T, Sick>>,
-    {
-        self.0.call(ctx, work).await
-    }
+    crate::policy_rules::calls!();
 
     fn is_untouched(&self) -> bool {
         let numbers = self.0.numbers();
@@ -54,16 +44,7 @@ impl Subject for Probed {
         Self(breaker)
     }
 
-    async fn call<T, Fut>(
-        &self,
-        ctx: &Context,
-        work: impl FnOnce() -> Fut,
-    ) -> Result<T, Failed<Sick>>
-    where
-        Fut: Future<Output = Result<T, Sick>>,
-    {
-        self.0.call(ctx, work).await
-    }
+    crate::policy_rules::calls!();
 
     fn is_untouched(&self) -> bool {
         let numbers = self.0.numbers();

@@ -1,30 +1,21 @@
 //! The tower layer.
 
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context as Poller, Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use linchpin::resilience::FailedKind;
-use linchpin::resilience::bulkhead::{Bulkhead, Confined, Options};
+use linchpin::resilience::bulkhead::{Bulkhead, Options};
 use linchpin::time::Instant;
 use linchpin_testing::steps::drop_at_each;
 use tower_layer::Layer as _;
 use tower_service::Service;
 
 use super::{bulkhead, crowd, ms, queue, refused};
-
-type Answer = Result<u8, &'static str>;
-
-/// Answers after a while with what it is asked for; ready only after it was told. Counts who is inside.
-#[derive(Default)]
-struct Callee {
-    inside: Arc<AtomicUsize>,
-    ready: bool,
-    broken: bool,
-}
+use crate::callee::{Answer, callee, echo, is_ready};
 
 struct Inside(Arc<AtomicUsize>);
 
@@ -34,70 +25,53 @@ impl Drop for Inside {
     }
 }
 
-impl Clone for Callee {
-    fn clone(&self) -> Self {
-        Self { inside: self.inside.clone(), ready: false, broken: self.broken }
-    }
-}
-
-impl Service<(u64, Answer)> for Callee {
-    type Response = u8;
-    type Error = &'static str;
-    type Future = Pin<Box<dyn Future<Output = Answer> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Poller<'_>) -> Poll<Result<(), Self::Error>> {
-        self.ready = true;
-        Poll::Ready(if self.broken { Err("broken") } else { Ok(()) })
-    }
-
-    fn call(&mut self, (takes, answer): (u64, Answer)) -> Self::Future {
-        assert!(std::mem::take(&mut self.ready), "called without having been ready");
-        self.inside.fetch_add(1, Ordering::Relaxed);
-        let inside = Inside(self.inside.clone());
+/// Answers after a while with what it is asked for, and counts who is inside.
+fn slow(
+    inside: &Arc<AtomicUsize>,
+) -> impl Service<(u64, Answer), Response = u8, Error = &'static str, Future: Send> + Clone + use<>
+{
+    let inside = inside.clone();
+    callee(move |(takes, answer): (u64, Answer)| {
+        inside.fetch_add(1, Ordering::Relaxed);
+        let inside = Inside(inside.clone());
         assert!(takes < 1_000, "it panics in the call");
-        Box::pin(async move {
+        async move {
             tokio::time::sleep(ms(takes)).await;
             drop(inside);
             answer
-        })
-    }
-}
-
-fn make_ready(service: &mut Confined<Callee>) {
-    let polled = service.poll_ready(&mut Poller::from_waker(Waker::noop()));
-    assert!(matches!(polled, Poll::Ready(Ok(()))));
+        }
+    })
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_full_bulkhead_refuses_in_the_call_and_answers_pass() {
-    let (bulkhead, callee) = (bulkhead(1, Options::default()), Callee::default());
-    let mut service = bulkhead.layer().layer(callee.clone());
-    make_ready(&mut service);
+    let (bulkhead, inside) = (bulkhead(1, Options::default()), Arc::default());
+    let mut service = bulkhead.layer().layer(slow(&inside));
+    assert!(is_ready(&mut service));
     drop(service.clone());
     assert_eq!(crowd(&bulkhead), (0, 0), "nothing is taken before the call");
     let first = service.call((10, Ok(7)));
     assert_eq!(crowd(&bulkhead), (1, 0), "it is, from the call on");
-    make_ready(&mut service);
+    assert!(is_ready(&mut service));
     assert_eq!(refused(service.call((10, Ok(8))).await).reason, "full");
-    assert_eq!((callee.inside.load(Ordering::Relaxed), first.await.unwrap()), (1, 7));
+    assert_eq!((inside.load(Ordering::Relaxed), first.await.unwrap()), (1, 7));
     // It was not called, so it is ready still.
     let failed = service.call((10, Err("sick"))).await.unwrap_err();
     assert!(matches!(failed.kind(), FailedKind::Callee("sick")));
     assert_eq!((crowd(&bulkhead), bulkhead.numbers().failures), ((0, 0), 1));
-    let mut broken = bulkhead.layer().layer(Callee { broken: true, ..callee });
-    let polled = broken.poll_ready(&mut Poller::from_waker(Waker::noop()));
-    let Poll::Ready(Err(failed)) = polled else { panic!("ready") };
+    let mut broken = bulkhead.layer().layer(echo().readiness(Poll::Ready(Err("broken"))));
+    let failed = poll_fn(|cx| broken.poll_ready(cx)).await.unwrap_err();
     assert!(matches!(failed.kind(), FailedKind::Callee("broken")));
 }
 
 #[tokio::test(start_paused = true)]
 async fn responses_wait_for_their_turn_and_call_the_service_that_was_ready_then() {
-    let (bulkhead, callee) = (bulkhead(1, queue(2, ms(25))), Callee::default());
-    let mut service = bulkhead.layer().layer(callee.clone());
+    let (bulkhead, inside) = (bulkhead(1, queue(2, ms(25))), Arc::default());
+    let mut service = bulkhead.layer().layer(slow(&inside));
     let began = Instant::now();
     let asked: Vec<_> = (0..4)
         .map(|answer| {
-            make_ready(&mut service);
+            assert!(is_ready(&mut service));
             let response = service.call((20, Ok(answer)));
             async move {
                 (
@@ -107,7 +81,7 @@ async fn responses_wait_for_their_turn_and_call_the_service_that_was_ready_then(
             }
         })
         .collect();
-    assert_eq!(callee.inside.load(Ordering::Relaxed), 1);
+    assert_eq!(inside.load(Ordering::Relaxed), 1);
     let answers = futures_util::future::join_all(asked).await;
     assert_eq!(
         answers,
@@ -131,15 +105,15 @@ async fn a_response_may_be_dropped_anywhere() {
                 tokio::time::sleep(ms(10)).await;
                 drop(held);
             });
-            (bulkhead, Callee::default(), holder)
+            (bulkhead, Arc::default(), holder)
         },
-        async |(bulkhead, callee, _)| {
-            let mut service = bulkhead.layer().layer(callee.clone());
-            make_ready(&mut service);
+        async |(bulkhead, inside, _)| {
+            let mut service = bulkhead.layer().layer(slow(inside));
+            assert!(is_ready(&mut service));
             assert_eq!(service.call((1, Ok(7))).await.unwrap(), 7);
         },
-        async |(bulkhead, callee, holder)| {
-            assert_eq!(callee.inside.load(Ordering::Relaxed), 0);
+        async |(bulkhead, inside, holder)| {
+            assert_eq!(inside.load(Ordering::Relaxed), 0);
             while !holder.is_finished() {
                 tokio::time::sleep(ms(10)).await;
             }
@@ -152,8 +126,8 @@ async fn a_response_may_be_dropped_anywhere() {
 #[tokio::test(start_paused = true)]
 async fn a_service_that_panics_in_its_call_keeps_no_place() {
     let panics = |bulkhead: &Bulkhead| {
-        let mut service = bulkhead.layer().layer(Callee::default());
-        make_ready(&mut service);
+        let mut service = bulkhead.layer().layer(slow(&Arc::default()));
+        assert!(is_ready(&mut service));
         let call = std::panic::AssertUnwindSafe(async move { service.call((5_000, Ok(1))).await });
         call.catch_unwind().map(|raised| assert!(raised.is_err()))
     };
@@ -172,16 +146,16 @@ async fn a_service_that_panics_in_its_call_keeps_no_place() {
 /// The place is free only when the work is gone, not when it is done.
 #[tokio::test(start_paused = true)]
 async fn who_comes_next_finds_the_last_gone() {
-    let (bulkhead, callee) = (bulkhead(1, queue(1, ms(100))), Callee::default());
-    let mut service = bulkhead.layer().layer(callee.clone());
-    make_ready(&mut service);
+    let (bulkhead, inside) = (bulkhead(1, queue(1, ms(100))), Arc::default());
+    let mut service = bulkhead.layer().layer(slow(&inside));
+    assert!(is_ready(&mut service));
     let first = service.call((10, Ok(1)));
     let seen = async {
         let permit = bulkhead.enter(&linchpin::Context::root()).await.unwrap();
-        let inside = callee.inside.load(Ordering::Relaxed);
+        let seen = inside.load(Ordering::Relaxed);
         drop(permit);
-        inside
+        seen
     };
-    let (inside, first) = tokio::join!(seen, first);
-    assert_eq!((inside, first.unwrap()), (0, 1));
+    let (seen, first) = tokio::join!(seen, first);
+    assert_eq!((seen, first.unwrap()), (0, 1));
 }

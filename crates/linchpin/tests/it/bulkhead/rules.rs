@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use linchpin::Context;
+use linchpin::resilience::BadOptions;
 use linchpin::resilience::bulkhead::{Bulkhead, Discipline, Options};
-use linchpin::resilience::{BadOptions, Failed};
 
 use super::{crowd, ms, patient, queue};
-use crate::policy_rules::{Sick, Subject};
+use crate::policy_rules::Subject;
 
 struct Place(Bulkhead);
 
@@ -16,16 +15,7 @@ impl Subject for Place {
         Self(Bulkhead::new("narrow", 1, Options::default()).unwrap())
     }
 
-    async fn call<T, Fut>(
-        &self,
-        ctx: &Context,
-        work: impl FnOnce() -> Fut,
-    ) -> Result<T, Failed<Sick>>
-    where
-        Fut: Future<Output = Result<T, Sick>>,
-    {
-        self.0.call(ctx, work).await
-    }
+    crate::policy_rules::calls!();
 
     fn is_untouched(&self) -> bool {
         crowd(&self.0) == (0, 0) && self.0.numbers().failures == 0

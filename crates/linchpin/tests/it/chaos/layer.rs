@@ -1,7 +1,6 @@
 //! Chaos as a layer of tower: it waits for a service that was ready, and its error is the service's own.
 
-use std::future::{Ready, ready};
-use std::task::{Context as Poller, Poll, Waker};
+use std::future::ready;
 
 use futures_util::FutureExt as _;
 use linchpin::resilience::chaos::{Chaos, Injected};
@@ -11,38 +10,22 @@ use tower_layer::Layer as _;
 use tower_service::Service;
 
 use super::{SECOND, chaos, draws, faults, scripted};
+use crate::callee::{Callee, Said, callee, is_ready};
 
-#[derive(Clone, Default)]
-struct Callee {
-    is_ready: bool,
-}
-
-impl Service<u8> for Callee {
-    type Response = u8;
-    type Error = Error;
-    type Future = Ready<Result<u8, Error>>;
-
-    fn poll_ready(&mut self, _: &mut Poller<'_>) -> Poll<Result<(), Error>> {
-        self.is_ready = true;
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: u8) -> Self::Future {
-        assert!(std::mem::take(&mut self.is_ready), "called without having been ready");
-        ready(Ok(request))
-    }
+fn obedient() -> Callee<impl Fn(u8) -> Said<u8, Error> + Clone, Error> {
+    callee(|request: u8| ready(Ok(request)))
 }
 
 async fn ask(chaos: &Chaos<u8, Error>, request: u8) -> Result<u8, Error> {
     // Requests above a hundred are those of a test.
     let context = |request: &u8| Context::root().with_value(*request > 100);
-    let mut service = chaos.layer(context).layer(Callee::default());
+    let mut service = chaos.layer(context).layer(obedient());
     for _ in 0..2 {
         // Each handle gets ready for itself.
-        assert!(service.poll_ready(&mut Poller::from_waker(Waker::noop())).is_ready());
+        assert!(is_ready(&mut service));
         service.clone().call(request).await.ok();
     }
-    assert!(service.poll_ready(&mut Poller::from_waker(Waker::noop())).is_ready());
+    assert!(is_ready(&mut service));
     service.call(request).await
 }
 
@@ -69,13 +52,13 @@ async fn requests_on_the_list_are_answered_fail_or_wait() {
 async fn a_response_that_waits_calls_the_service_that_was_ready_or_is_dropped() {
     let slow = chaos(scripted().latency(1.0, SECOND));
     draws(0.0);
-    let mut service = slow.layer(|_: &u8| Context::root()).layer(Callee::default());
-    assert!(service.poll_ready(&mut Poller::from_waker(Waker::noop())).is_ready());
+    let mut service = slow.layer(|_: &u8| Context::root()).layer(obedient());
+    assert!(is_ready(&mut service));
     let began = Instant::now();
     let mut response = service.call(7);
     assert!((&mut response).now_or_never().is_none());
     assert_eq!((response.await.unwrap(), began.elapsed()), (7, SECOND));
-    assert!(service.poll_ready(&mut Poller::from_waker(Waker::noop())).is_ready());
+    assert!(is_ready(&mut service));
     let mut dropped = service.call(7);
     assert!((&mut dropped).now_or_never().is_none());
     drop(dropped);

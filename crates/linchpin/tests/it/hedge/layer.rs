@@ -13,6 +13,7 @@ use tower_layer::Layer as _;
 use tower_service::Service;
 
 use super::{MS, SECOND, ample, hedge};
+use crate::callee::is_ready;
 use crate::retry::cases::{Answer, ByStatus, answer};
 
 type Reply = std::pin::Pin<Box<dyn Future<Output = Result<Answer, Answer>> + Send>>;
@@ -104,10 +105,6 @@ impl Replay<&'static str> for ByMethod {
     fn is_idempotent(&self, request: &&'static str) -> Option<bool> {
         Some(*request != "POST")
     }
-}
-
-fn is_ready<S: Service<R>, R>(service: &mut S) -> bool {
-    matches!(service.poll_ready(&mut Poller::from_waker(Waker::noop())), Poll::Ready(Ok(())))
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,69 +1,30 @@
 //! The tower layer.
 
-use std::future::{Ready, ready};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context as Poller, Poll, Waker};
-
 use futures_util::FutureExt as _;
 use linchpin::resilience::FailedKind;
-use linchpin::resilience::limiter::{Limited, Options, Rate};
+use linchpin::resilience::limiter::{Options, Rate};
 use linchpin::time::Instant;
 use tower_layer::Layer as _;
 use tower_service::Service;
 
 use super::{gcra, limiter, ms, pass, remaining, retry_after};
-
-/// Answers with what it is asked for; ready only after it was told.
-#[derive(Default)]
-struct Callee {
-    called: Arc<AtomicUsize>,
-    ready: bool,
-}
-
-impl Clone for Callee {
-    fn clone(&self) -> Self {
-        Self { called: self.called.clone(), ready: false }
-    }
-}
-
-impl Service<Result<u8, &'static str>> for Callee {
-    type Response = u8;
-    type Error = &'static str;
-    type Future = Ready<Result<u8, &'static str>>;
-
-    fn poll_ready(&mut self, _: &mut Poller<'_>) -> Poll<Result<(), Self::Error>> {
-        self.ready = true;
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, answer: Result<u8, &'static str>) -> Self::Future {
-        assert!(std::mem::take(&mut self.ready), "called without having been ready");
-        self.called.fetch_add(1, Ordering::Relaxed);
-        ready(answer)
-    }
-}
-
-fn make_ready(service: &mut Limited<Callee>) {
-    let polled = service.poll_ready(&mut Poller::from_waker(Waker::noop()));
-    assert!(matches!(polled, Poll::Ready(Ok(()))));
-}
+use crate::callee::{echo, is_ready};
 
 #[tokio::test(start_paused = true)]
 async fn requests_above_the_rate_are_refused_in_the_call_and_answers_pass() {
-    let (limiter, callee) = (gcra(2), Callee::default());
+    let (limiter, callee) = (gcra(2), echo());
     let mut service = limiter.layer().layer(callee.clone());
-    make_ready(&mut service);
+    assert!(is_ready(&mut service));
     drop(service.clone());
     assert_eq!(remaining(&limiter), 2, "nothing is taken before the call");
     assert_eq!(service.call(Ok(7)).await.unwrap(), 7);
-    make_ready(&mut service);
+    assert!(is_ready(&mut service));
     let failed = service.call(Err("broken")).await.unwrap_err();
     assert!(matches!(failed.kind(), FailedKind::Callee("broken")));
-    make_ready(&mut service);
+    assert!(is_ready(&mut service));
     let failed = service.call(Ok(1)).await.unwrap_err();
     assert!(matches!(failed.kind(), FailedKind::Refused(_)), "{failed:?}");
-    assert_eq!(callee.called.load(Ordering::Relaxed), 2);
+    assert_eq!(callee.calls(), 2);
     // It was not called, so it is ready still.
     pass(ms(100)).await;
     assert_eq!(service.call(Ok(3)).await.unwrap(), 3);
@@ -73,14 +34,14 @@ async fn requests_above_the_rate_are_refused_in_the_call_and_answers_pass() {
 async fn requests_wait_for_their_turn_and_call_the_service_that_was_ready_then() {
     let options = Options::default().burst(1).max_wait(ms(200));
     let limiter = limiter(Rate::per_second(10), options);
-    let callee = Callee::default();
+    let callee = echo();
     let mut service = limiter.layer().layer(callee.clone());
     let mut asked = Vec::new();
     for answer in 0..4 {
-        make_ready(&mut service);
+        assert!(is_ready(&mut service));
         asked.push(service.call(Ok(answer)));
     }
-    assert_eq!(callee.called.load(Ordering::Relaxed), 1, "others are called at their turn");
+    assert_eq!(callee.calls(), 1, "others are called at their turn");
     let began = Instant::now();
     let mut times = Vec::new();
     for response in asked {
@@ -94,10 +55,10 @@ async fn requests_wait_for_their_turn_and_call_the_service_that_was_ready_then()
 async fn a_response_that_is_dropped_before_its_turn_gives_it_back() {
     let options = Options::default().burst(1).max_wait(ms(200));
     let limiter = limiter(Rate::per_second(10), options);
-    let mut service = limiter.layer().layer(Callee::default());
-    make_ready(&mut service);
+    let mut service = limiter.layer().layer(echo());
+    assert!(is_ready(&mut service));
     assert_eq!(service.call(Ok(1)).await.unwrap(), 1);
-    make_ready(&mut service);
+    assert!(is_ready(&mut service));
     let mut response = Box::pin(service.call(Ok(1)));
     assert!((&mut response).now_or_never().is_none());
     assert_eq!(retry_after(limiter.try_acquire(1)), ms(200));

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use linchpin::Context;
+use linchpin::resilience::BadOptions;
 use linchpin::resilience::limiter::{Limiter, Options, Rate};
-use linchpin::resilience::{BadOptions, Failed};
 
 use super::remaining;
-use crate::policy_rules::{Sick, Subject};
+use crate::policy_rules::Subject;
 
 /// A call that has begun is spent, however it ends, so there is room for those that the rules make.
 const ROOM: u32 = 1_100;
@@ -19,16 +18,7 @@ impl Subject for Limits {
         Self(Limiter::new("narrow", Rate::per_hour(1), options()).unwrap())
     }
 
-    async fn call<T, Fut>(
-        &self,
-        ctx: &Context,
-        work: impl FnOnce() -> Fut,
-    ) -> Result<T, Failed<Sick>>
-    where
-        Fut: Future<Output = Result<T, Sick>>,
-    {
-        self.0.call(ctx, work).await
-    }
+    crate::policy_rules::calls!();
 
     /// The one call that has begun is all that is missing.
     fn is_untouched(&self) -> bool {

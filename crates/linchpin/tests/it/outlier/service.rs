@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::{Ready, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::task::{Context as Poller, Poll, Waker};
+use std::task::{Context as Poller, Poll};
 
 use futures_util::FutureExt as _;
 use linchpin::resilience::FailedKind;
@@ -11,6 +11,7 @@ use linchpin::resilience::outlier::Balancer;
 use tower_service::Service;
 
 use super::exact;
+use crate::callee::is_ready;
 
 /// Answers with its name; may be slow to get ready, or fail to.
 #[derive(Clone, Debug)]
@@ -65,10 +66,6 @@ impl Service<Option<bool>> for Host {
 
 fn host(name: &'static str) -> Host {
     Host { name, readies: 0, sick: false, is_ready: false }
-}
-
-fn is_ready(service: &mut impl Service<Option<bool>>) -> bool {
-    matches!(service.poll_ready(&mut Poller::from_waker(Waker::noop())), Poll::Ready(Ok(())))
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,8 +1,7 @@
 //! The retry as a layer of tower: readiness, clones, copies of requests, drops.
 
 use std::future::{Ready, ready};
-use std::sync::{Arc, Mutex};
-use std::task::{Context as Poller, Poll, Waker};
+use std::task::{Context as Poller, Poll};
 
 use futures_util::FutureExt as _;
 use linchpin::resilience::retry::{Budget, Options, Replay, StopReason};
@@ -13,6 +12,7 @@ use tower_service::Service;
 
 use super::cases::{Answer, ByStatus, answer};
 use super::{MS, SECOND, exact, retry};
+use crate::callee::{Asked, Callee, Said, is_ready, scripted};
 
 /// A request with a method, a key, and a body that may be gone.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -35,54 +35,17 @@ impl Replay<Request> for ByMethod {
     }
 }
 
-/// Answers by script, and wants to be ready before each call.
-#[derive(Debug, Default)]
-struct Callee {
-    script: Arc<Mutex<Vec<u16>>>,
-    seen: Arc<Mutex<Vec<Request>>>,
-    readied: Arc<Mutex<usize>>,
-    ready: bool,
-}
-
-impl Clone for Callee {
-    /// A clone has to be made ready for itself.
-    fn clone(&self) -> Self {
-        let Self { script, seen, readied, .. } = self;
-        let (script, seen, readied) = (script.clone(), seen.clone(), readied.clone());
-        Self { script, seen, readied, ready: false }
-    }
-}
-
-impl Service<Request> for Callee {
-    type Response = Answer;
-    type Error = Answer;
-    type Future = Ready<Result<Answer, Answer>>;
-
-    fn poll_ready(&mut self, _: &mut Poller<'_>) -> Poll<Result<(), Answer>> {
-        *self.readied.lock().unwrap() += 1;
-        self.ready = true;
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        assert!(std::mem::take(&mut self.ready), "called without having been ready");
-        self.seen.lock().unwrap().push(request);
-        let mut script = self.script.lock().unwrap();
-        let status = if script.len() > 1 { script.remove(0) } else { script[0] };
-        ready(if status == 200 { Ok(answer(200)) } else { Err(answer(status)) })
-    }
-}
-
 fn request(method: &'static str) -> Request {
     Request { method, key: None, streams: false }
 }
 
-fn callee(script: &[u16]) -> Callee {
-    Callee { script: Arc::new(Mutex::new(script.to_vec())), ..Callee::default() }
-}
-
-fn is_ready<S: Service<R>, R>(service: &mut S) -> bool {
-    matches!(service.poll_ready(&mut Poller::from_waker(Waker::noop())), Poll::Ready(Ok(())))
+/// Answers with these statuses, the last of them again and again.
+fn statuses(
+    script: &[u16],
+    asked: &Asked<Request>,
+) -> Callee<impl Fn(Request) -> Said<Answer, Answer> + Clone + use<>, Answer> {
+    let line = |status: &u16| if *status == 200 { Ok(answer(200)) } else { Err(answer(*status)) };
+    scripted(script.iter().map(line).collect(), asked)
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,16 +61,20 @@ async fn r6_the_request_says_whether_it_may_be_sent_again() {
         ("a body that streams", streams(), &[503], 1, Some(StopReason::Unsafe)),
         ("a success", post(), &[200], 1, None),
     ] {
-        let callee = callee(script);
+        let asked = Asked::default();
+        let callee = statuses(script, &asked);
         let base = Options::default().budget(Budget::unlimited());
         let layer = retry(base).classified(ByStatus).layer_with(ByMethod);
         let mut service = layer.layer(callee.clone());
         assert!(is_ready(&mut service));
         let result = service.call(sent.clone()).await;
         assert_eq!(result.as_ref().err().and_then(Failed::stop_reason), stopped, "{name}");
-        let seen = callee.seen.lock().unwrap().clone();
-        assert_eq!(seen, vec![sent; calls], "{name}: the same each time, its key too");
-        assert_eq!(*callee.readied.lock().unwrap(), calls, "{name}: ready before each attempt");
+        assert_eq!(
+            *asked.lock().unwrap(),
+            vec![sent; calls],
+            "{name}: the same each time, its key too"
+        );
+        assert_eq!(callee.readied(), calls, "{name}: ready before each attempt");
     }
 }
 
@@ -125,7 +92,7 @@ async fn a_layer_rests_between_attempts_and_heeds_a_deadline() {
     }
     let begun = Instant::now();
     let layer = retry(exact()).classified(ByStatus).layer_with(Until(begun + 250 * MS));
-    let mut service = layer.layer(callee(&[503]));
+    let mut service = layer.layer(statuses(&[503], &Asked::default()));
     assert!(is_ready(&mut service));
     let failed = service.call(request("POST")).await.unwrap_err();
     assert_eq!((failed.attempts(), failed.stop_reason()), (2, Some(StopReason::Deadline)));
@@ -138,7 +105,7 @@ async fn a_response_that_is_dropped_gives_all_back() {
     use linchpin::resilience::retry::Allow as _;
     let budget = Budget::concurrent(0.0, 1).unwrap();
     let layer = retry(exact().budget(budget.clone())).classified(ByStatus).layer();
-    let mut service = layer.layer(callee(&[503]));
+    let mut service = layer.layer(statuses(&[503], &Asked::default()));
     assert!(is_ready(&mut service));
     let mut response = Box::pin(service.call(request("GET")));
     assert!((&mut response).now_or_never().is_none());

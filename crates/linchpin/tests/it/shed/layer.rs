@@ -1,8 +1,5 @@
 //! The shedder as a layer of tower: readiness, refusals, drops.
 
-use std::future::{Ready, poll_fn, ready};
-use std::task::{Context as Poller, Poll};
-
 use futures_util::FutureExt as _;
 use linchpin::resilience::shed::{Load, Shedder};
 use linchpin::resilience::{FailedKind, Priority};
@@ -10,43 +7,22 @@ use tower_layer::Layer as _;
 use tower_service::Service;
 
 use super::{options, shedder};
-
-/// Answers at once; a handle must be asked for readiness before each call.
-#[derive(Clone, Default)]
-struct Callee {
-    ready: bool,
-}
-
-impl Service<Result<u8, &'static str>> for Callee {
-    type Response = u8;
-    type Error = &'static str;
-    type Future = Ready<Result<u8, &'static str>>;
-
-    fn poll_ready(&mut self, _: &mut Poller<'_>) -> Poll<Result<(), Self::Error>> {
-        self.ready = true;
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, answer: Result<u8, &'static str>) -> Self::Future {
-        assert!(std::mem::take(&mut self.ready), "called without having been ready");
-        ready(answer)
-    }
-}
+use crate::callee::{echo, is_ready};
 
 #[tokio::test(start_paused = true)]
 async fn a_shedding_service_is_ready_and_refuses_in_the_call() {
     let load = Load::given();
     let shedder =
         Shedder::new("test", options(&load).window(Priority::Critical, 0.1, 0.2)).unwrap();
-    let mut service = shedder.layer().layer(Callee::default());
-    poll_fn(|cx| service.poll_ready(cx)).await.unwrap();
+    let mut service = shedder.layer().layer(echo());
+    assert!(is_ready(&mut service));
     assert_eq!(service.call(Ok(7)).await.unwrap(), 7);
-    poll_fn(|cx| service.poll_ready(cx)).await.unwrap();
+    assert!(is_ready(&mut service));
     let failed = service.call(Err("broken")).await.unwrap_err();
     assert!(matches!(failed.kind(), FailedKind::Callee("broken")));
 
     load.set(0.5);
-    poll_fn(|cx| service.poll_ready(cx)).await.unwrap();
+    assert!(is_ready(&mut service));
     let failed = service.call(Ok(7)).now_or_never().unwrap().unwrap_err();
     assert!(matches!(failed.kind(), FailedKind::Refused(_)));
     load.set(0.0);
@@ -56,8 +32,8 @@ async fn a_shedding_service_is_ready_and_refuses_in_the_call() {
 #[tokio::test(start_paused = true)]
 async fn a_shed_response_that_is_dropped_is_under_way_no_more() {
     let shedder = shedder(&Load::given());
-    let mut service = shedder.layer().layer(Callee::default());
-    poll_fn(|cx| service.poll_ready(cx)).await.unwrap();
+    let mut service = shedder.layer().layer(echo());
+    assert!(is_ready(&mut service));
     let response = service.call(Ok(1));
     assert_eq!(shedder.numbers().inflight, 1);
     drop(response);

@@ -1,11 +1,10 @@
 //! The rules of all policies.
 
-use linchpin::Context;
 use linchpin::resilience::shed::{Load, Options, Shedder};
-use linchpin::resilience::{BadOptions, Failed, Priority};
+use linchpin::resilience::{BadOptions, Priority};
 
 use super::shedder;
-use crate::policy_rules::{Sick, Subject};
+use crate::policy_rules::Subject;
 
 struct Calm(Shedder);
 
@@ -14,16 +13,7 @@ impl Subject for Calm {
         Self(shedder(&Load::given()))
     }
 
-    async fn call<T, Fut>(
-        &self,
-        ctx: &Context,
-        work: impl FnOnce() -> Fut,
-    ) -> Result<T, Failed<Sick>>
-    where
-        Fut: Future<Output = Result<T, Sick>>,
-    {
-        self.0.call(ctx, work).await
-    }
+    crate::policy_rules::calls!();
 
     fn is_untouched(&self) -> bool {
         let numbers = self.0.numbers();

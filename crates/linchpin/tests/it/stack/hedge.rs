@@ -1,10 +1,8 @@
 //! A hedge in a stack: each attempt goes through the policies, and the one that loses says nothing.
 
 use std::cell::RefCell;
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex};
-use std::task::{Context as Poller, Poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use linchpin::Context;
@@ -19,6 +17,7 @@ use tower_layer::Layer as _;
 use tower_service::Service;
 
 use super::{MS, SECOND, at_once, client};
+use crate::callee::{callee, is_ready};
 
 fn hedged() -> hedge::Options {
     hedge::Options::default().idempotent().delay(100 * MS).max_extra_load(1.0)
@@ -107,39 +106,22 @@ async fn a_hedged_call_can_go_to_another_thread() {
     assert_eq!(call.await.unwrap(), 1);
 }
 
-/// Takes long the first time.
-#[derive(Clone, Default)]
-struct Callee {
-    seen: Arc<Mutex<u32>>,
-}
-
-impl Service<u32> for Callee {
-    type Response = u32;
-    type Error = &'static str;
-    type Future = Pin<Box<dyn Future<Output = Result<u32, &'static str>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Poller<'_>) -> Poll<Result<(), &'static str>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: u32) -> Self::Future {
-        let mut seen = self.seen.lock().unwrap();
-        *seen += 1;
-        let result = if request == 9 { Err("no") } else { Ok(request * 10 + *seen) };
-        Box::pin(takes(if *seen == 1 { 10 * SECOND } else { 50 * MS }, result))
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_layer_hedges_too() {
     let stack = stack().build().unwrap();
-    let callee = Callee::default();
+    let seen = Arc::new(AtomicU32::new(1));
+    // It takes long the first time.
+    let callee = callee(move |request: u32| {
+        let number = seen.fetch_add(1, Ordering::Relaxed);
+        let result = if request == 9 { Err("no") } else { Ok(request * 10 + number) };
+        takes(if number == 1 { 10 * SECOND } else { 50 * MS }, result)
+    });
     let mut service = stack.layer().layer(callee.clone());
-    poll_fn(|cx| service.poll_ready(cx)).await.unwrap();
+    assert!(is_ready(&mut service));
     let start = Instant::now();
     assert_eq!(service.call(4).await.unwrap(), 42);
     assert_eq!(start.elapsed(), 150 * MS);
-    assert_eq!(*callee.seen.lock().unwrap(), 2);
+    assert_eq!(callee.calls(), 2);
     assert_eq!(stack.breaker().unwrap().numbers().calls, 1);
     let failed: Failed<&str> = service.call(9).await.unwrap_err();
     assert!(matches!(failed.kind(), FailedKind::Callee("no")), "flat: {failed:?}");

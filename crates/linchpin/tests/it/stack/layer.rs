@@ -1,8 +1,6 @@
 //! The stack as a layer of tower.
 
-use std::future::{Ready, poll_fn, ready};
-use std::sync::{Arc, Mutex};
-use std::task::{Context as Poller, Poll};
+use std::future::poll_fn;
 
 use linchpin::resilience::breaker;
 use linchpin::resilience::limiter::{self, Rate};
@@ -14,41 +12,13 @@ use tower_layer::Layer as _;
 use tower_service::Service;
 
 use super::{MS, SECOND, client, exact};
+use crate::callee::{Asked, Callee, Said, scripted};
 
-/// Answers by script, and wants to be ready before each call.
-#[derive(Debug, Default)]
-pub(super) struct Callee {
-    script: Arc<Mutex<Vec<Result<u8, u8>>>>,
-    seen: Arc<Mutex<Vec<u32>>>,
-    ready: bool,
-}
-
-impl Clone for Callee {
-    /// A clone has to be made ready for itself.
-    fn clone(&self) -> Self {
-        Self { script: self.script.clone(), seen: self.seen.clone(), ready: false }
-    }
-}
-
-impl Service<u32> for Callee {
-    type Response = u8;
-    type Error = u8;
-    type Future = Ready<Result<u8, u8>>;
-
-    fn poll_ready(&mut self, _: &mut Poller<'_>) -> Poll<Result<(), u8>> {
-        self.ready = true;
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: u32) -> Self::Future {
-        assert!(std::mem::take(&mut self.ready), "called without having been ready");
-        self.seen.lock().unwrap().push(request);
-        ready(self.script.lock().unwrap().remove(0))
-    }
-}
-
-pub(super) fn callee(script: &[Result<u8, u8>]) -> Callee {
-    Callee { script: Arc::new(Mutex::new(script.into())), ..Callee::default() }
+/// Answers by script.
+pub(super) fn callee(
+    script: &[Result<u8, u8>],
+) -> Callee<impl Fn(u32) -> Said<u8, u8> + Clone + use<>, u8> {
+    scripted(script.to_vec(), &Asked::default())
 }
 
 pub(super) async fn call<S: Service<u32>>(
@@ -72,14 +42,14 @@ fn whole() -> Stack {
 
 #[tokio::test(start_paused = true)]
 async fn a_service_is_called_again_after_it_has_been_made_ready_again() {
-    let (stack, callee) = (whole(), callee(&[Err(1), Err(2), Ok(7), Ok(8)]));
-    let seen = callee.seen.clone();
+    let (stack, asked) = (whole(), Asked::default());
+    let callee = scripted(vec![Err(1), Err(2), Ok(7), Ok(8)], &asked);
     let mut service = stack.layer().layer(callee);
     let start = Instant::now();
     assert_eq!(call(&mut service, 5).await.unwrap(), 7);
     assert_eq!(start.elapsed(), 300 * MS);
     assert_eq!(call(&mut service, 6).await.unwrap(), 8);
-    assert_eq!(*seen.lock().unwrap(), [5, 5, 5, 6]);
+    assert_eq!(*asked.lock().unwrap(), [5, 5, 5, 6]);
     let failed = call(&mut service, 9).await.unwrap_err();
     assert!(matches!(failed.kind(), FailedKind::Refused(refusal) if refusal.policy == "limiter"));
     assert_eq!(stack.bulkhead().unwrap().free(), 1);

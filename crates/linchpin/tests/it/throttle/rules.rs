@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use linchpin::Context;
+use linchpin::resilience::BadOptions;
 use linchpin::resilience::throttle::{Options, Throttle};
-use linchpin::resilience::{BadOptions, Failed};
 
 use super::{SECOND, scripted, throttle};
-use crate::policy_rules::{Sick, Subject};
+use crate::policy_rules::Subject;
 
 struct Spared(Throttle);
 
@@ -16,16 +15,7 @@ impl Subject for Spared {
         Self(throttle(scripted()))
     }
 
-    async fn call<T, Fut>(
-        &self,
-        ctx: &Context,
-        work: impl FnOnce() -> Fut,
-    ) -> Result<T, Failed<Sick>>
-    where
-        Fut: Future<Output = Result<T, Sick>>,
-    {
-        self.0.call(ctx, work).await
-    }
+    crate::policy_rules::calls!();
 
     fn is_untouched(&self) -> bool {
         let numbers = self.0.numbers();

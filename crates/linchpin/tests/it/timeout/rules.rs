@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use linchpin::Context;
+use linchpin::resilience::BadOptions;
 use linchpin::resilience::timeout::{Numbers, Timeout};
-use linchpin::resilience::{BadOptions, Failed};
 
 use super::{SECOND, timeout};
-use crate::policy_rules::{Sick, Subject};
+use crate::policy_rules::Subject;
 
 struct Limited(Timeout);
 
@@ -16,16 +15,7 @@ impl Subject for Limited {
         Self(timeout(SECOND))
     }
 
-    async fn call<T, Fut>(
-        &self,
-        ctx: &Context,
-        work: impl FnOnce() -> Fut,
-    ) -> Result<T, Failed<Sick>>
-    where
-        Fut: Future<Output = Result<T, Sick>>,
-    {
-        self.0.call(ctx, work).await
-    }
+    crate::policy_rules::calls!();
 
     fn is_untouched(&self) -> bool {
         self.0.numbers() == Numbers::default()

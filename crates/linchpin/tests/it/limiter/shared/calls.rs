@@ -1,17 +1,14 @@
 //! Calls through a limit that is shared, as closures and as a tower layer, and the rules of all policies.
 
-use std::future::{Ready, ready};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Context as Poller, Poll, Waker};
+use std::future::ready;
 
 use futures_util::FutureExt as _;
-use linchpin::resilience::limiter::shared::Limited;
 use linchpin::resilience::{BadOptions, FailedKind};
 use tower_layer::Layer as _;
 use tower_service::Service;
 
 use super::*;
+use crate::callee::{Callee, Said, callee, is_ready};
 use crate::policy_rules::{Sick, Subject};
 
 const ROOM: u32 = 1_100;
@@ -73,33 +70,11 @@ fn left(limiter: &Shared<Memory>) -> u32 {
 
 crate::policy_rules::rules!(Limits);
 
-/// Answers how often it was called; ready only after it was told.
-#[derive(Default)]
-struct Callee {
-    called: Arc<AtomicU32>,
-    ready: bool,
-}
+type Named = fn(&'static str) -> Said<&'static str, &'static str>;
 
-impl Clone for Callee {
-    fn clone(&self) -> Self {
-        Self { called: self.called.clone(), ready: false }
-    }
-}
-
-impl Service<&'static str> for Callee {
-    type Response = u32;
-    type Error = Sick;
-    type Future = Ready<Result<u32, Sick>>;
-
-    fn poll_ready(&mut self, _: &mut Poller<'_>) -> Poll<Result<(), Sick>> {
-        self.ready = true;
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: &'static str) -> Self::Future {
-        assert!(std::mem::take(&mut self.ready), "called without having been ready");
-        ready(Ok(self.called.fetch_add(1, Ordering::Relaxed) + 1))
-    }
+/// Answers with the name it is asked for.
+fn named() -> Callee<Named> {
+    callee(|name| ready(Ok(name)))
 }
 
 /// One to each of them but the health check.
@@ -107,36 +82,29 @@ fn key(name: &&'static str) -> Option<String> {
     (*name != "health").then(|| (*name).to_owned())
 }
 
-fn make_ready<S: RateStore + 'static, X: Fn(&&'static str) -> Option<String>>(
-    service: &mut Limited<Callee, S, X>,
-) {
-    let polled = service.poll_ready(&mut Poller::from_waker(Waker::noop()));
-    assert!(matches!(polled, Poll::Ready(Ok(()))));
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_service_calls_what_was_ready_for_each_key_at_its_own_rate() {
     let store = Store::new();
-    let callee = Callee::default();
+    let callee = named();
     let layer = five(&store, OnStoreError::Closed).layer(key);
     let mut service = layer.layer(callee.clone());
-    make_ready(&mut service);
+    assert!(is_ready(&mut service));
     drop(service.clone());
     assert_eq!(store.asked(), 0, "nothing is asked before the call");
     for n in 1..=5 {
-        make_ready(&mut service);
-        assert_eq!(service.call("ann").await.unwrap(), n);
+        assert!(is_ready(&mut service));
+        assert_eq!((service.call("ann").await.unwrap(), callee.calls()), ("ann", n));
     }
-    make_ready(&mut service);
+    assert!(is_ready(&mut service));
     let refused = service.call("ann").await.unwrap_err();
     assert!(matches!(refused.kind(), FailedKind::Refused(_)), "{refused:?}");
     assert_eq!(refused.retry_after(), Some(ms(100)));
-    make_ready(&mut service);
-    assert_eq!(service.call("bob").await.unwrap(), 6, "another key");
-    assert_eq!(callee.called.load(Ordering::Relaxed), 6, "who is refused is not called");
+    assert!(is_ready(&mut service));
+    assert_eq!(service.call("bob").await.unwrap(), "bob", "another key");
+    assert_eq!(callee.calls(), 6, "who is refused is not called");
     let asked = store.asked();
-    make_ready(&mut service);
-    assert_eq!(service.call("health").await.unwrap(), 7, "what has no key is not limited");
+    assert!(is_ready(&mut service));
+    assert_eq!(service.call("health").await.unwrap(), "health", "what has no key is not limited");
     assert_eq!(store.asked(), asked);
 }
 
@@ -146,8 +114,8 @@ async fn a_service_whose_store_is_away_does_as_it_was_told() {
     store.is(Mood::Hangs);
     for (then, passes) in [(OnStoreError::Open, true), (OnStoreError::Closed, false)] {
         let layer = five(&store, then).layer(key);
-        let mut service = layer.layer(Callee::default());
-        make_ready(&mut service);
+        let mut service = layer.layer(named());
+        assert!(is_ready(&mut service));
         let began = Instant::now();
         assert_eq!(service.call("ann").await.is_ok(), passes, "{then:?}");
         assert_eq!(began.elapsed(), ms(50), "it waited for the store, and no longer");
