@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Whom [policies](Policies) hold back goes to the database again, with no attempt used up: due later if it waits for its
-//! turn, [parked] if it waits with all others of its endpoint. What was recorded is told on the bus of
+//! turn, parked if it waits with all others of its endpoint. What was recorded is told on the bus of
 //! [`events`](crate::events).
 //!
 //! Nothing polls: a delivery is handed over by the commit that stored it, a retry by a timer set to the earliest due

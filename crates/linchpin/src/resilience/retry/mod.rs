@@ -8,7 +8,7 @@
 //!      └────────────────────────────── the delay is over ◀─────────────────────────────────────────┘
 //! ```
 //!
-//! What may be tried again is the classifier's word ([`Again`], [`Classify::again`]). How long to wait is in
+//! What may be tried again is the classifier's word ([`Again`](super::Again), [`Classify::again`]). How long to wait is in
 //! a [`Schedule`], and what the callee asks for ([`Classify::retry_after`]) is never undercut. What the retries of all
 //! calls together may cost is in a [`Budget`].
 //!

@@ -22,8 +22,9 @@ async fn ask(chaos: &Chaos<u8, Error>, request: u8) -> Result<u8, Error> {
     let mut service = chaos.layer(context).layer(obedient());
     for _ in 0..2 {
         // Each handle gets ready for itself.
-        assert!(is_ready(&mut service));
-        service.clone().call(request).await.ok();
+        let mut clone = service.clone();
+        assert!(is_ready(&mut service) && is_ready(&mut clone));
+        clone.call(request).await.ok();
     }
     assert!(is_ready(&mut service));
     service.call(request).await

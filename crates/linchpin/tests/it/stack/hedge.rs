@@ -123,6 +123,7 @@ async fn a_layer_hedges_too() {
     assert_eq!(start.elapsed(), 150 * MS);
     assert_eq!(callee.calls(), 2);
     assert_eq!(stack.breaker().unwrap().numbers().calls, 1);
+    assert!(is_ready(&mut service));
     let failed: Failed<&str> = service.call(9).await.unwrap_err();
     assert!(matches!(failed.kind(), FailedKind::Callee("no")), "flat: {failed:?}");
 }
