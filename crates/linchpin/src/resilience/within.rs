@@ -102,17 +102,38 @@ impl<F: Future, T> Within<F, T> {
         })
     }
 
-    /// For work that waits: ends it if the context has ended, which the permit is told.
+    /// What a call comes to whose work has been polled under a context. Work that waits is ended if that has ended, which
+    /// the permit is told.
+    #[expect(clippy::inline_always, reason = "a few instructions that each call has")]
+    #[inline(always)]
+    pub(super) fn poll_out<'c, U, E>(
+        self: Pin<&mut Self>,
+        cx: &mut Poller<'_>,
+        work: Poll<F::Output>,
+        (ctx, ended): (&'c Context, &mut Option<Cancelled<'c>>),
+        told: impl FnOnce(&mut T, &Ended),
+    ) -> Poll<Result<U, Failed<E>>>
+    where
+        F: Future<Output = Result<U, E>>,
+    {
+        match work {
+            Poll::Ready(result) => {
+                Poll::Ready(result.map_err(|error| FailedKind::Callee(error).into()))
+            }
+            Poll::Pending => self.poll_cut(cx, ctx, ended, told).map(|ended| Err(ended.into())),
+        }
+    }
+
     #[cold]
-    pub(super) fn poll_cut<'c>(
-        mut self: Pin<&mut Self>,
+    fn poll_cut<'c>(
+        self: Pin<&mut Self>,
         cx: &mut Poller<'_>,
         ctx: &'c Context,
         ended: &mut Option<Cancelled<'c>>,
         told: impl FnOnce(&mut T, &Ended),
     ) -> Poll<Ended> {
         let ended = ready!(poll_ended(cx, ctx, ended));
-        let mut this = self.as_mut().project();
+        let mut this = self.project();
         this.work.set(None);
         told(this.permit.as_mut().expect("there as long as the work is"), &ended);
         *this.permit = None;
@@ -191,13 +212,6 @@ where
             }
             None => this.within.as_mut().poll(cx, says),
         };
-        match work {
-            Poll::Ready(result) => {
-                Poll::Ready(result.map_err(|error| FailedKind::Callee(error).into()))
-            }
-            Poll::Pending => {
-                this.within.poll_cut(cx, ctx, this.ended, P::cut).map(|ended| Err(ended.into()))
-            }
-        }
+        this.within.poll_out(cx, work, (ctx, this.ended), P::cut)
     }
 }

@@ -8,9 +8,9 @@ use pin_project_lite::pin_project;
 use super::at::At;
 use super::permit::Permit;
 use super::turn::Turn;
-use crate::context::{Cancelled, Context, Ended};
+use crate::context::{Cancelled, Context};
 use crate::resilience::within::Within;
-use crate::resilience::{ByResult, Classify as _, Failed, FailedKind, Outcome};
+use crate::resilience::{ByResult, Classify as _, Failed, Outcome};
 
 pin_project! {
     /// The future of [`At::call`].
@@ -81,18 +81,10 @@ where
             }
             polled
         };
-        match work {
-            Poll::Ready(result) => {
-                Poll::Ready(result.map_err(|error| FailedKind::Callee(error).into()))
-            }
-            Poll::Pending => {
-                let this = self.project();
-                let cut = |permit: &mut Permit<'_>, ended: &Ended| {
-                    permit.says(Outcome::of_end(ended));
-                };
-                this.within.poll_cut(cx, this.ctx, this.ended, cut).map(|ended| Err(ended.into()))
-            }
-        }
+        let this = self.project();
+        this.within.poll_out(cx, work, (this.ctx, this.ended), |permit, ended| {
+            permit.says(Outcome::of_end(ended));
+        })
     }
 }
 

@@ -55,7 +55,14 @@ impl<S: Borrow<Semaphore>> Future for Acquire<'_, '_, S> {
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
         let acquire = &mut *self;
-        if acquire.wait.is_some() || !acquire.semaphore.0.take_now(acquire.ctx, acquire.permits)? {
+        let takes = match &acquire.wait {
+            Some(_) => false,
+            None => {
+                acquire.ctx.check()?;
+                acquire.semaphore.0.try_take(acquire.permits)
+            }
+        };
+        if !takes {
             ready!(acquire.poll_late(cx))?;
         }
         Poll::Ready(Ok(Permit::new((acquire.hold)(acquire.semaphore), acquire.permits)))

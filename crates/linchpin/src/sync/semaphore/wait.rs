@@ -27,16 +27,6 @@ pub(crate) enum Denied {
     Refused(Why),
 }
 
-impl Core {
-    /// Takes permits if they are free and it is one's turn; whether it did. Apart from the wait, so that who need not wait
-    /// makes no room for it.
-    #[inline]
-    pub(crate) fn take_now(&self, ctx: &Context, permits: usize) -> Result<bool, Failed> {
-        ctx.check()?;
-        Ok(self.try_take(permits))
-    }
-}
-
 impl AsRef<Self> for Core {
     fn as_ref(&self) -> &Self {
         self
