@@ -228,6 +228,7 @@ impl Node {
 
     /// Works on the list of those who wait here, unless this node has ended: then there is none any more, and so
     /// the crowd that an end woke does not queue at its lock to leave.
+    #[inline]
     pub(super) fn watch_live<R>(&self, work: impl FnOnce(&mut Watch) -> R) -> Option<R> {
         if self.has_ended() {
             return None;

@@ -197,10 +197,6 @@ impl<'a> Cancelled<'a> {
 
     fn poll_below_the_root(&mut self, cx: &mut Poller<'_>) -> Poll<&'a Ended> {
         let context = self.context;
-        if context.0.is_none() {
-            // The root never ends.
-            return Poll::Pending;
-        }
         let looked = || context.noticed().map_or(Poll::Pending, Poll::Ready);
         if planted(Fault::ContextLooksBeforeItEnters) {
             let looked = looked();
@@ -222,19 +218,23 @@ impl<'a> Cancelled<'a> {
         looked()
     }
 
+    #[inline]
     fn enter(&mut self, waker: &Waker) -> &Entry {
         let address = (waker.data().addr(), ptr::from_ref(waker.vtable()).addr());
-        let context = self.context;
-        if let Some(entry) = &self.entry
-            && self.left != address
-        {
-            entry.replace(context, waker);
+        let (context, left) = (self.context, std::mem::replace(&mut self.left, address));
+        match &mut self.entry {
+            Some(entry) => {
+                if left != address {
+                    entry.replace(context, waker);
+                }
+                entry
+            }
+            none => {
+                let entry = none.insert(Entry::default());
+                entry.enter(context, || Told::Waker(waker.clone()));
+                entry
+            }
         }
-        self.left = address;
-        if self.entry.is_none() {
-            self.entry.insert(Entry::default()).enter(context, || Told::Waker(waker.clone()));
-        }
-        self.entry.as_ref().expect("entered")
     }
 }
 

@@ -51,6 +51,7 @@ impl Watch {
     }
 
     /// Enters somebody; the key gets them out again.
+    #[inline]
     pub(super) fn insert(&mut self, told: Told) -> u32 {
         match told {
             Told::Waker(waker) if self.first.is_none() => {
@@ -71,6 +72,7 @@ impl Watch {
     }
 
     /// Lets somebody out. What it returns is to be dropped outside of the lock.
+    #[inline]
     pub(super) fn remove(&mut self, key: u32) -> (Option<Told>, Option<Alarm>) {
         let Some(rest) = &mut self.rest else {
             return (self.first.take().map(Told::Waker), None);

@@ -281,6 +281,12 @@ pub(crate) fn wake(owner: &'static str, wakers: impl IntoIterator<Item = Waker>)
     each_contained(owner, "a waker panicked", wakers.into_iter(), Waker::wake);
 }
 
+/// The same for one.
+#[inline]
+pub(crate) fn wake_one(owner: &'static str, waker: Waker) {
+    contained(owner, "a waker panicked", || waker.wake());
+}
+
 /// `work` as a listed task in the caller's span.
 #[track_caller]
 fn listed<F: Future>(name: &'static str, work: F) -> Listed<F> {

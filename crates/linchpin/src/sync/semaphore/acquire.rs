@@ -38,7 +38,7 @@ impl<'a, 'c, S> Acquire<'a, 'c, S> {
     }
 
     /// The same for who did not find them free.
-    #[cold]
+    #[inline(never)]
     fn poll_late(&mut self, cx: &mut Poller<'_>) -> Poll<Result<(), Failed>> {
         let Self { semaphore, ctx, permits, priority, .. } = *self;
         let wait = || Wait::new(&*semaphore.0, ctx, permits, priority.level());

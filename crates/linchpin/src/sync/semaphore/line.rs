@@ -1,24 +1,24 @@
 //! The line: who waits, who is next, and who may pass whom.
 //!
-//! A pure machine that is told how many permits are free, and from which end it is served. Waiters stand in a table and are
-//! linked in the order in which they came, a list for each level of priority, so that one leaves from the middle in O(1).
+//! A pure machine that is told how many permits are free, and from which end it is served. Who waits has a number, and
+//! stands in the queue of its [level](super::level) of priority.
 //!
-//! They have numbers, too. Nearly always the next is the one with the lowest of all in the table: it leaves the table at
-//! once, and [`served`](Line::served) is its number, by which it knows that it was granted what it asked for. One that is
-//! called out of order, or in vain, stays in the table until it comes.
+//! Nearly always the next is the one with the lowest number of all: then [`served`](Line::served) is its number, by which
+//! it knows that it was granted what it asked for. What one was told that is called out of order, or in vain, is kept
+//! until it comes.
 
-use std::iter::successors;
+use std::collections::BTreeMap;
+use std::mem;
 use std::task::Waker;
 
+use super::level::{End, Level, Waiter};
 use super::protocol::Why;
 use crate::shim::{Fault, planted};
-use crate::task::slab::Slab;
 use crate::task::turns::Turns;
-use crate::task::wake;
+use crate::task::{wake, wake_one};
 
 #[derive(Debug)]
 pub(super) struct Line {
-    waiters: Slab<Waiter>,
     levels: [Level; LEVELS],
     /// A bit for each level in which somebody waits.
     busy: u8,
@@ -31,6 +31,8 @@ pub(super) struct Line {
     /// How many have come to wait.
     came: u64,
     served: u64,
+    /// Who was called out of order and has not come yet.
+    called: BTreeMap<u64, Turn>,
 }
 
 /// How many levels of priority there are, 0 the most urgent: as many as the users with the most have.
@@ -39,23 +41,8 @@ pub(crate) const LEVELS: usize = 4;
 /// Where one waits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Place {
-    key: u32,
-    pub(super) number: u64,
-}
-
-/// One who waits, or has been called out of order and has not come yet.
-#[derive(Debug)]
-struct Waiter {
-    number: u64,
-    permits: usize,
     level: usize,
-    turn: Turn,
-    waker: Option<Waker>,
-    /// Its neighbours, while it waits.
-    before: Option<u32>,
-    after: Option<u32>,
-    /// The passes before it came.
-    passes: usize,
+    pub(super) number: u64,
 }
 
 /// What a waiter who comes for its turn finds.
@@ -81,21 +68,15 @@ pub(super) struct Calls {
     others: Vec<Waker>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Level {
-    first: Option<u32>,
-    last: Option<u32>,
-}
-
-const STAYS: &str = "a waiter stays until it is served in order or leaves by itself";
+const STAYS: &str = "a waiter stays until it is called or leaves by itself";
+const BUSY: &str = "somebody waits in a level that is busy";
 
 // ===== impl Line =====
 
 impl Line {
     pub(super) fn new(overtaking: usize) -> Self {
         Self {
-            waiters: Slab::new(),
-            levels: [Level::default(); LEVELS],
+            levels: Default::default(),
             busy: 0,
             waiting: 0,
             turns: Turns::new(),
@@ -103,6 +84,7 @@ impl Line {
             passes: 0,
             came: 0,
             served: 0,
+            called: BTreeMap::new(),
         }
     }
 
@@ -120,64 +102,63 @@ impl Line {
     pub(super) fn push(&mut self, permits: usize, level: usize, waker: Option<Waker>) -> Place {
         self.came += 1;
         let number = self.came;
-        let before = self.levels[level].last;
-        let (turn, passes) = (Turn::Waits, self.passes);
-        let waiter = Waiter { number, permits, level, turn, waker, before, after: None, passes };
-        let key = self.waiters.insert(waiter);
-        match before {
-            Some(before) => self.at_mut(before).after = Some(key),
-            None => self.levels[level].first = Some(key),
-        }
-        self.levels[level].last = Some(key);
+        self.levels[level].push(Waiter { number, permits, waker, passes: self.passes });
         self.busy |= 1 << level;
         self.waiting += 1;
-        Place { key, number }
+        Place { level, number }
     }
 
     pub(super) fn turn(&self, place: Place) -> Turn {
-        if place.number <= self.served { Turn::Granted } else { self.at(place.key).turn }
+        if place.number <= self.served {
+            return Turn::Granted;
+        }
+        self.called.get(&place.number).copied().unwrap_or(Turn::Waits)
     }
 
     /// Whether `waker` would wake one who waits.
     pub(super) fn knows(&self, place: Place, waker: &Waker) -> bool {
-        self.at(place.key).waker.as_ref().is_some_and(|left| left.will_wake(waker))
+        let waiter = self.levels[place.level].find(place.number).expect(STAYS);
+        waiter.waker.as_ref().is_some_and(|left| left.will_wake(waker))
     }
 
     /// Calls one who waits by `waker`. The one that it left before comes out.
     pub(super) fn set_waker(&mut self, place: Place, waker: Waker) -> Option<Waker> {
-        self.at_mut(place.key).waker.replace(waker)
+        let waiter = self.levels[place.level].find_mut(place.number).expect(STAYS);
+        waiter.waker.replace(waker)
     }
 
-    /// Lets one out, from the line or from the table of those who were called.
+    /// Lets one out, who waits or has been called.
     pub(super) fn leave(&mut self, place: Place) -> Left {
-        if place.number <= self.served {
-            return Left { turn: Turn::Granted, _waker: None };
+        let called = if place.number <= self.served {
+            Some(Turn::Granted)
+        } else {
+            self.called.remove(&place.number)
+        };
+        match called {
+            Some(turn) => Left { turn, _waker: None },
+            None => Left { turn: Turn::Waits, _waker: self.take(place).waker },
         }
-        let Waiter { turn, level, waker, before, after, .. } = self.take(place.key);
-        if turn == Turn::Waits {
-            self.unlink(level, before, after);
-        }
-        Left { turn, _waker: waker }
     }
 
     /// Grants what it can of the permits that are `free`, and says how many. Of a level the one is next that came first,
     /// or last.
     #[inline]
-    pub(super) fn grant(&mut self, free: usize, newest_first: bool, calls: &mut Calls) -> usize {
+    pub(super) fn grant(&mut self, free: usize, end: End, calls: &mut Calls) -> usize {
         let mut left = free;
         // Nobody waits for none.
         while left > 0
-            && let Some((level, next)) = self.next(newest_first)
+            && let Some(level) = self.next_level()
         {
-            if self.at(next).permits <= left {
-                let busy = self.busy;
-                self.turns.take(level, |level| busy & (1 << level) != 0);
-                left -= self.serve(next, level, calls);
-            } else if let Some(key) = self.one_that_passes(next, newest_first, left) {
-                self.passes += 1;
-                left -= self.call(key, Turn::Granted, calls);
+            let permits = self.levels[level].at(end).expect(BUSY).permits;
+            if permits <= left {
+                self.has_its_turn(level);
+                self.serve(level, end, calls);
+                left -= permits;
             } else {
-                break;
+                match self.let_one_pass(end, left, calls) {
+                    Some(permits) => left -= permits,
+                    None => break,
+                }
             }
         }
         free - left
@@ -190,118 +171,119 @@ impl Line {
         why: Why,
         calls: &mut Calls,
     ) {
-        let refused = self.in_order(false).filter(|key| is_refused(self.at(*key).permits));
-        for key in refused.collect::<Vec<_>>() {
-            self.call(key, Turn::Refused(why), calls);
+        let refused = self.in_order(End::Oldest).filter(|(_, waiter)| is_refused(waiter.permits));
+        let refused: Vec<Place> = refused.map(|(place, _)| place).collect();
+        for place in refused {
+            self.call(place, Turn::Refused(why), calls);
         }
     }
 
-    /// Whose turn it is, and of which level.
-    fn next(&self, newest_first: bool) -> Option<(usize, u32)> {
-        let level = match self.busy {
-            0 => return None,
+    /// Whose turn it is.
+    #[inline]
+    fn next_level(&self) -> Option<usize> {
+        match self.busy {
+            0 => None,
             // Nearly always there is one.
-            one if one.is_power_of_two() => one.trailing_zeros() as usize,
-            some => self.turns.look(|level| some & (1 << level) != 0)?,
-        };
-        Some((level, self.levels[level].end(newest_first)?))
+            one if one.is_power_of_two() => Some(one.trailing_zeros() as usize),
+            _ => self.next_of_several(),
+        }
     }
 
-    /// Who is to be served with `free` permits, which do not do for the `next`.
-    fn one_that_passes(&self, next: u32, newest_first: bool, free: usize) -> Option<u32> {
+    #[inline(never)]
+    fn next_of_several(&self) -> Option<usize> {
+        self.turns.look(|level| self.busy & (1 << level) != 0)
+    }
+
+    #[inline]
+    fn has_its_turn(&mut self, level: usize) {
+        match self.busy {
+            one if one.is_power_of_two() => self.turns.take(level, |_| false),
+            _ => self.has_its_turn_of_several(level),
+        }
+    }
+
+    #[inline(never)]
+    fn has_its_turn_of_several(&mut self, level: usize) {
+        self.turns.take(level, |level| self.busy & (1 << level) != 0);
+    }
+
+    /// Grants one what it asks for with `free` permits, which do not do for the next: so many.
+    #[inline(never)]
+    fn let_one_pass(&mut self, end: End, free: usize, calls: &mut Calls) -> Option<usize> {
         if !self.may_pass() {
             return None;
         }
-        let others = self.in_order(newest_first).filter(|key| *key != next);
+        let next = self.next_level().and_then(|level| self.levels[level].at(end))?.number;
+        let others = self.in_order(end).filter(|(place, _)| place.number != next);
         let mut behind = others.take(self.overtaking);
-        behind.find(|key| self.at(*key).permits <= free)
+        let (place, _) = behind.find(|(_, waiter)| waiter.permits <= free)?;
+        drop(behind);
+        self.passes += 1;
+        Some(self.call(place, Turn::Granted, calls))
     }
 
     /// Whether everybody may be passed once more. Each pass counts against all who wait, so the one that came first has
     /// been passed most, and that is the first of a level.
     fn may_pass(&self) -> bool {
-        let firsts = self.levels.iter().filter_map(|level| level.first);
-        let oldest = firsts.map(|key| self.at(key).passes).min();
+        let firsts = self.levels.iter().filter_map(|level| level.at(End::Oldest));
+        let oldest = firsts.map(|first| first.passes).min();
         oldest.is_some_and(|passes| self.passes - passes < self.overtaking)
     }
 
     /// All who wait, the more urgent first.
-    fn in_order(&self, newest_first: bool) -> impl Iterator<Item = u32> {
-        let follower = move |key: &u32| {
-            let waiter = self.at(*key);
-            if newest_first { waiter.before } else { waiter.after }
-        };
-        self.levels.iter().flat_map(move |level| successors(level.end(newest_first), follower))
+    fn in_order(&self, end: End) -> impl Iterator<Item = (Place, &Waiter)> {
+        self.levels.iter().enumerate().flat_map(move |(level, waiters)| {
+            waiters.iter_from(end).map(move |one| (Place { level, number: one.number }, one))
+        })
     }
 
-    /// Grants the next of a level what it asks for: so many permits.
-    fn serve(&mut self, next: u32, level: usize, calls: &mut Calls) -> usize {
-        let is_first = self.levels[level].first == Some(next);
+    /// Grants the next of a level what it asks for.
+    #[inline]
+    fn serve(&mut self, level: usize, end: End, calls: &mut Calls) {
+        let waiters = &mut self.levels[level];
+        let is_first = end == End::Oldest || waiters.len() == 1;
+        let Waiter { number, waker, .. } = waiters.pop(end).expect(BUSY);
         let is_lowest = (is_first || planted(Fault::SemaphoreServesByTheNewestNumber))
-            && self.waiters.len() == self.waiting
+            && self.called.is_empty()
             && self.busy.is_power_of_two();
-        if !is_lowest {
-            return self.call(next, Turn::Granted, calls);
+        self.has_gone(level);
+        if is_lowest {
+            self.served = number;
+        } else {
+            self.called.insert(number, Turn::Granted);
         }
-        let Waiter { number, permits, waker, before, after, .. } = self.take(next);
-        self.served = number;
-        calls.extend(waker);
-        self.unlink(level, before, after);
-        permits
+        calls.add(waker);
     }
 
     /// Takes one out of the line, who has something to come for. It asks for so many permits.
-    fn call(&mut self, key: u32, turn: Turn, calls: &mut Calls) -> usize {
-        let waiter = self.at_mut(key);
-        waiter.turn = turn;
-        calls.extend(waiter.waker.take());
-        let Waiter { permits, level, before, after, .. } = *waiter;
-        self.unlink(level, before, after);
+    fn call(&mut self, place: Place, turn: Turn, calls: &mut Calls) -> usize {
+        let Waiter { permits, waker, .. } = self.take(place);
+        self.called.insert(place.number, turn);
+        calls.add(waker);
         permits
     }
 
-    /// Closes the gap between the neighbours of one who was in line.
+    fn take(&mut self, place: Place) -> Waiter {
+        let waiter = self.levels[place.level].take(place.number).expect(STAYS);
+        self.has_gone(place.level);
+        waiter
+    }
+
+    /// Counts one who was in line.
     #[inline]
-    fn unlink(&mut self, level: usize, before: Option<u32>, after: Option<u32>) {
-        match before {
-            Some(before) => self.at_mut(before).after = after,
-            None => self.levels[level].first = after,
-        }
-        match after {
-            Some(after) => self.at_mut(after).before = before,
-            None => self.levels[level].last = before,
-        }
-        if self.levels[level].first.is_none() {
+    fn has_gone(&mut self, level: usize) {
+        if self.levels[level].len() == 0 {
             self.busy &= !(1 << level);
         }
         self.waiting -= 1;
-    }
-
-    fn at(&self, key: u32) -> &Waiter {
-        self.waiters.get(key).expect(STAYS)
-    }
-
-    fn at_mut(&mut self, key: u32) -> &mut Waiter {
-        self.waiters.get_mut(key).expect(STAYS)
-    }
-
-    fn take(&mut self, key: u32) -> Waiter {
-        self.waiters.remove(key).expect(STAYS)
-    }
-}
-
-// ===== impl Level =====
-
-impl Level {
-    fn end(&self, newest: bool) -> Option<u32> {
-        if newest { self.last } else { self.first }
     }
 }
 
 // ===== impl Calls =====
 
 impl Calls {
-    fn extend(&mut self, waker: Option<Waker>) {
+    #[inline]
+    fn add(&mut self, waker: Option<Waker>) {
         match &self.first {
             None => self.first = waker,
             Some(_) => self.others.extend(waker),
@@ -313,10 +295,9 @@ impl Drop for Calls {
     #[inline]
     fn drop(&mut self) {
         let Some(first) = self.first.take() else { return };
-        if self.others.is_empty() {
-            wake("semaphore", Some(first));
-        } else {
-            wake("semaphore", [first].into_iter().chain(std::mem::take(&mut self.others)));
+        wake_one("semaphore", first);
+        if !self.others.is_empty() {
+            wake("semaphore", mem::take(&mut self.others));
         }
     }
 }

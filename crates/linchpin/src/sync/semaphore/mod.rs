@@ -15,6 +15,7 @@
 //! ```
 
 mod acquire;
+mod level;
 mod line;
 mod options;
 mod permit;
@@ -62,7 +63,7 @@ use crate::task::pool::Priority;
 /// | something to take with a weight, a size that changes, permits that are split | a semaphore |
 ///
 /// Costs: to take and to give are an atomic operation each while nobody waits, and allocate nothing; who waits stands
-/// in a table of the semaphore (`scripts/bench sync`).
+/// in a ring of its level (`scripts/bench sync`).
 #[derive(Clone)]
 pub struct Semaphore(Arc<Core>);
 

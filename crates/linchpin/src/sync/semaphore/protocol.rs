@@ -190,7 +190,7 @@ impl Core {
 
     /// Comes to wait. What is free and due to nobody else is granted at once.
     pub(crate) fn enter(&self, permits: usize, level: usize, waker: Waker) -> Entered {
-        let mut held = self.hold();
+        let mut state = lock(&self.state);
         if self.is_closed() {
             return Entered::Refused(Why::Closed);
         }
@@ -200,12 +200,13 @@ impl Core {
         let late = planted(Fault::SemaphoreLooksBeforeItWaits);
         if !late && self.crowd() == 0 {
             // Nobody's turn has come. Who gives some from now on sees the flag.
-            if held.state.line.waiting() >= self.max_waiting() {
+            if state.line.waiting() >= self.max_waiting() {
                 return Entered::Refused(Why::Full);
             }
-            let place = held.state.line.push(permits, level, Some(waker));
-            return Entered::Waits(place, held.state.stands());
+            let place = state.line.push(permits, level, Some(waker));
+            return Entered::Waits(place, state.stands());
         }
+        let mut held = Held { state, calls: Calls::default() };
         let place = held.state.line.push(permits, level, None);
         self.settle(&mut held, 0);
         if late {
@@ -328,7 +329,7 @@ impl Core {
     }
 
     /// Gives permits back where somebody may wait for them.
-    #[cold]
+    #[inline(never)]
     fn hand_out(&self, permits: usize) {
         self.settle(&mut self.hold(), permits);
     }
@@ -351,8 +352,8 @@ impl Core {
         let paid = free.min(state.debt);
         state.debt -= paid;
         // Without the flag nobody waits.
-        let newest_first = state.newest_first();
-        let left = free - paid - state.line.grant(free - paid, newest_first, calls);
+        let end = state.served_end();
+        let left = free - paid - state.line.grant(free - paid, end, calls);
         if state.line.waiting() == 0 {
             state.standing = None;
         }

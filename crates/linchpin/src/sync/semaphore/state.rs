@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::level::End;
 use super::line::{Calls, Line};
 use super::options::Options;
 use super::protocol::Why;
@@ -51,11 +52,11 @@ impl State {
     }
 
     #[inline]
-    pub(super) fn newest_first(&self) -> bool {
+    pub(super) fn served_end(&self) -> End {
         match self.order {
-            Order::OldestFirst => false,
-            Order::NewestFirst => true,
-            Order::NewestWhileStanding(interval) => self.stands_for(interval),
+            Order::NewestFirst => End::Newest,
+            Order::NewestWhileStanding(interval) if self.stands_for(interval) => End::Newest,
+            Order::OldestFirst | Order::NewestWhileStanding(_) => End::Oldest,
         }
     }
 
