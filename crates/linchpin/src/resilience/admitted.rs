@@ -25,6 +25,22 @@ pub trait Admit {
     /// What reads the result of a call.
     type Classify;
 
+    /// Lets a call in if that takes one look, as it does for nearly all. `None` says nothing: [`let_in`](Self::let_in) has
+    /// the word then. Apart from that, so that a permit need not be told from a refusal.
+    #[inline]
+    fn pass(&self) -> Option<Self::Permit<'_>> {
+        None
+    }
+
+    /// The same with a permit that owns a handle.
+    #[inline]
+    fn pass_owned(&self) -> Option<Self::Permit<'static>>
+    where
+        Self: 'static,
+    {
+        None
+    }
+
     /// Lets a call in that begins now, under a context.
     ///
     /// # Errors
@@ -120,9 +136,13 @@ where
     #[inline]
     fn call(&mut self, request: R) -> Self::Future {
         let classify = self.policy.classifier().clone();
+        // The permit is there before the service is called, which may panic.
+        if let Some(permit) = self.policy.pass_owned() {
+            let within = Within::new(permit, self.service.call(request));
+            return AdmittedFuture { within, classify, refused: None };
+        }
         match self.policy.let_in_owned(&ROOT) {
             Ok(permit) => {
-                // The permit is there before the service is called, which may panic.
                 let within = Within::new(permit, self.service.call(request));
                 AdmittedFuture { within, classify, refused: None }
             }

@@ -208,7 +208,10 @@ where
         let work = match this.begin.take() {
             Some(begin) => {
                 ctx.check()?;
-                this.within.as_mut().poll_first(cx, policy.let_in(ctx)?, begin, says)
+                match policy.pass() {
+                    Some(permit) => this.within.as_mut().poll_first(cx, permit, begin, says),
+                    None => this.within.as_mut().poll_first(cx, policy.let_in(ctx)?, begin, says),
+                }
             }
             None => this.within.as_mut().poll(cx, says),
         };

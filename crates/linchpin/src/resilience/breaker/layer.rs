@@ -4,6 +4,7 @@ use super::{Breaker, Permit, says};
 use crate::context::{Context, Ended};
 use crate::resilience::admitted::Admit;
 use crate::resilience::clock::Clock;
+use crate::resilience::held::Held;
 use crate::resilience::{Classify, Outcome, Refusal};
 
 impl<C> Admit for Breaker<C> {
@@ -12,6 +13,21 @@ impl<C> Admit for Breaker<C> {
     where
         C: 'a;
     type Classify = C;
+
+    #[inline]
+    fn pass(&self) -> Option<Permit<'_>> {
+        let ticket = self.core.pass(Clock)?;
+        Some(Permit::new(Held::Borrowed(&*self.core), ticket))
+    }
+
+    #[inline]
+    fn pass_owned(&self) -> Option<Permit<'static>>
+    where
+        C: 'static,
+    {
+        let ticket = self.core.pass(Clock)?;
+        Some(Permit::new(Held::Owned(self.core.clone()), ticket))
+    }
 
     #[inline]
     fn let_in(&self, _: &Context) -> Result<Permit<'_>, Refusal> {
