@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use linchpin::context::Context;
-use linchpin::error::panic_hook;
+use linchpin::error::{ResultExt as _, panic_hook};
 use linchpin::task::watch::{self, Watch};
 use linchpin::task::{self, Group, Ticker};
 use linchpin::time::Timestamp;
+use linchpin::{Error, Kind};
 use linchpin_data::idempotency;
 use linchpin_data::sqlite::{Database, Tx, Writer};
 use linchpin_http::client::{Client, ClientOptions};
 use linchpin_http::lifecycle::{self, Lifecycle, Report};
 use linchpin_http::middleware::{self, StackOptions};
-use linchpin_http::server::Server;
+use linchpin_http::server::{self, Server};
 use linchpin_security::jwt::{Keys, Verifier};
 
 use crate::admin::{self, AdminState};
@@ -57,6 +58,13 @@ const FOR_LIFE: [&str; 14] = [
 /// So long what was aborted at the end may take to be gone.
 const GONE_WITHIN: Duration = Duration::from_secs(1);
 
+/// The most connections of clients that are open at once ...
+const CONNECTIONS: u64 = 10_000;
+/// ... the fewest that make sense ...
+const FEWEST_CONNECTIONS: u64 = 16;
+/// ... and the files for everything else, deliveries apart: the database, its readers, operators, look-ups.
+const OTHER_FILES: u64 = 128;
+
 /// Runs the service until a signal ends it, and says how it ended.
 ///
 /// # Errors
@@ -76,6 +84,7 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
     )?;
     let _signals = life.signals()?;
 
+    let connections = connections(config.delivery_concurrency)?;
     let database = store::open(&config.database)?;
     let (queue, seed) = Dispatcher::prepare(&Settings {
         concurrency: config.delivery_concurrency,
@@ -122,7 +131,8 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
     // Operators are answered until the very end: that is how they see that the service is not ready any more.
     let watched = Lifecycle::new(lifecycle::Options::default())?;
     let (one, other) = (life.clone(), watched.clone());
-    servers.spawn("api", |_| async move { api.serve(routes).run(&one).await });
+    let bounds = server::Options::default().max_connections(connections);
+    servers.spawn("api", |_| async move { api.serve(routes).options(bounds).run(&one).await });
     let admin = admin::router(AdminState {
         life: life.clone(),
         database,
@@ -148,6 +158,23 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
     Ok(report)
 }
 
+/// How many connections of clients there are files for, when each delivery has one. Clients wait in the kernel's queue for
+/// a file; a delivery that has none is a failed attempt, of which the receiver knows nothing.
+fn connections(deliveries: usize) -> linchpin::Result<usize> {
+    let files = server::raise_open_files().kind(Kind::Internal)?;
+    let kept = OTHER_FILES + deliveries as u64;
+    let connections = files.saturating_sub(kept).min(CONNECTIONS);
+    if connections < FEWEST_CONNECTIONS {
+        let least = kept + FEWEST_CONNECTIONS;
+        let why = format!(
+            "at most {files} files may be open, and {deliveries} deliveries at a time need {least}: raise the limit \
+             (`ulimit -Hn`, `LimitNOFILE=`), or lower `delivery-concurrency`"
+        );
+        return Err(Error::new(Kind::InvalidArgument, why));
+    }
+    Ok(connections as usize)
+}
+
 fn routes(
     config: &Config,
     life: &Lifecycle,
@@ -160,7 +187,7 @@ fn routes(
         store,
         tokens: Arc::new(Verifier::new(&keys)),
         addresses: Arc::new(config.addresses.clone()),
-        buffers: api::buffers(),
+        bodies: api::Bodies::default(),
         rate_limit,
     };
     let options = StackOptions::default()
@@ -237,7 +264,7 @@ See a delivery with a receiver in a second terminal:
 and send it a message:
 
   curl http://{api}/api/v1/app/{DEMO_APP}/msg \
-    -H 'authorization: Bearer {token}' \
+    -H 'authorization: Bearer {token}' -H 'content-type: application/json' \
     -d '{{"eventType":"demo.hello","payload":{{"hello":"world"}},"application":{{"name":"Demo","uid":"{DEMO_APP}"}}}}'
 "#
     );

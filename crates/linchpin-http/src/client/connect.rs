@@ -55,7 +55,14 @@ struct Shared {
     addresses: AddressPolicy,
     resolver: Arc<dyn Resolve>,
     lookups: Group<(Arc<str>, u16), Found, Arc<str>>,
-    timeout: Duration,
+}
+
+/// A connector that has so much time for all that is before the first byte of a request. The pool opens connections that
+/// no call may wait for any more, which the limits of calls do not reach.
+#[derive(Clone)]
+pub(super) struct InTime<S> {
+    connector: S,
+    limit: Duration,
 }
 
 /// What a name stands for.
@@ -73,7 +80,36 @@ impl Connector {
         let limit = Some(timeout).filter(|limit| !limit.is_zero());
         let options = singleflight::Options::default().name("look-up").max_flight(limit);
         let lookups = Group::new(options).expect("it lets others wait, and has time");
-        Self { shared: Arc::new(Shared { addresses, resolver, lookups, timeout }) }
+        Self { shared: Arc::new(Shared { addresses, resolver, lookups }) }
+    }
+}
+
+impl<S> InTime<S> {
+    pub(super) fn new(connector: S, limit: Duration) -> Self {
+        Self { connector, limit }
+    }
+}
+
+impl<S> Service<Uri> for InTime<S>
+where
+    S: Service<Uri, Error = BoxError, Future: Send + 'static>,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.connector.poll_ready(cx)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let late = format!("no connection to {uri} within {:?}", self.limit);
+        let (limit, connecting) = (self.limit, self.connector.call(uri));
+        Box::pin(async move {
+            // The pool asks, for a call or for the next one: there is no context here.
+            let root = linchpin::Context::root();
+            select::within(&root, limit, connecting).await?.ok_or(late)?
+        })
     }
 }
 
@@ -88,14 +124,7 @@ impl Service<Uri> for Connector {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let shared = self.shared.clone();
-        Box::pin(async move {
-            // The pool asks, for a call or for the next one: there is no context here.
-            let root = linchpin::Context::root();
-            let stream = select::within(&root, shared.timeout, shared.connect(&uri))
-                .await?
-                .ok_or_else(|| format!("no connection to {uri} within {:?}", shared.timeout))??;
-            Ok(TokioIo::new(stream))
-        })
+        Box::pin(async move { Ok(TokioIo::new(shared.connect(&uri).await?)) })
     }
 }
 

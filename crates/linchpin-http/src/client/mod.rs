@@ -28,7 +28,7 @@ use linchpin::time::Instant;
 use linchpin::{Error, Kind};
 
 pub use self::address::{AddressPolicy, ParseSubnetError, Subnet};
-use self::connect::Connector;
+use self::connect::{Connector, InTime};
 pub use self::connect::{Resolve, SystemResolver};
 pub use self::error::{Blocked, SendError};
 pub use self::url::{Url, UrlFault, validate_url};
@@ -36,7 +36,7 @@ pub use self::url::{Url, UrlFault, validate_url};
 /// A pooled HTTP/1.1 client. Clones share the pool.
 #[derive(Clone)]
 pub struct Client {
-    pooled: Pooled<HttpsConnector<Connector>, Full<Bytes>>,
+    pooled: Pooled<InTime<HttpsConnector<Connector>>, Full<Bytes>>,
 }
 
 /// Runs the client's connections as tasks that end with it.
@@ -50,7 +50,7 @@ impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Owned {
 }
 
 /// The longest head of a response, in bytes.
-const HEAD: usize = 32 << 10;
+const HEAD: usize = 16 << 10;
 
 /// How a client connects.
 #[derive(Clone)]
@@ -113,6 +113,7 @@ impl Client {
             .https_or_http()
             .enable_http1()
             .wrap_connector(connector);
+        let connector = InTime::new(connector, options.connect);
         let pooled = Pooled::builder(Owned(Tracker::new("http client")))
             .http1_max_buf_size(HEAD)
             .pool_timer(TokioTimer::new())
@@ -208,7 +209,7 @@ impl ClientOptions {
         self
     }
 
-    /// The time for look-up and connect, over all addresses of a name. Default 5 s.
+    /// The time for look-up, connect and the handshake of TLS, over all addresses of a name. Default 5 s.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect = timeout;

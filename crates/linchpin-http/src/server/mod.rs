@@ -13,6 +13,7 @@
 //! Beyond [`max_connections`](Options::max_connections) the server does not accept; the kernel's queue is the wait.
 
 mod body;
+mod files;
 mod io;
 
 use std::convert::Infallible;
@@ -32,10 +33,11 @@ use linchpin::error::ResultExt as _;
 use linchpin::resilience::bulkhead::{self, Bulkhead};
 use linchpin::task::Tracker;
 use linchpin::{Error, Kind};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tower::{Service, ServiceExt as _};
 
 use self::body::TimedBody;
+pub use self::files::raise_open_files;
 use self::io::BoundedIo;
 use crate::lifecycle::Lifecycle;
 
@@ -64,6 +66,9 @@ pub struct Options {
 
 /// The longest head of a request, in bytes; hyper allows a hundred headers.
 const HEAD: usize = 32 << 10;
+/// So many connections wait in the kernel's queue, or as many as the system allows: beyond it a burst of clients waits a
+/// second for the next try of its kernel.
+const BACKLOG: u32 = 4096;
 /// Between two tries to accept when the system has no descriptor or memory left.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
@@ -79,8 +84,9 @@ impl Server {
     /// # Cancel safety
     ///
     /// Safe: the address is free again.
+    #[expect(clippy::unused_async, reason = "as tokio's own, in whose runtime it must be called")]
     pub async fn bind(addr: SocketAddr) -> linchpin::Result<Self> {
-        let listener = TcpListener::bind(addr).await.map_err(|fault| {
+        let listener = listen(addr).map_err(|fault| {
             let hint = match fault.kind() {
                 std::io::ErrorKind::AddrInUse => " (is another process listening there?)",
                 _ => "",
@@ -106,6 +112,14 @@ impl Server {
     {
         Serve { server: self, service, options: Options::default() }
     }
+}
+
+fn listen(addr: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A server that starts again must not wait for what is left of the connections before it.
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
 }
 
 // ===== impl Serve =====

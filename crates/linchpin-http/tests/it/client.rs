@@ -234,6 +234,21 @@ async fn a_peer_that_does_not_speak_tls_is_no_connection() {
     assert!(matches!(fault, Err(SendError::Connect(_))), "{fault:?}");
 }
 
+/// A peer that takes a connection and says nothing is one whose handshake never ends: the pool would keep it.
+#[linchpin_testing::test]
+async fn a_peer_that_is_silent_in_tls_is_given_up_with_the_connect_timeout() {
+    let silent = TcpListener::bind(any_port()).await.unwrap();
+    let url = format!("https://{}/", silent.local_addr().unwrap());
+    let client = client(local().connect_timeout(ms(50)));
+    let (fault, accepted) = tokio::join!(call(&client, &url), silent.accept());
+    let (fault, mut connection) = (fault.unwrap_err(), accepted.unwrap().0);
+    assert!(fault.to_string().contains("cannot connect: no connection to https"), "{fault}");
+    // Its hello, and then the end of it.
+    let mut hello = Vec::new();
+    connection.read_to_end(&mut hello).await.unwrap();
+    assert!(!hello.is_empty());
+}
+
 #[linchpin_testing::test]
 async fn a_redirect_is_an_answer_and_not_followed() {
     let (server, target) = (TestServer::spawn().await, TestServer::spawn().await);

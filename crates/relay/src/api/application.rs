@@ -56,7 +56,7 @@ async fn create(
     Ctx(ctx): Ctx,
     OrgToken(org): OrgToken,
     Params(query): Params<CreateQuery>,
-    Creation { input, once }: Creation<ApplicationIn>,
+    Creation { input, once, .. }: Creation<ApplicationIn>,
 ) -> Result<Answer, ApiError> {
     Ok(state.store.create_application(&ctx, org, input, query.get_if_exists, once).await?)
 }
@@ -82,7 +82,7 @@ async fn put(
     Ctx(ctx): Ctx,
     org: OrgToken,
     At(path): At<AppPath>,
-    Checked(input): Checked<ApplicationIn>,
+    Checked { input, .. }: Checked<ApplicationIn>,
 ) -> Result<(StatusCode, Json<ApplicationOut>), ApiError> {
     let (put, app) = state.store.put_application(&ctx, org.scope(&path.app_id), input).await?;
     Ok((status_of(put), Json(app.into())))
@@ -96,7 +96,7 @@ async fn patch(
     Ctx(ctx): Ctx,
     org: OrgToken,
     At(path): At<AppPath>,
-    Checked(patch): Checked<ApplicationPatch>,
+    Checked { input: patch, .. }: Checked<ApplicationPatch>,
 ) -> Result<Json<ApplicationOut>, ApiError> {
     let app = state.store.patch_application(&ctx, org.scope(&path.app_id), patch).await?;
     Ok(Json(app.into()))

@@ -1,30 +1,22 @@
-//! Request bodies: JSON whatever the content type says, judged whole, and creations once per idempotency key.
+//! Request bodies: JSON, judged whole, and creations once per idempotency key.
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts as _, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use linchpin::error;
-use linchpin::sync::object_pool::{Buffer, BufferOptions, BufferPool};
 use linchpin_data::idempotency::{Fingerprint, Key};
+use linchpin_http::middleware::Ctx;
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 
 use super::ApiState;
 use super::auth::Caller;
+use super::bodies::{Room, Whole};
 use super::error::ApiError;
 use crate::model::faults::{DECODE, VALUE};
 use crate::model::{Faults, Input};
 use crate::store::{Answer, Once};
-
-/// The largest body that is read: 1 MiB.
-pub const LIMIT: usize = 1 << 20;
-
-/// The smallest buffer: bodies of one piece are as large as this, or nearly so.
-const SMALLEST: usize = 8 << 10;
 
 const KEY: &str = "idempotency-key";
 /// The longest idempotency key, in bytes.
@@ -32,23 +24,28 @@ const KEY_BYTES: usize = 256;
 /// Says that a reply was given before.
 const REPLAYED: &str = "idempotent-replayed";
 
-/// A checked body.
+/// A checked body, which has room until it is dropped.
 #[derive(Debug)]
-pub(super) struct Checked<T>(pub(super) T);
+pub(super) struct Checked<T> {
+    pub(super) input: T,
+    _room: Room,
+}
 
-/// A checked body of a POST, and the idempotency key it came with.
+/// The same of a POST, with the idempotency key it came with.
 #[derive(Debug)]
 pub(super) struct Creation<T> {
     pub(super) input: T,
     pub(super) once: Option<Once>,
+    _room: Room,
 }
 
 impl<T: Input> FromRequest<ApiState> for Checked<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
-        let bytes = read(request.into_body(), &state.buffers).await?;
-        parse(&bytes, state).map(Self)
+        let (mut parts, body) = request.into_parts();
+        let Whole { bytes, room } = whole(&mut parts, body, state).await?;
+        Ok(Self { input: parse(&bytes, state)?, _room: room })
     }
 }
 
@@ -58,9 +55,9 @@ impl<T: Input> FromRequest<ApiState> for Creation<T> {
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
         let caller = Caller::from_request_parts(&mut parts, state).await?;
-        let bytes = read(body, &state.buffers).await?;
+        let Whole { bytes, room } = whole(&mut parts, body, state).await?;
         let input = parse(&bytes, state)?;
-        Ok(Self { input, once: once(&parts, &caller, &bytes)? })
+        Ok(Self { input, once: once(&parts, &caller, &bytes)?, _room: room })
     }
 }
 
@@ -73,43 +70,24 @@ impl IntoResponse for Answer {
     }
 }
 
-/// Where bodies are put together that come in several pieces: a large one would be a new piece of memory each time.
-#[must_use]
-#[expect(clippy::missing_panics_doc, reason = "the options are constants, and good ones")]
-pub fn buffers() -> BufferPool {
-    let options = BufferOptions::default().name("request bodies").sizes(SMALLEST, LIMIT);
-    BufferPool::new(options).expect("two powers of two")
+/// The body of a request, if that says that it is JSON or nothing.
+async fn whole(parts: &mut Parts, body: Body, state: &ApiState) -> Result<Whole, ApiError> {
+    if let Some(kind) = parts.headers.get(header::CONTENT_TYPE)
+        && !kind.to_str().is_ok_and(is_json)
+    {
+        return Err(ApiError::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    }
+    let Ctx(ctx) = Ctx::from_request_parts(parts, state)
+        .await
+        .map_err(|_| ApiError::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
+    state.bodies.read(&ctx, body).await
 }
 
-/// A body in one piece stays as it came.
-async fn read(body: Body, buffers: &BufferPool) -> Result<Bytes, ApiError> {
-    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(LIMIT).min(LIMIT);
-    let mut body = Limited::new(body, LIMIT);
-    let (mut first, mut whole): (Bytes, Option<Buffer>) = Default::default();
-    while let Some(frame) = body.frame().await {
-        // Trailers say nothing here.
-        let Ok(piece) = frame.map_err(|fault| fault_of(&*fault))?.into_data() else { continue };
-        match &mut whole {
-            Some(whole) => whole.extend_from_slice(&piece),
-            None if first.is_empty() => first = piece,
-            None => {
-                let mut begun = buffers.take_owned(announced.max(first.len() + piece.len()));
-                begun.extend_from_slice(&first);
-                begun.extend_from_slice(&piece);
-                whole = Some(begun);
-            }
-        }
-    }
-    Ok(whole.map_or(first, Bytes::from_owner))
-}
-
-fn fault_of(fault: &(dyn std::error::Error + 'static)) -> ApiError {
-    // A limit further out says the same, under wrappers.
-    if error::find::<LengthLimitError>(fault).is_some() {
-        ApiError::of_status(StatusCode::PAYLOAD_TOO_LARGE)
-    } else {
-        ApiError::new(StatusCode::BAD_REQUEST, "generic_error", "The body did not arrive whole")
-    }
+/// `application/json`, or another type whose suffix says so, with or without parameters.
+fn is_json(kind: &str) -> bool {
+    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let Some(subtype) = essence.strip_prefix("application/") else { return false };
+    subtype == "json" || subtype.ends_with("+json")
 }
 
 fn parse<T: Input>(bytes: &[u8], state: &ApiState) -> Result<T, ApiError> {

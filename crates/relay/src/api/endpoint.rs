@@ -54,7 +54,7 @@ async fn create(
     Ctx(ctx): Ctx,
     caller: Caller,
     At(path): At<AppPath>,
-    Creation { input, once }: Creation<EndpointIn>,
+    Creation { input, once, .. }: Creation<EndpointIn>,
 ) -> Result<Answer, ApiError> {
     Ok(state.store.create_endpoint(&ctx, caller.scope(&path.app_id), input, once).await?)
 }
@@ -81,7 +81,7 @@ async fn put(
     Ctx(ctx): Ctx,
     caller: Caller,
     At(path): At<EndpointPath>,
-    Checked(input): Checked<EndpointIn>,
+    Checked { input, .. }: Checked<EndpointIn>,
 ) -> Result<(StatusCode, Json<EndpointOut>), ApiError> {
     let (scope, endpoint) = split(&caller, &path);
     let (put, endpoint) = state.store.put_endpoint(&ctx, scope, endpoint, input).await?;
@@ -96,7 +96,7 @@ async fn patch(
     Ctx(ctx): Ctx,
     caller: Caller,
     At(path): At<EndpointPath>,
-    Checked(patch): Checked<EndpointPatch>,
+    Checked { input: patch, .. }: Checked<EndpointPatch>,
 ) -> Result<Json<EndpointOut>, ApiError> {
     let (scope, endpoint) = split(&caller, &path);
     Ok(Json(state.store.patch_endpoint(&ctx, scope, endpoint, patch).await?.into()))
@@ -141,7 +141,7 @@ async fn recover(
     Ctx(ctx): Ctx,
     caller: Caller,
     At(path): At<EndpointPath>,
-    Creation { input, once }: Creation<RecoverIn>,
+    Creation { input, once, .. }: Creation<RecoverIn>,
 ) -> Result<Answer, ApiError> {
     let (scope, endpoint) = split(&caller, &path);
     let stretch = Stretch::new(input.since, input.until, Timestamp::now());
@@ -159,7 +159,7 @@ async fn replay_missing(
     Ctx(ctx): Ctx,
     caller: Caller,
     At(path): At<EndpointPath>,
-    Creation { input, once }: Creation<ReplayIn>,
+    Creation { input, once, .. }: Creation<ReplayIn>,
 ) -> Result<Answer, ApiError> {
     let (scope, endpoint) = split(&caller, &path);
     let stretch = Stretch::new(input.since, input.until, Timestamp::now());

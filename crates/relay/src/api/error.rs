@@ -119,6 +119,9 @@ impl ApiError {
                 ("request_timeout", "The request took too long to arrive")
             }
             StatusCode::PAYLOAD_TOO_LARGE => ("payload_too_large", "The body is larger than 1 MiB"),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                ("unsupported_media_type", "The body must be JSON: content-type: application/json")
+            }
             StatusCode::TOO_MANY_REQUESTS => ("rate_limited", "Too many requests; see Retry-After"),
             StatusCode::SERVICE_UNAVAILABLE => ("unavailable", "Not available for the moment"),
             status if status.is_client_error() => ("generic_error", "The request cannot be served"),

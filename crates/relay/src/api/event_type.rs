@@ -75,7 +75,7 @@ async fn create(
     State(state): State<ApiState>,
     Ctx(ctx): Ctx,
     OrgToken(org): OrgToken,
-    Creation { input, once }: Creation<EventTypeIn>,
+    Creation { input, once, .. }: Creation<EventTypeIn>,
 ) -> Result<Answer, ApiError> {
     let (name, input) = input.split();
     Ok(state.store.create_event_type(&ctx, org, name, input, once).await?)
@@ -104,7 +104,7 @@ async fn put(
     Ctx(ctx): Ctx,
     OrgToken(org): OrgToken,
     At(path): At<EventTypePath>,
-    Checked(input): Checked<EventTypeUpdate>,
+    Checked { input, .. }: Checked<EventTypeUpdate>,
 ) -> Result<(StatusCode, Json<EventType>), ApiError> {
     params::path_name(&path.event_type_name)?;
     let (put, kind) = state.store.put_event_type(&ctx, org, path.event_type_name, input).await?;
@@ -119,7 +119,7 @@ async fn patch(
     Ctx(ctx): Ctx,
     OrgToken(org): OrgToken,
     At(path): At<EventTypePath>,
-    Checked(patch): Checked<EventTypePatch>,
+    Checked { input: patch, .. }: Checked<EventTypePatch>,
 ) -> Result<Json<EventType>, ApiError> {
     let kind = state.store.patch_event_type(&ctx, org, path.event_type_name, patch).await?;
     Ok(Json(kind))

@@ -73,7 +73,7 @@ async fn create(
     org: OrgToken,
     At(path): At<AppPath>,
     Params(content): Params<ContentQuery>,
-    Creation { input, once }: Creation<MessageIn>,
+    Creation { input, once, .. }: Creation<MessageIn>,
 ) -> Result<Answer, ApiError> {
     let scope = org.scope(&path.app_id);
     let new = NewMessage { input, path: path.app_id, with_content: content.with_content };

@@ -10,6 +10,7 @@ mod application;
 mod attempt;
 pub mod auth;
 mod background_task;
+mod bodies;
 mod body;
 mod docs;
 mod endpoint;
@@ -27,7 +28,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
-use linchpin::sync::object_pool::BufferPool;
 use linchpin_http::client::AddressPolicy;
 use linchpin_security::jwt;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
@@ -35,7 +35,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use self::admission::Gate;
-pub use self::body::{LIMIT as BODY_LIMIT, buffers};
+pub use self::bodies::{Bodies, LIMIT as BODY_LIMIT};
 use self::error::ApiError;
 pub use self::normalize::normalised;
 pub use self::rate::{Principal, RateLimited, rate_limit};
@@ -50,8 +50,8 @@ pub struct ApiState {
     pub tokens: Arc<jwt::Verifier>,
     /// Which hosts endpoints may name.
     pub addresses: Arc<AddressPolicy>,
-    /// Where request bodies are put together: [`buffers`].
-    pub buffers: BufferPool,
+    /// Where the bodies of requests are read.
+    pub bodies: Bodies,
     /// How often each principal may ask, if there is a limit.
     pub rate_limit: Option<RateLimited>,
 }

@@ -105,7 +105,9 @@ impl Sender {
 }
 
 fn answer(exchange: &Exchange) -> (u16, String, Option<Duration>) {
-    let body = String::from_utf8_lossy(&exchange.body).into_owned();
+    // What is no text grows as it is made one.
+    let mut body = String::from_utf8_lossy(&exchange.body).into_owned();
+    body.truncate(body.floor_char_boundary(KEPT));
     (exchange.status.as_u16(), body, asked(exchange))
 }
 

@@ -130,6 +130,7 @@ impl Input for MessageIn {
         if !self.payload.get().starts_with('{') {
             faults.add(["payload"], "must be a JSON object");
         }
+        rules::depth(faults, "payload", self.payload.get());
         rules::identifier(faults, "eventId", "msg_", self.event_id.as_deref());
         rules::names(faults, "channels", CHANNELS, self.channels.as_ref());
         if self.payload_retention_period.is_some_and(|days| !RETENTION_DAYS.contains(&days)) {

@@ -12,6 +12,8 @@ pub type Metadata = BTreeMap<String, String>;
 const METADATA_BYTES: usize = 4096;
 /// The most bytes of an identifier, an event type or a channel.
 const NAME_BYTES: usize = 256;
+/// How deep a payload may be nested. Most parsers stop at 128, and a page of messages has it three deep.
+const DEPTH: usize = 124;
 /// How an error says that a whole string is meant.
 const WHOLE: &str = "__all__";
 
@@ -85,6 +87,28 @@ pub(super) fn metadata(faults: &mut Faults, value: Option<&Metadata>) {
             ["metadata"],
             format!("must be at most {METADATA_BYTES} bytes of JSON, is {bytes}"),
         );
+    }
+}
+
+/// JSON that is nested no deeper than receivers parse it. `json` is JSON.
+pub(super) fn depth(faults: &mut Faults, field: &'static str, json: &str) {
+    let (mut depth, mut deepest, mut in_text, mut escaped) = (0_usize, 0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_text,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+    }
+    if deepest > DEPTH {
+        faults.add([field], format!("must be nested at most {DEPTH} deep, is {deepest}"));
     }
 }
 

@@ -275,7 +275,8 @@ fn list(
         &filter.channel,
         walk.rows(),
     );
-    super::read(conn, walk, &sql, params, message, |message| message.id)
+    let weighs = |message: &Message| message.payload.len();
+    super::read_weighed(conn, walk, &sql, params, message, weighs, |message| message.id)
 }
 
 fn message(row: &Row<'_>) -> rusqlite::Result<Message> {

@@ -258,6 +258,10 @@ fn column<T: serde::de::DeserializeOwned>(
     })
 }
 
+/// The most that one page has of what may be large, in bytes, but for its last item. A page that would have more is
+/// shorter, and says that it is not the last.
+const PAGE_BYTES: usize = 8 << 20;
+
 /// Reads all rows of a page.
 fn read<K: page::Key, T>(
     conn: &rusqlite::Connection,
@@ -267,11 +271,31 @@ fn read<K: page::Key, T>(
     map: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     key: impl Fn(&T) -> K,
 ) -> Result<Page<T>> {
-    let rows = conn
-        .prepare_cached(sql)
-        .and_then(|mut query| query.query_map(params, map)?.collect::<rusqlite::Result<Vec<T>>>())
-        .sql("read a page")?;
-    Ok(walk.page(rows, key))
+    read_weighed(conn, walk, sql, params, map, |_| 0, key)
+}
+
+/// The same, of rows of which each `weighs` so many bytes.
+fn read_weighed<K: page::Key, T>(
+    conn: &rusqlite::Connection,
+    walk: &page::Walk<K>,
+    sql: &str,
+    params: impl rusqlite::Params,
+    map: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    weighs: impl Fn(&T) -> usize,
+    key: impl Fn(&T) -> K,
+) -> Result<Page<T>> {
+    let mut query = conn.prepare_cached(sql).sql("read a page")?;
+    let (mut rows, mut left, mut is_last) = (Vec::new(), Some(PAGE_BYTES), true);
+    for row in query.query_map(params, map).sql("read a page")? {
+        let row = row.sql("read a page")?;
+        if rows.len() == walk.limit() || left.is_none() {
+            is_last = false;
+            break;
+        }
+        left = left.and_then(|left| left.checked_sub(weighs(&row)));
+        rows.push(row);
+    }
+    Ok(walk.page(rows, is_last, key))
 }
 
 // ===== impl Refusal =====

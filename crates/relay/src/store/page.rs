@@ -136,15 +136,18 @@ impl<K: Key> Walk<K> {
         if self.ascends() { "ASC" } else { "DESC" }
     }
 
+    /// How many rows are shown at most.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// How many rows to read, for `LIMIT`: one more than is shown.
     pub fn rows(&self) -> i64 {
         self.limit as i64 + 1
     }
 
-    /// The page of the rows that were read, in the order in which they were read.
-    pub fn page<T>(&self, mut rows: Vec<T>, key: impl Fn(&T) -> K) -> Page<T> {
-        let done = rows.len() <= self.limit;
-        rows.truncate(self.limit);
+    /// The page of the rows that were read, in the order in which they were read, and whether there are no more.
+    pub fn page<T>(&self, mut rows: Vec<T>, done: bool, key: impl Fn(&T) -> K) -> Page<T> {
         if self.back {
             rows.reverse();
         }

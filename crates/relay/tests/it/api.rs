@@ -11,7 +11,6 @@ use http::{HeaderMap, Method, Request};
 use http_body_util::BodyExt as _;
 use linchpin::Context;
 use linchpin::resilience::retry::Schedule;
-use linchpin::sync::object_pool::BufferPool;
 use linchpin::task::{self, Task};
 use linchpin::time::Timestamp;
 use linchpin_data::sqlite::{Database, Sql as _, Tx};
@@ -36,7 +35,7 @@ pub(crate) struct Api {
     pub(crate) database: Database,
     pub(crate) queue: Queue,
     pub(crate) store: Store,
-    pub(crate) buffers: BufferPool,
+    pub(crate) bodies: api::Bodies,
     pub(crate) policies: Arc<Policies>,
     pub(crate) org: OrgId,
     token: String,
@@ -80,10 +79,10 @@ impl Api {
             store: store.clone(),
             tokens: Arc::new(Verifier::new(&Keys::hs256(SECRET))),
             addresses: Arc::new(AddressPolicy::public()),
-            buffers: api::buffers(),
+            bodies: api::Bodies::default(),
             rate_limit: api::rate_limit(per_second).unwrap(),
         };
-        let buffers = state.buffers.clone();
+        let bodies = state.bodies.clone();
         let options = options.on_error(api::error::page);
         let stack = middleware::stack(api::router(state), &Context::root(), &options);
         let org = OrgId::at(Timestamp::now());
@@ -93,7 +92,7 @@ impl Api {
             database,
             queue,
             store,
-            buffers,
+            bodies,
             policies: seed.policies().clone(),
             org,
             token: org_token(org),

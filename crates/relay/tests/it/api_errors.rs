@@ -2,13 +2,18 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::future::ready;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes, HttpBody};
+use futures_util::{StreamExt as _, stream};
 use http::{Method, Request};
 use http_body::{Frame, SizeHint};
+use linchpin::task;
 use serde_json::{Value, json};
+use tokio::task::yield_now;
 
 use crate::api::{Api, org_token};
 
@@ -103,8 +108,69 @@ async fn a_body_in_pieces_is_put_together_in_a_buffer_that_comes_back() {
         let reply = api.raw(Method::POST, "/app/shop/msg", &token, &[], body).await.ok(202);
         assert_eq!(reply["payload"], payload);
     }
-    let stats = api.buffers.stats();
+    let stats = api.bodies.stats();
     assert_eq!((stats.made, stats.reused, stats.out), (1, 1, 0));
+}
+
+/// A body of one piece, of which there is more that never comes.
+fn stuck(bytes: usize) -> Body {
+    let piece = stream::once(ready(Ok::<_, Infallible>(Bytes::from(vec![b' '; bytes]))));
+    Body::from_stream(piece.chain(stream::pending()))
+}
+
+#[linchpin_testing::test(start_paused)]
+async fn bodies_share_32_mebibytes() {
+    let api = Arc::new(Api::new());
+    api.app("shop").await;
+    let all = api.bodies.free();
+    assert_eq!(all, 32 << 20);
+    let stuck: Vec<_> = (0..32)
+        .map(|_| {
+            let (api, token) = (api.clone(), org_token(api.org));
+            let send = async move {
+                api.raw(Method::POST, "/app/shop/msg", &token, &[], stuck(1 << 20)).await
+            };
+            task::spawn("stuck", send)
+        })
+        .collect();
+    while api.bodies.free() > 0 {
+        yield_now().await;
+    }
+    let small = json!({ "eventType": "a", "payload": {} });
+    let refused = api.post("/app/shop/msg", small.clone()).await;
+    refused.error(503, "unavailable");
+    assert_eq!(refused.headers["retry-after"], "1");
+    // One that goes makes room for who waits.
+    let mut stuck = stuck.into_iter();
+    let (reply, ()) = tokio::join!(api.post("/app/shop/msg", small), async {
+        yield_now().await;
+        drop(stuck.next());
+    });
+    reply.ok(202);
+    drop(stuck);
+    while api.bodies.free() < all {
+        yield_now().await;
+    }
+}
+
+#[linchpin_testing::test]
+async fn a_body_is_json_or_says_nothing() {
+    let api = Api::new();
+    let token = org_token(api.org);
+    let post = async |kind: Option<&str>| {
+        let headers: Vec<_> = kind.map(|kind| ("content-type", kind)).into_iter().collect();
+        api.raw(Method::POST, "/app", &token, &headers, r#"{"name":"shop"}"#).await
+    };
+    for kind in ["application/json", "Application/JSON; charset=utf-8", "application/problem+json"]
+    {
+        post(Some(kind)).await.ok(201);
+    }
+    post(None).await.ok(201);
+    for kind in
+        ["text/plain", "application/x-www-form-urlencoded", "application/jsonl", "json", "\u{e9}"]
+    {
+        post(Some(kind)).await.error(415, "unsupported_media_type");
+    }
 }
 
 #[linchpin_testing::test]

@@ -27,11 +27,30 @@ async fn the_payload_is_kept_byte_for_byte() {
     let payload = "{ \"z\" : 1.0e3,\n\t\"a\":\"\\u00e9 ✓\", \"z\":10000000000000000000001 }";
     let body = format!(r#"  {{"eventType":"paid", "payload":  {payload}  , "x": 1}} "#);
     let token = org_token(api.org);
-    let plain = [("content-type", "text/plain")];
-    let reply = api.raw(Method::POST, "/app/shop/msg", &token, &plain, body).await;
+    let reply = api.raw(Method::POST, "/app/shop/msg", &token, &[], body).await;
     reply.ok(202);
     assert!(String::from_utf8(reply.body.to_vec()).unwrap().contains(payload));
     assert_eq!(stored_payload(&api).await, payload.as_bytes());
+}
+
+#[linchpin_testing::test]
+async fn a_payload_is_nested_no_deeper_than_clients_parse_a_list_of_it() {
+    let api = shop().await;
+    // The payload itself is one of them. What stands in a text is not nested.
+    let nested = |depth: usize, text: &str| {
+        let (open, close) = ("[".repeat(depth - 1), "]".repeat(depth - 1));
+        format!(r#"{{"eventType":"paid","payload":{{"a":{open}"{text}"{close},"b":[]}}}}"#)
+    };
+    let token = org_token(api.org);
+    let post = async |body| api.raw(Method::POST, "/app/shop/msg", &token, &[], body).await;
+    for text in ["", "[[{{", r#"\"[[\\"#] {
+        post(nested(124, text)).await.ok(202);
+        let reply = post(nested(125, text)).await;
+        assert_eq!(reply.faults("value_error"), ["body.payload"]);
+    }
+    post(nested(250_000, "")).await.faults("value_error");
+    // Parsed by a client that stops at 128.
+    assert_eq!(api.get("/app/shop/msg").await.ok(200)["data"].as_array().unwrap().len(), 3);
 }
 
 #[linchpin_testing::test]

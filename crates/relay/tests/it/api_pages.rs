@@ -22,6 +22,29 @@ async fn check(api: &Api, list: &str, id: &str, count: usize, ascending: bool) {
     }
 }
 
+/// A page of 250 large messages would be 250 MiB of memory.
+#[linchpin_testing::test]
+async fn a_page_has_no_more_than_8_mebibytes_of_payload_but_for_its_last_message() {
+    let api = Api::new();
+    api.app("shop").await;
+    let payload = json!({ "x": "x".repeat(1_000_000) });
+    for _ in 0..11 {
+        api.post("/app/shop/msg", json!({ "eventType": "a", "payload": payload })).await.ok(202);
+    }
+    let page = async |iterator: &str| {
+        let page = api.get(&format!("/app/shop/msg?limit=250{iterator}")).await.ok(200);
+        (ids(&page, "id"), page["done"].as_bool().unwrap())
+    };
+    let (newest, done) = page("").await;
+    assert_eq!((newest.len(), done), (9, false));
+    let (oldest, done) = page(&format!("&iterator={}", newest[8])).await;
+    assert_eq!((oldest.len(), done), (2, true));
+    // Back from the last one, the nearest come first, in the order of the list.
+    let all = [newest, oldest].concat();
+    assert_eq!(page(&format!("&iterator=-{}", all[10])).await, (all[1..10].to_vec(), false));
+    assert_eq!(page(&format!("&iterator=-{}", all[1])).await, (all[..1].to_vec(), true));
+}
+
 #[linchpin_testing::test]
 async fn every_list_is_walked_whole_both_ways() {
     let api = Api::new();

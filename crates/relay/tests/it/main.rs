@@ -22,3 +22,4 @@ mod listen;
 mod operators;
 mod process;
 mod shutdown;
+mod weak;
