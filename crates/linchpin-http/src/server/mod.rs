@@ -11,10 +11,14 @@
 //! [`forwarded`](crate::forwarded).
 //!
 //! Beyond [`max_connections`](Options::max_connections) the server does not accept; the kernel's queue is the wait.
+//!
+//! No request is lost by a shutdown whose first byte came before the listener was closed: connections that wait in the
+//! kernel's queue are served, and so is what waits in the kernel on a connection that looks idle.
 
 mod body;
 mod files;
 mod io;
+mod last;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -31,6 +35,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use linchpin::error::ResultExt as _;
 use linchpin::resilience::bulkhead::{self, Bulkhead};
+use linchpin::sync::select;
 use linchpin::task::Tracker;
 use linchpin::{Error, Kind};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -69,6 +74,9 @@ const HEAD: usize = 32 << 10;
 /// So many connections wait in the kernel's queue, or as many as the system allows: beyond it a burst of clients waits a
 /// second for the next try of its kernel.
 const BACKLOG: u32 = 4096;
+/// So long a connection that looks idle may still have a request, when the server stops: its bytes are in the kernel, or on
+/// their way.
+const LINGER: Duration = Duration::from_millis(50);
 /// Between two tries to accept when the system has no descriptor or memory left.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
@@ -139,7 +147,8 @@ where
 
     /// Serves until `life` stops accepting and every connection has ended, or was aborted at the hard stop.
     ///
-    /// While draining, idle connections are closed at once, requests under way are answered with `connection: close`.
+    /// While draining, idle connections are closed as soon as it is sure that they are, requests under way are answered
+    /// with `connection: close`.
     ///
     /// # Errors
     ///
@@ -158,8 +167,18 @@ where
         let tracker = Tracker::new("http");
         let connections = metrics::gauge!("linchpin_http_connections");
         let accepting = life.accepting();
+        let serve = |accepted, place: Option<_>| {
+            let guard = life.guard();
+            let (life, service, options) = (life.clone(), service.clone(), options.clone());
+            let connections = connections.clone();
+            tracker.spawn("connection", async move {
+                let open = Open::new(connections);
+                connection(accepted, service, &life, &options).await;
+                drop((open, guard, place));
+            });
+        };
         while let Ok(place) = places.enter_owned(accepting).await {
-            let (stream, peer) = match accepting.run(server.listener.accept()).await {
+            let accepted = match accepting.run(server.listener.accept()).await {
                 Ok(Ok(accepted)) => accepted,
                 Ok(Err(fault)) => {
                     tracing::warn!(%fault, "cannot accept a connection");
@@ -168,16 +187,10 @@ where
                 }
                 Err(_) => break,
             };
-            let guard = life.guard();
-            let (life, service, options) = (life.clone(), service.clone(), options.clone());
-            let connections = connections.clone();
-            tracker.spawn("connection", async move {
-                let open = Open::new(connections);
-                connection((stream, peer), service, &life, &options).await;
-                drop((open, guard, place));
-            });
+            serve(accepted, Some(place));
         }
-        drop(server.listener);
+        // Over the limit, if it must be: they are as many as the queue is long.
+        last::connections(server.listener, life.hard(), |accepted| serve(accepted, None)).await;
         tracker.close();
         if life.hard().run(tracker.wait()).await.is_err() {
             tracker.abort_all();
@@ -215,19 +228,18 @@ async fn connection<S>(
 {
     // Small answers must not wait for the client's delayed acknowledgement.
     drop(stream.set_nodelay(true));
-    let body_read = options.body_read;
+    let (body_read, accepting) = (options.body_read, life.accepting());
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
         let service = service.clone();
         async move {
-            match fault(&request) {
-                Some(fault) => Ok(refuse(fault)),
-                None => {
-                    let mut request =
-                        request.map(|body| Body::new(TimedBody::new(body, body_read)));
-                    request.extensions_mut().insert(ConnectInfo(peer));
-                    service.oneshot(request).await
-                }
+            if let Some(fault) = fault(&request) {
+                return Ok::<_, Infallible>(closing(refuse(fault)));
             }
+            let mut request = request.map(|body| Body::new(TimedBody::new(body, body_read)));
+            request.extensions_mut().insert(ConnectInfo(peer));
+            let response = service.oneshot(request).await?;
+            // hyper says so itself only of what came before it was told to end.
+            Ok(if accepting.is_cancelled() { closing(response) } else { response })
         }
     });
     let io = BoundedIo::new(stream, options.write);
@@ -237,13 +249,16 @@ async fn connection<S>(
         .max_buf_size(HEAD)
         .serve_connection(TokioIo::new(io), service);
     let mut connection = pin!(connection);
-    let ended = match life.accepting().run(connection.as_mut()).await {
+    let ended = match accepting.run(connection.as_mut()).await {
         Ok(ended) => ended,
-        Err(_) => {
-            // Closes an idle connection, and a silent one, at once.
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+        Err(_) => match select::within(life.hard(), LINGER, connection.as_mut()).await {
+            Ok(Some(ended)) => ended,
+            Ok(None) | Err(_) => {
+                // Closes an idle connection, and a silent one, at once.
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        },
     };
     if let Err(fault) = ended {
         tracing::debug!(%fault, "a connection ended early");
@@ -263,6 +278,11 @@ fn fault<B>(request: &Request<B>) -> Option<&'static str> {
 fn refuse(fault: &'static str) -> Response {
     let mut response = Response::new(Body::from(fault));
     *response.status_mut() = StatusCode::BAD_REQUEST;
+    response
+}
+
+/// The last response of its connection.
+fn closing(mut response: Response) -> Response {
     let close = http::HeaderValue::from_static("close");
     response.headers_mut().insert(header::CONNECTION, close);
     response

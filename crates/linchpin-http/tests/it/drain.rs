@@ -121,6 +121,57 @@ async fn a_request_whose_first_bytes_came_before_is_served() {
     assert_eq!(server.ended().await.exit_code(), 0);
 }
 
+/// With a request written, and nobody who has read it.
+async fn written(server: &Running) -> Raw {
+    let mut client = server.connect().await;
+    client.send("GET / HTTP/1.1\r\nhost: test\r\n\r\n").await;
+    client
+}
+
+#[linchpin_testing::test]
+async fn connections_in_the_queue_of_the_kernel_are_served() {
+    let (router, mut gate) = gated();
+    let one = server::Options::default().max_connections(1);
+    let server = Running::start(router, one, Options::default()).await;
+    let slow = slow_request(&server, &mut gate).await;
+    let mut queued = Vec::new();
+    for _ in 0..20 {
+        queued.push(written(&server).await);
+    }
+    server.life.shutdown("test");
+    for client in queued {
+        let answer = client.rest().await;
+        assert!(answer.ends_with("hello") && answer.contains("connection: close"), "{answer}");
+    }
+    refused(&server).await;
+    gate.open();
+    assert!(slow.rest().await.ends_with("slow"));
+    let report = server.ended().await;
+    assert_eq!((report.exit_code(), report.aborted), (0, 0));
+}
+
+#[linchpin_testing::test]
+async fn a_request_on_its_way_while_the_listener_closes_is_answered() {
+    let (router, _gate) = gated();
+    let server = Running::plain(router).await;
+    let mut clients = Vec::new();
+    for _ in 0..10 {
+        let mut idle = server.connect().await;
+        idle.get("/").await;
+        clients.push(idle);
+    }
+    server.life.shutdown("test");
+    server.life.accepting().cancelled().await;
+    for client in &mut clients {
+        client.send("GET / HTTP/1.1\r\nhost: test\r\n\r\n").await;
+    }
+    for client in clients {
+        let answer = client.rest().await;
+        assert!(answer.ends_with("hello") && answer.contains("connection: close"), "{answer}");
+    }
+    assert_eq!(server.ended().await.exit_code(), 0);
+}
+
 #[linchpin_testing::test]
 async fn requests_are_still_accepted_until_the_end_of_pre_drain() {
     let (router, _gate) = gated();
