@@ -1,4 +1,4 @@
-//! Taking due deliveries out of the database, and giving them back.
+//! Taking due deliveries out of the database.
 
 use std::sync::Arc;
 
@@ -128,15 +128,6 @@ fn take(
         }
     }
     Ok(rowids.len())
-}
-
-/// Gives leased deliveries back, due as before.
-pub(super) fn give_back(tx: &mut Tx<'_>, rowids: &[i64]) -> linchpin::Result<usize> {
-    let mut given = 0;
-    for rowid in rowids {
-        given += change(tx, "UPDATE delivery SET leased = 0 WHERE rowid = ?1", *rowid)?;
-    }
-    Ok(given)
 }
 
 /// Voids what a process that is gone has leased and parked, and the turns that it gave, and tells when the first delivery is due.

@@ -17,7 +17,7 @@ use linchpin_http::lifecycle::Lifecycle;
 use super::claim;
 use super::policies::{Policies, PolicySettings, Postponed};
 use super::queue::{Held, Queue, Ready};
-use super::record::Attempt;
+use super::record::{self, Attempt, Taken};
 use super::records::{Record, Records};
 use super::send::{Sender, Sent};
 use crate::events::{Attempted, Events};
@@ -187,7 +187,7 @@ impl Shared {
         receiver.close();
         let mut left = Vec::new();
         while let Ok(held) = receiver.try_recv() {
-            left.push(held.ready.rowid);
+            left.push(held.ready.taken());
         }
         self.give_back(left).await;
     }
@@ -260,7 +260,7 @@ impl Shared {
     async fn deliver(&self, ready: &Ready, permit: Permit<'static>) {
         let (mut attempt, asked) = match self.sender.send(self.life.work(), ready).await {
             Sent::Made(attempt, asked) => (attempt, asked),
-            Sent::Abandoned => return self.give_back(vec![ready.rowid]).await,
+            Sent::Abandoned => return self.give_back(vec![ready.taken()]).await,
         };
         self.policies.heard(permit, ready, attempt.status_code, asked);
         self.queue.look(ready.endpoint, Timestamp::now());
@@ -286,12 +286,12 @@ impl Shared {
     async fn postpone(&self, ready: &Ready, postponed: Postponed) {
         let (msg, endpoint, why) = (&ready.message, ready.endpoint, postponed.why.as_str());
         tracing::debug!(%msg, %endpoint, why, until = %postponed.until, "postponed");
-        let delivery = (ready.rowid, ready.attempt);
+        let taken = ready.taken();
         if !postponed.why.is_of_endpoint() {
-            self.write(|| Record::Postponed(delivery, postponed)).await;
+            self.write(|| Record::Postponed(taken, postponed)).await;
             return;
         }
-        self.write(|| Record::Parked(delivery, endpoint, postponed.until)).await;
+        self.write(|| Record::Parked(taken, postponed.until)).await;
         // Who let the endpoint go meanwhile has not seen that there is anything parked.
         if self.policies.room(&endpoint).0.is_some() {
             self.queue.look(endpoint, Timestamp::now());
@@ -314,13 +314,13 @@ impl Shared {
         }
     }
 
-    async fn give_back(&self, rowids: Vec<i64>) {
-        if rowids.is_empty() {
+    async fn give_back(&self, all: Vec<Taken>) {
+        if all.is_empty() {
             return;
         }
-        self.returned.fetch_add(rowids.len(), Ordering::Relaxed);
+        self.returned.fetch_add(all.len(), Ordering::Relaxed);
         let given =
-            self.writer.submit(&Context::root(), move |tx| claim::give_back(tx, &rowids)).await;
+            self.writer.submit(&Context::root(), move |tx| record::give_back(tx, &all)).await;
         if let Err(error) = given {
             // Harmless: the leases are void at the next start.
             tracing::warn!(error = %error.report(), "cannot give deliveries back");

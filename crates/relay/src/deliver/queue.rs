@@ -17,6 +17,7 @@ use linchpin_data::sqlite::{Sql as _, Tx};
 use linchpin_security::webhook::Signer;
 
 use super::parked::Parked;
+use super::record::Taken;
 use super::wake::Wake;
 use crate::ids::{AppId, EndpointId, MessageId, OrgId};
 
@@ -248,6 +249,11 @@ impl Shared {
 }
 
 impl Ready {
+    pub(super) fn taken(&self) -> Taken {
+        let Self { rowid, attempt, endpoint, message, .. } = *self;
+        Taken { rowid, attempt, endpoint, message }
+    }
+
     fn key(&self) -> (i64, i64) {
         (self.due.as_micros(), self.rowid)
     }

@@ -2,11 +2,12 @@
 
 use linchpin::time::Timestamp;
 use linchpin_data::sqlite::{Sql as _, Tx};
+use rusqlite::ToSql;
 
 use super::policies::Postponed;
 use super::queue::Ready;
 use crate::events::Outcome;
-use crate::ids::AttemptId;
+use crate::ids::{AttemptId, EndpointId, MessageId};
 use crate::model::attempt::{FAIL, MANUAL, SCHEDULED, SUCCESS};
 
 /// An attempt that was made.
@@ -23,12 +24,32 @@ pub(super) struct Attempt {
     pub(super) next: Option<Timestamp>,
 }
 
-const DONE: &str = "DELETE FROM delivery WHERE rowid = ?1 AND attempt = ?2";
-const AGAIN: &str = "UPDATE delivery SET attempt = attempt + 1, due = ?3, leased = 0, turn = 0
-                     WHERE rowid = ?1 AND attempt = ?2";
-const LATER: &str =
-    "UPDATE delivery SET due = ?3, leased = 0, turn = ?4 WHERE rowid = ?1 AND attempt = ?2";
-const PARK: &str = "UPDATE delivery SET leased = 2, turn = 0 WHERE rowid = ?1 AND attempt = ?2";
+/// The row of a delivery as it was taken up. Nothing is written down of one that is not there any more as it was.
+///
+/// SQLite gives the number of a row that is gone to the next that comes, which may be another delivery: so its endpoint and
+/// its message are part of the name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Taken {
+    pub(super) rowid: i64,
+    pub(super) attempt: u32,
+    pub(super) endpoint: EndpointId,
+    pub(super) message: MessageId,
+}
+
+const DONE: &str = "
+    DELETE FROM delivery WHERE rowid = ?1 AND attempt = ?2 AND endpoint = ?3 AND message = ?4";
+const AGAIN: &str = "
+    UPDATE delivery SET attempt = attempt + 1, due = ?5, leased = 0, turn = 0
+    WHERE rowid = ?1 AND attempt = ?2 AND endpoint = ?3 AND message = ?4";
+const LATER: &str = "
+    UPDATE delivery SET due = ?5, leased = 0, turn = ?6
+    WHERE rowid = ?1 AND attempt = ?2 AND endpoint = ?3 AND message = ?4";
+const PARK: &str = "
+    UPDATE delivery SET leased = 2, turn = 0
+    WHERE rowid = ?1 AND attempt = ?2 AND endpoint = ?3 AND message = ?4";
+const GIVE_BACK: &str = "
+    UPDATE delivery SET leased = 0
+    WHERE rowid = ?1 AND attempt = ?2 AND endpoint = ?3 AND message = ?4";
 const INSERT: &str = "
     INSERT INTO attempt (org, app, message, endpoint, id, url, status, status_code, response,
                          duration_ms, trigger_type, next_attempt, created_at)
@@ -46,16 +67,12 @@ impl Attempt {
 
 /// Records `attempt`, unless one was recorded under the same number already: `false` then.
 pub(super) fn record(tx: &mut Tx<'_>, ready: &Ready, attempt: &Attempt) -> linchpin::Result<bool> {
-    let changed = match attempt.next {
-        None => {
-            tx.prepare_cached(DONE).and_then(|mut done| done.execute((ready.rowid, ready.attempt)))
-        }
-        Some(due) => tx
-            .prepare_cached(AGAIN)
-            .and_then(|mut again| again.execute((ready.rowid, ready.attempt, due.as_micros()))),
-    }
-    .sql("settle a delivery")?;
-    if changed == 0 {
+    let taken = ready.taken();
+    let new = match attempt.next.map(Timestamp::as_micros) {
+        None => change(tx, DONE, &taken, &[])?,
+        Some(due) => change(tx, AGAIN, &taken, &[&due])?,
+    };
+    if !new {
         return Ok(false);
     }
     // What fails is tried again by the schedule, whoever began it.
@@ -85,22 +102,30 @@ pub(super) fn record(tx: &mut Tx<'_>, ready: &Ready, attempt: &Attempt) -> linch
 /// Puts a delivery off, unless an attempt was recorded meanwhile. It uses up no attempt.
 pub(super) fn postpone(
     tx: &mut Tx<'_>,
-    (rowid, attempt): (i64, u32),
+    taken: &Taken,
     postponed: Postponed,
 ) -> linchpin::Result<bool> {
-    let until = postponed.until.as_micros();
-    let changed = tx
-        .prepare_cached(LATER)
-        .and_then(|mut later| later.execute((rowid, attempt, until, postponed.turn)))
-        .sql("postpone a delivery")?;
-    Ok(changed > 0)
+    change(tx, LATER, taken, &[&postponed.until.as_micros(), &postponed.turn])
 }
 
 /// Parks a delivery, unless an attempt was recorded meanwhile: it stays due, and nobody looks for it by that.
-pub(super) fn park(tx: &mut Tx<'_>, (rowid, attempt): (i64, u32)) -> linchpin::Result<bool> {
+pub(super) fn park(tx: &mut Tx<'_>, taken: &Taken) -> linchpin::Result<bool> {
+    change(tx, PARK, taken, &[])
+}
+
+/// Gives leased deliveries back, due as before.
+pub(super) fn give_back(tx: &mut Tx<'_>, all: &[Taken]) -> linchpin::Result<()> {
+    all.iter().try_for_each(|taken| change(tx, GIVE_BACK, taken, &[]).map(drop))
+}
+
+/// Whether the row was there as it was taken up. The statements have the same first four parameters.
+fn change(tx: &Tx<'_>, sql: &str, taken: &Taken, extra: &[&dyn ToSql]) -> linchpin::Result<bool> {
+    let Taken { rowid, attempt, endpoint, message } = taken;
+    let mut params: Vec<&dyn ToSql> = vec![rowid, attempt, endpoint, message];
+    params.extend_from_slice(extra);
     let changed = tx
-        .prepare_cached(PARK)
-        .and_then(|mut park| park.execute((rowid, attempt)))
-        .sql("park a delivery")?;
+        .prepare_cached(sql)
+        .and_then(|mut change| change.execute(&*params))
+        .sql("settle a delivery")?;
     Ok(changed > 0)
 }

@@ -17,8 +17,7 @@ use linchpin_data::sqlite::{Tx, Writer};
 
 use super::policies::Postponed;
 use super::queue::{Queue, Ready};
-use super::record::{self, Attempt};
-use crate::ids::EndpointId;
+use super::record::{self, Attempt, Taken};
 
 /// Writes records down, in batches.
 #[derive(Debug)]
@@ -31,10 +30,10 @@ pub(super) struct Records {
 pub(super) enum Record {
     /// It was attempted.
     Attempted(Box<(Ready, Attempt)>),
-    /// The delivery of this row, under this number of attempts, must wait.
-    Postponed((i64, u32), Postponed),
+    /// It must wait.
+    Postponed(Taken, Postponed),
     /// It must wait as all others of its endpoint, which is looked at again at that time.
-    Parked((i64, u32), EndpointId, Timestamp),
+    Parked(Taken, Timestamp),
 }
 
 /// As many make a batch that waits no longer; with a place for each attempt under way there are seldom more.
@@ -146,8 +145,8 @@ impl Record {
     fn write(&self, tx: &mut Tx<'_>) -> Result<bool> {
         match self {
             Self::Attempted(made) => record::record(tx, &made.0, &made.1),
-            Self::Postponed(delivery, postponed) => record::postpone(tx, *delivery, *postponed),
-            Self::Parked(delivery, ..) => record::park(tx, *delivery),
+            Self::Postponed(taken, postponed) => record::postpone(tx, taken, *postponed),
+            Self::Parked(taken, _) => record::park(tx, taken),
         }
     }
 
@@ -156,8 +155,8 @@ impl Record {
         let due = match *self {
             Self::Attempted(ref made) => made.1.next,
             Self::Postponed(_, postponed) => Some(postponed.until),
-            Self::Parked(_, endpoint, at) => {
-                return tx.after_commit(move || queue.park(endpoint, at));
+            Self::Parked(taken, at) => {
+                return tx.after_commit(move || queue.park(taken.endpoint, at));
             }
         };
         if let Some(due) = due {

@@ -65,6 +65,12 @@ impl Home {
         rows.collect::<Result<_, _>>().expect("read the rows")
     }
 
+    /// Changes rows of the database beside the service, which has no word for it.
+    pub(crate) fn write(&self, sql: &str) {
+        let database = rusqlite::Connection::open(self.database()).expect("open the database");
+        database.execute_batch(sql).expect("change the database");
+    }
+
     /// Starts `relay serve` here and waits until it is ready.
     pub(crate) async fn serve(&self, flags: &[&str]) -> Relay {
         Relay::ready(Process::start(self, command(self, &self.serving(flags)))).await

@@ -1,0 +1,3 @@
+//! Where services of this kind are known to be weak: a file for each such point, by its number, and what belongs to none.
+
+mod fence;
