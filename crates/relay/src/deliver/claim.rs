@@ -44,7 +44,7 @@ const LOAD: &str = "
            e.throttle_rate, a.throttle_rate, d.turn
     FROM delivery d
     JOIN endpoint e ON e.app = d.app AND e.id = d.endpoint AND e.deleted = 0 AND e.disabled = 0
-    JOIN application a ON a.org = d.org AND a.id = d.app
+    JOIN application a ON a.org = d.org AND a.id = d.app AND a.deleted = 0
     JOIN message m ON m.app = d.app AND m.id = d.message
     WHERE d.rowid = ?1";
 const DROP: &str = "DELETE FROM delivery WHERE rowid = ?1";

@@ -31,7 +31,7 @@ const DISABLED: &str = "
     WHERE e.org = ?1 AND e.app = ?2 AND e.id = ?3 AND e.deleted = 0";
 const TARGETS: &str = "
     SELECT e.id, e.url, e.secret, e.event_types, e.channels, e.throttle_rate, a.throttle_rate
-    FROM endpoint e JOIN application a ON a.org = e.org AND a.id = e.app
+    FROM endpoint e JOIN application a ON a.org = e.org AND a.id = e.app AND a.deleted = 0
     WHERE e.org = ?1 AND e.app = ?2 AND e.deleted = 0 AND e.disabled = 0";
 
 /// The live endpoints of `app` that want `message`.

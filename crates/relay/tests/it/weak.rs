@@ -1,3 +1,4 @@
 //! Where services of this kind are known to be weak: a file for each such point, by its number, and what belongs to none.
 
+mod ends;
 mod fence;

@@ -34,6 +34,8 @@ pub(crate) enum Reply {
     Hang,
     /// 200, once the semaphore gives a permit.
     After(Arc<Semaphore>),
+    /// 500, once the semaphore gives a permit.
+    FailAfter(Arc<Semaphore>),
 }
 
 /// A request as it arrived.
@@ -130,11 +132,14 @@ async fn receive(
         }
         Reply::Redirect(to) => (StatusCode::FOUND, [("location", to)]).into_response(),
         Reply::Hang => std::future::pending().await,
-        Reply::After(gate) => {
-            gate.acquire().await.expect("never closed").forget();
-            StatusCode::OK.into_response()
-        }
+        Reply::After(gate) => after(&gate, StatusCode::OK).await,
+        Reply::FailAfter(gate) => after(&gate, StatusCode::INTERNAL_SERVER_ERROR).await,
     }
+}
+
+async fn after(gate: &Semaphore, status: StatusCode) -> Response {
+    gate.acquire().await.expect("never closed").forget();
+    status.into_response()
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
