@@ -20,8 +20,9 @@ use super::queue::{Held, Queue, Ready};
 use super::record::{self, Attempt, Taken};
 use super::records::{Record, Records};
 use super::send::{Sender, Sent};
-use crate::events::{Attempted, Events};
-use crate::model::time::Time;
+use super::targets::Barred;
+use super::told::{self, Meters};
+use crate::events::Events;
 
 /// How the dispatcher works.
 #[derive(Clone, Debug)]
@@ -60,13 +61,11 @@ struct Shared {
     meters: Meters,
 }
 
-#[derive(Debug)]
-struct Meters {
-    success: metrics::Counter,
-    failure: metrics::Counter,
-    exhausted: metrics::Counter,
-    dropped: metrics::Counter,
-    seconds: metrics::Histogram,
+/// Why a delivery does not go.
+#[derive(Clone, Copy)]
+enum Stays {
+    Postponed(Postponed),
+    Dropped(Barred),
 }
 
 /// The most payload in memory, in KiB.
@@ -199,16 +198,21 @@ impl Shared {
     ) -> Option<(Held, Permit<'static>)> {
         loop {
             let held = receiver.recv(self.life.accepting()).await.ok()?;
-            let postponed = match self.policies.admit(&held.ready) {
-                Ok(permit) => return Some((held, permit)),
-                Err(postponed) => postponed,
+            let stays = match held.ready.target.now() {
+                Ok(target) => match self.policies.admit(&held.ready, target.rates) {
+                    Ok(permit) => return Some((held, permit)),
+                    Err(postponed) => Stays::Postponed(postponed),
+                },
+                Err(barred) => self.barred(barred),
             };
-            // If it was let in as a probe, its place is free again.
-            self.queue.look(held.ready.endpoint, postponed.until);
+            if let Stays::Postponed(postponed) = stays {
+                // If it was let in as a probe, its place is free again.
+                self.queue.look(held.ready.endpoint, postponed.until);
+            }
             let (shared, guard) = (self.clone(), self.life.guard());
             // As many as there is memory for; they share submissions.
             self.tracker.spawn("postpone", async move {
-                shared.postpone(&held.ready, postponed).await;
+                shared.keep(&held.ready, stays).await;
                 drop((held, guard));
             });
         }
@@ -243,6 +247,10 @@ impl Shared {
             let claimed =
                 self.writer.submit(accepting, move |tx| claim::claim(tx, &queue, &wanted)).await?;
             self.meters.dropped.increment(claimed.dropped as u64);
+            for (endpoint, deliveries) in &claimed.unreadable {
+                self.policies.unreadable(*deliveries);
+                tracing::error!(%endpoint, deliveries, "waiting, as the endpoint's secret cannot be read");
+            }
             for (ready, place) in claimed.ready.into_iter().zip(places) {
                 // This wait ends early only with the service; what is still leased then is void at the next start.
                 let room = self.queue.weigh(accepting, place, ready.payload.len()).await?;
@@ -258,7 +266,15 @@ impl Shared {
     }
 
     async fn deliver(&self, ready: &Ready, permit: Permit<'static>) {
-        let (mut attempt, asked) = match self.sender.send(self.life.work(), ready).await {
+        let target = match ready.target.now() {
+            Ok(target) => target,
+            Err(barred) => {
+                drop(permit);
+                self.queue.look(ready.endpoint, Timestamp::now());
+                return self.keep(ready, self.barred(barred)).await;
+            }
+        };
+        let (mut attempt, asked) = match self.sender.send(self.life.work(), ready, &target).await {
             Sent::Made(attempt, asked) => (attempt, asked),
             Sent::Abandoned => return self.give_back(vec![ready.taken()]).await,
         };
@@ -271,7 +287,7 @@ impl Shared {
             attempt.next = delay.map(|delay| Timestamp::now() + delay);
         }
         self.meters.count(&attempt);
-        log(ready, &attempt);
+        told::log(ready, &attempt);
         self.record(ready, &attempt).await;
     }
 
@@ -279,7 +295,29 @@ impl Shared {
     async fn record(&self, ready: &Ready, attempt: &Attempt) {
         let record = || Record::Attempted(Box::new((ready.clone(), attempt.clone())));
         if self.write(record).await {
-            self.events.tell(attempt.outcome(), attempted(ready, attempt));
+            self.events.tell(attempt.outcome(), told::attempted(ready, attempt));
+        }
+    }
+
+    /// What becomes of a delivery whose endpoint gets nothing as it is now.
+    fn barred(&self, barred: Barred) -> Stays {
+        match barred {
+            Barred::Unreadable => Stays::Postponed(self.policies.unreadable(1)),
+            Barred::Application | Barred::Deleted | Barred::Disabled => Stays::Dropped(barred),
+        }
+    }
+
+    async fn keep(&self, ready: &Ready, stays: Stays) {
+        match stays {
+            Stays::Postponed(postponed) => self.postpone(ready, postponed).await,
+            Stays::Dropped(barred) => {
+                let (msg, endpoint, why) = (&ready.message, ready.endpoint, barred.as_str());
+                tracing::debug!(%msg, %endpoint, why, "dropped");
+                let taken = ready.taken();
+                if self.write(|| Record::Dropped(taken)).await {
+                    self.meters.dropped.increment(1);
+                }
+            }
         }
     }
 
@@ -325,52 +363,5 @@ impl Shared {
             // Harmless: the leases are void at the next start.
             tracing::warn!(error = %error.report(), "cannot give deliveries back");
         }
-    }
-}
-
-fn log(ready: &Ready, attempt: &Attempt) {
-    let (msg, endpoint) = (&ready.message, &ready.endpoint);
-    let (number, status, ms) = (ready.attempt + 1, attempt.status_code, attempt.duration_ms);
-    if attempt.success {
-        tracing::debug!(%msg, %endpoint, attempt = number, status, ms, "delivered");
-    } else if let Some(next) = attempt.next {
-        tracing::info!(%msg, %endpoint, attempt = number, status, ms, %next, "not delivered, will retry");
-    } else {
-        tracing::warn!(%msg, %endpoint, attempt = number, status, ms, "not delivered, given up");
-    }
-}
-
-fn attempted(ready: &Ready, attempt: &Attempt) -> Attempted {
-    Attempted {
-        app_id: ready.app,
-        msg_id: ready.message,
-        endpoint_id: ready.endpoint,
-        attempt: ready.attempt + 1,
-        response_status_code: attempt.status_code,
-        response_duration_ms: attempt.duration_ms,
-        timestamp: Time(attempt.at),
-        next_attempt: attempt.next.map(Time),
-    }
-}
-
-impl Meters {
-    fn new() -> Self {
-        let attempts =
-            |outcome: &'static str| metrics::counter!("relay_attempts_total", "outcome" => outcome);
-        Self {
-            success: attempts("success"),
-            failure: attempts("failure"),
-            exhausted: metrics::counter!("relay_deliveries_exhausted_total"),
-            dropped: metrics::counter!("relay_deliveries_dropped_total"),
-            seconds: metrics::histogram!("relay_attempt_seconds"),
-        }
-    }
-
-    fn count(&self, attempt: &Attempt) {
-        if attempt.success { &self.success } else { &self.failure }.increment(1);
-        if !attempt.success && attempt.next.is_none() {
-            self.exhausted.increment(1);
-        }
-        self.seconds.record(attempt.duration_ms as f64 / 1_000.0);
     }
 }

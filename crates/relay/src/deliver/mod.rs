@@ -11,6 +11,9 @@
 //! turn, parked if it waits with all others of its endpoint. What was recorded is told on the bus of
 //! [`events`](crate::events).
 //!
+//! What a delivery needs to know of its endpoint it asks when its attempt begins: whoever edits, disables or deletes an
+//! endpoint has done so for what waits in memory, too.
+//!
 //! Nothing polls: a delivery is handed over by the commit that stored it, a retry by a timer set to the earliest due
 //! time, a full memory by the place that becomes free, and what is parked by a probe that ended or an operator.
 
@@ -22,9 +25,13 @@ mod queue;
 mod record;
 mod records;
 mod send;
+mod targets;
+mod told;
 mod wake;
 
 pub use self::dispatch::{Dispatcher, Seed, Settings};
 pub use self::policies::{Force, Policies, PolicySettings, TooMany};
-pub use self::queue::{Queue, Rates, Ready};
+pub(crate) use self::queue::New;
+pub use self::queue::Queue;
 pub use self::send::Sender;
+pub(crate) use self::targets::{Barred, Target};

@@ -17,6 +17,7 @@ use linchpin::time::{Instant, Timestamp};
 
 use super::parked::Room;
 use super::queue::Ready;
+use super::targets::Rates;
 use crate::ids::{AppId, EndpointId};
 
 /// The policies of deliveries.
@@ -80,6 +81,8 @@ pub(super) enum Why {
     Asked,
     Breaker,
     Throttle,
+    /// Nothing can be signed for the endpoint.
+    Unreadable,
 }
 
 /// Failures in a row that open the breaker of an endpoint that has too few calls for a share.
@@ -95,6 +98,8 @@ const SECOND: u32 = 1_000_000_000;
 const FURTHEST: Duration = Duration::from_hours(24);
 /// A turn is good for so long: with a burst of a second, whoever is later than that could come twice as fast.
 const GRACE: Duration = Duration::from_secs(1);
+/// How long an endpoint is left alone whose secret cannot be read, if nobody changes it.
+pub(super) const UNREADABLE: Duration = Duration::from_mins(1);
 /// What is added by chance to a wait that many have in common: a quarter of it, at most so much.
 const SPREAD: Duration = Duration::from_secs(5);
 /// The most breakers in operators' hands.
@@ -136,7 +141,7 @@ impl Policies {
     }
 
     /// Lets a delivery go, or says when it may come back.
-    pub(super) fn admit(&self, ready: &Ready) -> Result<Permit<'static>, Postponed> {
+    pub(super) fn admit(&self, ready: &Ready, rates: Rates) -> Result<Permit<'static>, Postponed> {
         let now = Instant::now();
         let permit = self.breakers.get(&ready.endpoint).admit_owned(now);
         // Nobody knows how long while probes are under way, or an operator holds it open.
@@ -152,7 +157,7 @@ impl Policies {
         if ready.turn && Timestamp::now().since(ready.due) <= GRACE {
             return Ok(permit);
         }
-        match self.turn(ready) {
+        match self.turn(ready, rates) {
             Ok(Duration::ZERO) => Ok(permit),
             Ok(wait) => Err(self.postpone(Why::Throttle, wait, true)),
             Err(no) => {
@@ -185,8 +190,7 @@ impl Policies {
     }
 
     /// Takes a turn by the rates of the endpoint and of its application; how far ahead it is.
-    fn turn(&self, ready: &Ready) -> Result<Duration, Refusal> {
-        let rates = &ready.rates;
+    fn turn(&self, ready: &Ready, rates: Rates) -> Result<Duration, Refusal> {
         let endpoint = rates.endpoint.map(price);
         let endpoint = endpoint.map(|cost| self.endpoints.reserve(&ready.endpoint, cost, FURTHEST));
         // If the other says no it is dropped, and the turn given back.
@@ -201,6 +205,13 @@ impl Policies {
             wait
         });
         Ok(waits.max().unwrap_or_default())
+    }
+
+    /// So many deliveries to an endpoint whose secret cannot be read come back when that has changed.
+    pub(super) fn unreadable(&self, deliveries: usize) -> Postponed {
+        let why = Why::Unreadable;
+        self.postponed[why as usize].increment(deliveries as u64);
+        Postponed { until: Timestamp::now() + UNREADABLE, turn: false, why }
     }
 
     fn postpone(&self, why: Why, wait: Duration, turn: bool) -> Postponed {
@@ -288,11 +299,11 @@ impl fmt::Debug for Policies {
 // ===== impl Why =====
 
 impl Why {
-    const ALL: [Self; 3] = [Self::Asked, Self::Breaker, Self::Throttle];
+    const ALL: [Self; 4] = [Self::Asked, Self::Breaker, Self::Throttle, Self::Unreadable];
 
     /// Whether it keeps all deliveries of the endpoint.
     pub(super) fn is_of_endpoint(self) -> bool {
-        matches!(self, Self::Asked | Self::Breaker)
+        matches!(self, Self::Asked | Self::Breaker | Self::Unreadable)
     }
 
     pub(super) fn as_str(self) -> &'static str {
@@ -300,6 +311,7 @@ impl Why {
             Self::Asked => "asked",
             Self::Breaker => "breaker",
             Self::Throttle => "throttle",
+            Self::Unreadable => "unreadable",
         }
     }
 }

@@ -14,51 +14,51 @@ use linchpin::sync::lock::MutexGuard;
 use linchpin::sync::semaphore::{Options, Permit, Semaphore};
 use linchpin::time::Timestamp;
 use linchpin_data::sqlite::{Sql as _, Tx};
-use linchpin_security::webhook::Signer;
 
 use super::parked::Parked;
 use super::record::Taken;
+use super::targets::{Barred, Handle, Target, Targets};
 use super::wake::Wake;
 use crate::ids::{AppId, EndpointId, MessageId, OrgId};
 
-/// A delivery with all that its next attempt needs.
-#[derive(Clone, Debug)]
-pub struct Ready {
-    /// Its row in `delivery`; set by [`Queue::enqueue`].
-    pub rowid: i64,
-    /// How many attempts are recorded. It fences: an attempt sent under an older number is not recorded.
-    pub attempt: u32,
-    /// The tenant.
-    pub org: OrgId,
+/// A delivery that is not stored yet.
+#[derive(Debug)]
+pub(crate) struct New {
+    pub(crate) org: OrgId,
     /// The application of the message.
-    pub app: AppId,
+    pub(crate) app: AppId,
     /// What is delivered.
-    pub message: MessageId,
+    pub(crate) message: MessageId,
     /// Where to.
-    pub endpoint: EndpointId,
-    /// The endpoint's URL as it was when the delivery was taken up.
-    pub url: Arc<str>,
-    /// Signs with the endpoint's secret.
-    pub secret: Arc<Signer>,
+    pub(crate) endpoint: EndpointId,
+    /// The same, as the caller's transaction has read it.
+    pub(crate) target: Result<Arc<Target>, Barred>,
     /// The body, byte for byte.
-    pub payload: Bytes,
-    /// When this attempt is due: at first, when the message was accepted.
-    pub due: Timestamp,
-    /// Whether its first attempt is made because somebody asked for it.
-    pub manual: bool,
-    /// How often its endpoint and its application may be sent to.
-    pub rates: Rates,
-    /// Whether `due` is a turn that a limiter has given it.
-    pub turn: bool,
+    pub(crate) payload: Bytes,
+    /// When the message was accepted.
+    pub(crate) due: Timestamp,
 }
 
-/// Deliveries a second, where there is a limit.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Rates {
-    /// To the endpoint.
-    pub endpoint: Option<u16>,
-    /// To all endpoints of the application.
-    pub application: Option<u16>,
+/// A delivery with all that its next attempt needs.
+#[derive(Clone, Debug)]
+pub(super) struct Ready {
+    /// Its row in `delivery`.
+    pub(super) rowid: i64,
+    /// How many attempts are recorded. It fences: an attempt sent under an older number is not recorded.
+    pub(super) attempt: u32,
+    pub(super) org: OrgId,
+    pub(super) app: AppId,
+    pub(super) message: MessageId,
+    pub(super) endpoint: EndpointId,
+    /// What the endpoint is now.
+    pub(super) target: Handle,
+    pub(super) payload: Bytes,
+    /// When this attempt is due: at first, when the message was accepted.
+    pub(super) due: Timestamp,
+    /// Whether its first attempt is made because somebody asked for it.
+    pub(super) manual: bool,
+    /// Whether `due` is a turn that a limiter has given it.
+    pub(super) turn: bool,
 }
 
 /// The way into the memory of the dispatcher, bounded by count and bytes. Clones share it.
@@ -75,6 +75,7 @@ struct Shared {
     kibibytes: Semaphore,
     wake: Wake,
     parked: Parked,
+    targets: Targets,
     in_memory: Gauge,
     /// The due time and row of every delivery in memory, for the age of the oldest.
     due: Mutex<BTreeSet<(i64, i64)>>,
@@ -116,13 +117,15 @@ impl Queue {
             kibibytes: Semaphore::new(kibibytes, Options::default().name("payloads in memory"))?,
             wake: Wake::new(),
             parked: Parked::default(),
+            targets: Targets::default(),
             in_memory: Gauge::new(),
             due: Mutex::default(),
         };
         Ok((Self { shared: Arc::new(shared) }, receiver))
     }
 
-    /// Stores a delivery with the caller's transaction, and hands it over once that is committed.
+    /// Stores a delivery with the caller's transaction, and hands it over once that is committed. One that finds no room, or
+    /// cannot be sent as its endpoint is, stays in the database and is due.
     ///
     /// If the outcome of the commit is unknown nothing is handed over. The row is absent then until the next start, which
     /// voids its lease if it finds it after all: see [`CommitUnknown`](linchpin_data::sqlite::CommitUnknown).
@@ -130,28 +133,72 @@ impl Queue {
     /// # Errors
     ///
     /// Those of the database.
-    pub fn enqueue(&self, tx: &mut Tx<'_>, mut ready: Ready) -> linchpin::Result<()> {
-        let room = self.try_room(ready.payload.len());
-        let due = ready.due;
+    pub(crate) fn enqueue(&self, tx: &mut Tx<'_>, new: New) -> linchpin::Result<()> {
+        let New { org, app, message, endpoint, target, payload, due } = new;
+        let taken = target.ok().and_then(|target| Some((target, self.try_room(payload.len())?)));
         tx.prepare_cached(INSERT)
             .and_then(|mut insert| {
-                insert.execute((
-                    ready.org,
-                    ready.app,
-                    ready.message,
-                    ready.endpoint,
-                    due.as_micros(),
-                    room.is_some(),
-                ))
+                insert.execute((org, app, message, endpoint, due.as_micros(), taken.is_some()))
             })
             .sql("store a delivery")?;
-        ready.rowid = tx.last_insert_rowid();
-        let queue = self.clone();
-        tx.after_commit(move || match room {
-            Some(room) => queue.hand_over(ready, room),
-            None => queue.due_at(due),
-        });
+        let (rowid, queue) = (tx.last_insert_rowid(), self.clone());
+        let Some((target, room)) = taken else {
+            tx.after_commit(move || queue.due_at(due));
+            return Ok(());
+        };
+        let target = self.hold(tx, (org, app, endpoint), target);
+        let (attempt, manual, turn) = (0, false, false);
+        let ready = Ready {
+            rowid,
+            attempt,
+            org,
+            app,
+            message,
+            endpoint,
+            target,
+            payload,
+            due,
+            manual,
+            turn,
+        };
+        tx.after_commit(move || queue.hand_over(ready, room));
         Ok(())
+    }
+
+    /// A handle for a delivery to `target`, which `tx` has read.
+    pub(super) fn hold(
+        &self,
+        tx: &mut Tx<'_>,
+        endpoint: (OrgId, AppId, EndpointId),
+        target: Arc<Target>,
+    ) -> Handle {
+        self.shared.targets.hold(tx, endpoint, target)
+    }
+
+    /// Has all attempts that begin after the commit of `tx` know what it has made of an endpoint.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub(crate) fn endpoint_changed(
+        &self,
+        tx: &mut Tx<'_>,
+        (org, app, id): (OrgId, AppId, EndpointId),
+    ) -> linchpin::Result<()> {
+        self.shared.targets.changed(tx, (org, app, id))?;
+        // What could not be sent as it was may go now.
+        let queue = self.clone();
+        tx.after_commit(move || queue.look(id, Timestamp::now()));
+        Ok(())
+    }
+
+    /// The same of an application.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub(crate) fn application_changed(&self, tx: &mut Tx<'_>, app: AppId) -> linchpin::Result<()> {
+        self.shared.targets.application_changed(tx, app)
     }
 
     /// Something in the database is due at `due`.

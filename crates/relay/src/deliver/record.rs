@@ -1,5 +1,7 @@
 //! What became of an attempt, written down once.
 
+use std::sync::Arc;
+
 use linchpin::time::Timestamp;
 use linchpin_data::sqlite::{Sql as _, Tx};
 use rusqlite::ToSql;
@@ -14,6 +16,8 @@ use crate::model::attempt::{FAIL, MANUAL, SCHEDULED, SUCCESS};
 #[derive(Clone, Debug)]
 pub(super) struct Attempt {
     pub(super) id: AttemptId,
+    /// Where to.
+    pub(super) url: Arc<str>,
     pub(super) at: Timestamp,
     pub(super) success: bool,
     /// 0 when no answer came.
@@ -85,7 +89,7 @@ pub(super) fn record(tx: &mut Tx<'_>, ready: &Ready, attempt: &Attempt) -> linch
                 ready.message,
                 ready.endpoint,
                 attempt.id,
-                &ready.url,
+                &attempt.url,
                 if attempt.success { SUCCESS } else { FAIL },
                 attempt.status_code,
                 &attempt.response,
@@ -111,6 +115,11 @@ pub(super) fn postpone(
 /// Parks a delivery, unless an attempt was recorded meanwhile: it stays due, and nobody looks for it by that.
 pub(super) fn park(tx: &mut Tx<'_>, taken: &Taken) -> linchpin::Result<bool> {
     change(tx, PARK, taken, &[])
+}
+
+/// Removes a delivery that has nowhere to go any more.
+pub(super) fn remove(tx: &mut Tx<'_>, taken: &Taken) -> linchpin::Result<bool> {
+    change(tx, DONE, taken, &[])
 }
 
 /// Gives leased deliveries back, due as before.

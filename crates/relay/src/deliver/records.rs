@@ -34,6 +34,8 @@ pub(super) enum Record {
     Postponed(Taken, Postponed),
     /// It must wait as all others of its endpoint, which is looked at again at that time.
     Parked(Taken, Timestamp),
+    /// It has nowhere to go any more.
+    Dropped(Taken),
 }
 
 /// As many make a batch that waits no longer; with a place for each attempt under way there are seldom more.
@@ -137,7 +139,7 @@ impl Record {
     fn bytes(&self) -> usize {
         match self {
             Self::Attempted(made) => made.1.response.len(),
-            Self::Postponed(..) | Self::Parked(..) => 0,
+            Self::Postponed(..) | Self::Parked(..) | Self::Dropped(_) => 0,
         }
     }
 
@@ -147,6 +149,7 @@ impl Record {
             Self::Attempted(made) => record::record(tx, &made.0, &made.1),
             Self::Postponed(taken, postponed) => record::postpone(tx, taken, *postponed),
             Self::Parked(taken, _) => record::park(tx, taken),
+            Self::Dropped(taken) => record::remove(tx, taken),
         }
     }
 
@@ -158,6 +161,7 @@ impl Record {
             Self::Parked(taken, at) => {
                 return tx.after_commit(move || queue.park(taken.endpoint, at));
             }
+            Self::Dropped(_) => None,
         };
         if let Some(due) = due {
             tx.after_commit(move || queue.due_at(due));

@@ -12,6 +12,7 @@ use linchpin_security::webhook::Family;
 
 use super::queue::Ready;
 use super::record::Attempt;
+use super::targets::Target;
 use crate::ids::AttemptId;
 
 /// Sends attempts with one client.
@@ -51,10 +52,10 @@ impl Sender {
     }
 
     /// Makes one attempt. Only the end of `ctx` abandons it; everything else is an outcome to record.
-    pub(super) async fn send(&self, ctx: &Context, ready: &Ready) -> Sent {
+    pub(super) async fn send(&self, ctx: &Context, ready: &Ready, target: &Target) -> Sent {
         let at = Timestamp::now();
         let begun = Instant::now();
-        let outcome = match self.request(ready, at) {
+        let outcome = match self.request(ready, target, at) {
             Ok(request) => match self.client.send(ctx, request, &self.limits).await {
                 Ok(exchange) => answer(&exchange),
                 Err(SendError::Ended(_)) => return Sent::Abandoned,
@@ -65,6 +66,7 @@ impl Sender {
         let (status_code, response, asked) = outcome;
         let attempt = Attempt {
             id: AttemptId::at(at),
+            url: target.url.clone(),
             at,
             success: (200..300).contains(&status_code),
             status_code,
@@ -78,11 +80,12 @@ impl Sender {
     fn request(
         &self,
         ready: &Ready,
+        target: &Target,
         at: Timestamp,
     ) -> Result<Request<Full<bytes::Bytes>>, http::Error> {
         let id = ready.message.to_string();
         let seconds = at.as_seconds();
-        let signature = ready.secret.sign(&id, seconds, &ready.payload).to_string();
+        let signature = target.signer.sign(&id, seconds, &ready.payload).to_string();
         let values = [
             HeaderValue::try_from(id)?,
             HeaderValue::from(seconds),
@@ -90,7 +93,7 @@ impl Sender {
         ];
         let mut request = Request::builder()
             .method(Method::POST)
-            .uri(&*ready.url)
+            .uri(&*target.url)
             .header(header::ACCEPT, "*/*")
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::USER_AGENT, self.user_agent.clone());

@@ -85,12 +85,13 @@ impl Store {
         input: ApplicationIn,
     ) -> Result<(Put, Application)> {
         let now = Timestamp::now();
-        let id = AppId::at(now);
+        let (id, queue) = (AppId::at(now), self.queue.clone());
         self.writer
             .submit(ctx, move |tx| match find(tx, scope.org, &scope.app)? {
                 Some(mut app) => {
                     app.replace(&input, now);
                     update(tx, scope.org, &app)?;
+                    queue.application_changed(tx, app.id)?;
                     Ok((Put::Replaced, app))
                 }
                 None => {
@@ -113,12 +114,13 @@ impl Store {
         scope: Scope,
         patch: ApplicationPatch,
     ) -> Result<Application> {
-        let now = Timestamp::now();
+        let (now, queue) = (Timestamp::now(), self.queue.clone());
         self.writer
             .submit(ctx, move |tx| {
                 let mut app = find(tx, scope.org, &scope.app)?.ok_or(Refusal::NotFound)?;
                 app.patch(&patch, now);
                 update(tx, scope.org, &app)?;
+                queue.application_changed(tx, app.id)?;
                 Ok(app)
             })
             .await
@@ -130,14 +132,14 @@ impl Store {
     ///
     /// [`Refusal::NotFound`], those of the database.
     pub async fn delete_application(&self, ctx: &Context, scope: Scope) -> Result<()> {
-        let now = Timestamp::now().as_micros();
+        let (now, queue) = (Timestamp::now().as_micros(), self.queue.clone());
         self.writer
             .submit(ctx, move |tx| {
                 let app = scope.resolve(tx)?;
                 tx.prepare_cached(DELETE)
                     .and_then(|mut delete| delete.execute((scope.org, app, now)))
                     .sql("delete an application")?;
-                Ok(())
+                queue.application_changed(tx, app)
             })
             .await
     }

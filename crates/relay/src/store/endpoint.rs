@@ -96,7 +96,7 @@ impl Store {
     ) -> Result<(Put, Endpoint)> {
         let now = Timestamp::now();
         let id = EndpointId::at(now);
-        let secret = Secret::generate();
+        let (secret, queue) = (Secret::generate(), self.queue.clone());
         self.writer
             .submit(ctx, move |tx| {
                 let app = scope.resolve(tx)?;
@@ -104,6 +104,7 @@ impl Store {
                     Some(mut endpoint) => {
                         endpoint.replace(&input, now);
                         update(tx, scope.org, app, &endpoint)?;
+                        queue.endpoint_changed(tx, (scope.org, app, endpoint.id))?;
                         Ok((Put::Replaced, endpoint))
                     }
                     None => {
@@ -128,7 +129,7 @@ impl Store {
         endpoint: Reference<EndpointTag>,
         patch: EndpointPatch,
     ) -> Result<Endpoint> {
-        let now = Timestamp::now();
+        let (now, queue) = (Timestamp::now(), self.queue.clone());
         self.writer
             .submit(ctx, move |tx| {
                 let app = scope.resolve(tx)?;
@@ -138,6 +139,7 @@ impl Store {
                 let set = patch.event_types.as_ref().and_then(Option::as_ref);
                 known(tx, scope.org, set)?;
                 write(tx, scope.org, app, &endpoint)?;
+                queue.endpoint_changed(tx, (scope.org, app, endpoint.id))?;
                 Ok(endpoint)
             })
             .await
@@ -154,7 +156,7 @@ impl Store {
         scope: Scope,
         endpoint: Reference<EndpointTag>,
     ) -> Result<()> {
-        let now = Timestamp::now().as_micros();
+        let (now, queue) = (Timestamp::now().as_micros(), self.queue.clone());
         self.writer
             .submit(ctx, move |tx| {
                 let app = scope.resolve(tx)?;
@@ -162,7 +164,7 @@ impl Store {
                 tx.prepare_cached(DELETE)
                     .and_then(|mut delete| delete.execute((scope.org, app, id, now)))
                     .sql("delete an endpoint")?;
-                Ok(())
+                queue.endpoint_changed(tx, (scope.org, app, id))
             })
             .await
     }

@@ -16,7 +16,7 @@ use super::{
     Answer, Once, Reference, Refusal, Scope, Store, application, column, conflict, json, once,
     target,
 };
-use crate::deliver::{Queue, Ready};
+use crate::deliver::{New, Queue};
 use crate::ids::{AppId, MessageId, MessageTag, OrgId};
 use crate::model::Faults;
 use crate::model::application::{Application, ApplicationIn};
@@ -175,23 +175,9 @@ fn fan_out(
     app: AppId,
     message: &Message,
 ) -> Result<()> {
-    for target in target::targets(tx, org, app, message)? {
-        let ready = Ready {
-            rowid: 0,
-            attempt: 0,
-            org,
-            app,
-            message: message.id,
-            endpoint: target.id,
-            url: target.url,
-            secret: target.signer,
-            payload: message.payload.clone(),
-            due: message.created_at,
-            manual: false,
-            rates: target.rates,
-            turn: false,
-        };
-        queue.enqueue(tx, ready)?;
+    for (endpoint, target) in target::targets(tx, org, app, message)? {
+        let (message, payload, due) = (message.id, message.payload.clone(), message.created_at);
+        queue.enqueue(tx, New { org, app, message, endpoint, target, payload, due })?;
     }
     Ok(())
 }

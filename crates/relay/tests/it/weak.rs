@@ -2,3 +2,5 @@
 
 mod ends;
 mod fence;
+mod unreadable;
+mod w15;
