@@ -219,8 +219,8 @@ impl Policies {
         Postponed { until: Timestamp::now() + wait, turn, why }
     }
 
-    /// Takes in how an attempt ended, and for how long the receiver asks to be left alone: its other deliveries, too, up to
-    /// the longest time of a breaker.
+    /// Takes in how an attempt ended, and for how long the receiver asks to be left alone: its other deliveries, too. One that
+    /// says it is overrun and not for how long is left alone as by a breaker.
     pub(super) fn heard(
         &self,
         permit: Permit<'_>,
@@ -236,8 +236,9 @@ impl Policies {
         };
         let now = Instant::now();
         permit.record_at(now, outcome, asked);
-        if let Some(wait) = asked {
-            self.pauses.penalize(&ready.endpoint, now + wait.min(self.settings.max_open_for));
+        let overrun = (status == 429).then_some(self.settings.open_for);
+        if let Some(wait) = asked.or(overrun) {
+            self.pauses.penalize(&ready.endpoint, now + wait);
         }
     }
 
@@ -253,7 +254,8 @@ impl Policies {
         all
     }
 
-    /// Does with the breaker of `endpoint` what an operator wants, until the operator says otherwise or the process ends.
+    /// Does with the breaker of `endpoint` what an operator wants, until the operator says otherwise or the process ends. To
+    /// let it go ends the pause that its receiver has asked for, too.
     ///
     /// # Errors
     ///
@@ -269,6 +271,9 @@ impl Policies {
             } else {
                 return Err(TooMany(FORCED));
             }
+        }
+        if !matches!(to, Force::Isolated | Force::Open) {
+            self.pauses.forget(&endpoint);
         }
         match to {
             Force::Closed => breaker.force_closed(),

@@ -3,4 +3,5 @@
 mod ends;
 mod fence;
 mod unreadable;
+mod w05;
 mod w15;

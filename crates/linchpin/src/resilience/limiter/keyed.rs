@@ -235,6 +235,18 @@ impl<K: Eq + Hash> Keyed<K> {
         table!(self.inner, |keys| keys.penalize(key, until.to_bits(), &self.inner.key_meters));
     }
 
+    /// Forgets all of `key`, its penalty too, as if it had never come; whether it was remembered. Its turns are not given
+    /// back any more. What shares the bucket of those for whom there was no room stays in it.
+    pub fn forget<Q>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let was_there = table!(self.inner, |keys| keys.forget(key));
+        self.inner.key_meters.went(usize::from(was_there));
+        was_there
+    }
+
     fn take<Q>(
         &self,
         now: Instant,

@@ -221,6 +221,24 @@ impl<K: Hash + Eq, M: Kept> Keys<K, M> {
         true
     }
 
+    /// Lets go of `key`, whatever its state; whether it was there.
+    pub(super) fn forget<Q>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let hash = self.hasher.hash_one(key);
+        let mut shard = lock(self.shard(hash));
+        let found = shard.table.find_entry(hash, |(other, _)| other.borrow() == key);
+        let Ok((gone, _)) = found.map(|entry| entry.remove().0) else { return false };
+        // Older tickets are void: what they took is forgotten, and not to be given back to who comes next.
+        shard.version += 1;
+        self.count.fetch_sub(1, Relaxed);
+        drop(shard);
+        drop(gone);
+        true
+    }
+
     /// Looks at all keys and lets go of those that are fresh; how many went.
     pub(super) fn prune(&self, now: u64) -> usize {
         let mut all = 0;

@@ -129,6 +129,20 @@ async fn turns_penalties_and_other_numbers_are_those_of_a_key() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_key_that_is_forgotten_comes_as_if_it_were_new() {
+    let keyed: Keyed<u32> = keyed(1, 10);
+    let turn = keyed.reserve(&1, 1, ms(100)).unwrap();
+    keyed.penalize(&1, Instant::now() + ms(700));
+    keyed.penalize(&2, Instant::now() + ms(700));
+    assert_eq!((keyed.forget(&1), keyed.forget(&1), keyed.len()), (true, false, 1));
+    assert_eq!(retry_after(keyed.try_acquire(&2, 1)), ms(700));
+
+    keyed.try_acquire(&1, 1).unwrap();
+    assert!(!turn.cancel(), "it would be given back to another");
+    assert_eq!(retry_after(keyed.try_acquire(&1, 1)), ms(100));
+}
+
+#[tokio::test(start_paused = true)]
 async fn keys_may_be_counted_too() {
     let options = Options::default().sliding_log();
     let limits = KeyedOptions::default();
