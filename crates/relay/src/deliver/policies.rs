@@ -102,6 +102,8 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(super) const UNREADABLE: Duration = Duration::from_mins(1);
 /// What is added by chance to a wait that many have in common: a quarter of it, at most so much.
 const SPREAD: Duration = Duration::from_secs(5);
+/// The most breakers. Of more endpoints at a time than that, the open breakers of some would be forgotten.
+const BREAKERS: usize = 100_000;
 /// The most breakers in operators' hands.
 const FORCED: usize = 1_000;
 
@@ -122,7 +124,7 @@ impl Policies {
             .open_for(settings.open_for)
             .max_open_for(settings.max_open_for)
             .max_probe(longest);
-        let kept = RegistryOptions::default();
+        let kept = RegistryOptions::default().max_keys(BREAKERS);
         // Longer than it is open: one that is forgotten comes back closed.
         let kept = kept.idle(Duration::from_mins(10).max(settings.max_open_for.saturating_mul(2)));
         let by_time = Rate::per_second(SECOND);

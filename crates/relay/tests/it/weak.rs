@@ -1,5 +1,6 @@
 //! Where services of this kind are known to be weak: a file for each such point, by its number, and what belongs to none.
 
+mod breakers;
 mod ends;
 mod fence;
 mod unreadable;
