@@ -11,6 +11,8 @@ use crate::ids::{AttemptId, EndpointId, MessageId};
 pub const SUCCESS: u8 = 0;
 /// The status of one that failed.
 pub const FAIL: u8 = 2;
+/// The status of one that was not made, as the delivery had nowhere to go any more.
+pub const CANCELED: u8 = 4;
 /// What triggers an attempt: the schedule.
 pub const SCHEDULED: u8 = 0;
 /// What triggers an attempt: somebody who asked for it.
@@ -27,7 +29,7 @@ pub struct Attempt {
     pub endpoint: EndpointId,
     /// Where to.
     pub url: String,
-    /// How it ended: 0 success, 2 failure.
+    /// How it ended: 0 success, 2 failure, 4 not made.
     pub status: u8,
     /// What the receiver answered; 0 if it did not.
     pub status_code: u16,
@@ -56,7 +58,7 @@ pub struct MessageAttemptOut {
     pub response_status_code: u16,
     /// From the connection to the last byte.
     pub response_duration_ms: u64,
-    /// 0 success, 1 pending, 2 fail, 3 sending.
+    /// 0 success, 1 pending, 2 fail, 3 sending, 4 canceled.
     pub status: u8,
     /// The status as a word.
     #[schema(value_type = String)]

@@ -16,7 +16,7 @@ use rusqlite::Connection;
 use super::task::{self, Mark, Work};
 use super::{Store, column, target};
 use crate::ids::{AttemptId, MessageId};
-use crate::model::attempt::FAIL;
+use crate::model::attempt::{CANCELED, FAIL};
 use crate::model::task::TaskKind;
 
 /// A section of a walk.
@@ -48,10 +48,11 @@ const MESSAGES: &str = "
     WHERE app = ?1 AND id > ?2 AND id <= ?3 AND org = ?4 AND created_at BETWEEN ?5 AND ?6
     ORDER BY id LIMIT ?7";
 // `+` keeps SQLite from the endpoint's index: a message has few attempts, an endpoint has many.
-/// A message fails once in a walk, at the first of its failures there, and not at all if it was delivered.
+/// A message fails once in a walk, at the first of its failures there, and not at all if it was delivered. What was not sent
+/// to the end, as it had nowhere to go any more, has failed, too.
 const FAILED: &str = "
     SELECT NOT EXISTS (SELECT 1 FROM attempt WHERE message = ?1 AND +endpoint = ?2 AND org = ?3
-       AND (status = 0 OR (status = 2 AND id > ?4 AND id < ?5)))";
+       AND (status = 0 OR (status IN (2, 4) AND id > ?4 AND id < ?5)))";
 const MISSING: &str = "
     SELECT NOT EXISTS (SELECT 1 FROM attempt WHERE message = ?1 AND +endpoint = ?2 AND org = ?3)
        AND NOT EXISTS (SELECT 1 FROM delivery WHERE endpoint = ?2 AND message = ?1)";
@@ -144,7 +145,8 @@ fn attempts(conn: &Connection, work: &Work, after: &Mark) -> Result<Option<Secti
         })
         .sql("walk through attempts")?;
     let Some((mark, ..)) = rows.last().copied() else { return Ok(None) };
-    let failed = |(mark, message, status)| (status == FAIL).then_some((mark, message));
+    let failed =
+        |(mark, message, status)| [FAIL, CANCELED].contains(&status).then_some((mark, message));
     Ok(Some(Section { candidates: rows.into_iter().filter_map(failed).collect(), mark }))
 }
 

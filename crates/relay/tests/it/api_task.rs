@@ -19,6 +19,7 @@ use crate::process::eventually;
 const HOUR: Duration = Duration::from_hours(1);
 const SUCCESS: u8 = 0;
 const FAIL: u8 = 2;
+const CANCELED: u8 = 4;
 
 #[linchpin_testing::test]
 async fn a_recovery_sends_what_failed_and_was_not_delivered_since() {
@@ -46,6 +47,19 @@ async fn a_recovery_sends_what_failed_and_was_not_delivered_since() {
         (waits, 1, true, false, false),
         (under_way, 1, false, true, false),
     ];
+    expected.sort_unstable();
+    assert_eq!(shop.deliveries().await, expected);
+}
+
+#[linchpin_testing::test]
+async fn a_recovery_sends_what_was_given_up_without_an_attempt() {
+    let shop = Shop::new(json!({})).await;
+    let never = shop.message(2 * HOUR, &[CANCELED]).await;
+    let once = shop.message(2 * HOUR, &[FAIL, CANCELED]).await;
+    shop.message(2 * HOUR, &[CANCELED, SUCCESS]).await;
+    let task = shop.begin("recover", shop.since(3 * HOUR)).await;
+    assert_eq!(shop.ended(&task).await["data"], json!({ "messagesSent": 2 }));
+    let mut expected = [(never, 0, true, false, true), (once, 0, true, false, true)];
     expected.sort_unstable();
     assert_eq!(shop.deliveries().await, expected);
 }
