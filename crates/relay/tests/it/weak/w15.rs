@@ -39,6 +39,18 @@ impl Crowd {
         Self { home, receiver, relay, gate, app, endpoint }
     }
 
+    /// The same, taken out of the database after a kill.
+    async fn claimed() -> Self {
+        let mut crowd = Self::new().await;
+        crowd.relay.kill().await;
+        crowd.receiver.reply("/old", [Reply::After(crowd.gate.clone())]);
+        crowd.relay = crowd.home.serve(&["--delivery-concurrency", "1"]).await;
+        crowd.receiver.wait("/old", 2).await;
+        let leased = "SELECT count(*) FROM delivery WHERE leased = 1";
+        eventually("claimed", async || crowd.home.query::<i64>(leased) == [5]).await;
+        crowd
+    }
+
     async fn patch(&self, path: &str, body: serde_json::Value) {
         self.relay.call("PATCH", path, &body.to_string()).await.expect(200);
     }
@@ -56,7 +68,9 @@ impl Crowd {
     }
 
     /// Asserts that only the attempt that was under way has been made.
-    fn got_nothing_more(&self) {
+    async fn got_nothing_more(&self) {
+        let dropped = "relay_deliveries_dropped_total 4";
+        eventually("counted", async || self.relay.metrics().await.contains(dropped)).await;
         assert_eq!(self.receiver.received("/old").len(), 1);
         assert_eq!(self.home.query::<i64>("SELECT count(*) FROM attempt"), [1]);
     }
@@ -77,6 +91,17 @@ async fn w15_an_edit_reaches_what_waits_in_memory() {
         [old, new, new, new, new],
         "each attempt shows where it went"
     );
+}
+
+#[linchpin_testing::test]
+async fn w15_an_edit_reaches_what_was_claimed() {
+    let crowd = Crowd::claimed().await;
+    crowd.patch(&crowd.endpoint, json!({ "url": crowd.receiver.url("/new") })).await;
+    // The one that was under way at the kill waits at the gate, too.
+    crowd.gate.add_permits(1);
+    crowd.settled().await;
+    assert_eq!(crowd.receiver.received("/old").len(), 2);
+    assert_eq!(crowd.receiver.received("/new").len(), 4);
 }
 
 #[linchpin_testing::test]
@@ -109,12 +134,12 @@ async fn w15_a_deleted_or_disabled_endpoint_gets_nothing_more() {
     let crowd = Crowd::new().await;
     crowd.patch(&crowd.endpoint, json!({ "disabled": true })).await;
     crowd.settled().await;
-    crowd.got_nothing_more();
+    crowd.got_nothing_more().await;
 
     let crowd = Crowd::new().await;
     crowd.relay.call("DELETE", &crowd.endpoint, "").await.expect(204);
     crowd.settled().await;
-    crowd.got_nothing_more();
+    crowd.got_nothing_more().await;
 }
 
 #[linchpin_testing::test]
@@ -122,7 +147,7 @@ async fn w15_the_endpoints_of_a_deleted_application_get_nothing_more() {
     let crowd = Crowd::new().await;
     crowd.relay.call("DELETE", &crowd.app, "").await.expect(204);
     crowd.settled().await;
-    crowd.got_nothing_more();
+    crowd.got_nothing_more().await;
 }
 
 #[linchpin_testing::test]
