@@ -4,5 +4,6 @@ mod breakers;
 mod ends;
 mod fence;
 mod unreadable;
+mod w04;
 mod w05;
 mod w15;

@@ -1,3 +1,0 @@
-//! Where servers of this kind are known to be weak, by the numbers of the README's table.
-
-mod w04;
