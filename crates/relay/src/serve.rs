@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+#[cfg(feature = "planted-faults")]
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use linchpin::context::Context;
@@ -132,6 +134,8 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
     let watched = Lifecycle::new(lifecycle::Options::default())?;
     let (one, other) = (life.clone(), watched.clone());
     let bounds = server::Options::default().max_connections(connections);
+    #[cfg(feature = "planted-faults")]
+    let bounds = bounds.hasty(HASTY_CLOSE.load(Ordering::Relaxed));
     servers.spawn("api", |_| async move { api.serve(routes).options(bounds).run(&one).await });
     let admin = admin::router(AdminState {
         life: life.clone(),
@@ -157,6 +161,15 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
     served?;
     Ok(report)
 }
+
+/// Has the API end as a server does that nobody has thought about: the fault that the rolling drill must find.
+#[cfg(feature = "planted-faults")]
+pub fn plant_hasty_close() {
+    HASTY_CLOSE.store(true, Ordering::Relaxed);
+}
+
+#[cfg(feature = "planted-faults")]
+static HASTY_CLOSE: AtomicBool = AtomicBool::new(false);
 
 /// How many connections of clients there are files for, when each delivery has one. Clients wait in the kernel's queue for
 /// a file; a delivery that has none is a failed attempt, of which the receiver knows nothing.

@@ -67,6 +67,8 @@ pub struct Options {
     body_read: Duration,
     write: Duration,
     max_connections: usize,
+    #[cfg(feature = "planted-faults")]
+    hasty: bool,
 }
 
 /// The longest head of a request, in bytes; hyper allows a hundred headers.
@@ -189,8 +191,12 @@ where
             };
             serve(accepted, Some(place));
         }
-        // Over the limit, if it must be: they are as many as the queue is long.
-        last::connections(server.listener, life.hard(), |accepted| serve(accepted, None)).await;
+        if options.is_hasty() {
+            drop(server.listener);
+        } else {
+            // Over the limit, if it must be: they are as many as the queue is long.
+            last::connections(server.listener, life.hard(), |accepted| serve(accepted, None)).await;
+        }
         tracker.close();
         if life.hard().run(tracker.wait()).await.is_err() {
             tracker.abort_all();
@@ -251,14 +257,21 @@ async fn connection<S>(
     let mut connection = pin!(connection);
     let ended = match accepting.run(connection.as_mut()).await {
         Ok(ended) => ended,
-        Err(_) => match select::within(life.hard(), LINGER, connection.as_mut()).await {
-            Ok(Some(ended)) => ended,
-            Ok(None) | Err(_) => {
-                // Closes an idle connection, and a silent one, at once.
-                connection.as_mut().graceful_shutdown();
-                connection.await
+        Err(_) => {
+            let ended = if options.is_hasty() {
+                Ok(None)
+            } else {
+                select::within(life.hard(), LINGER, connection.as_mut()).await
+            };
+            match ended {
+                Ok(Some(ended)) => ended,
+                Ok(None) | Err(_) => {
+                    // Closes an idle connection, and a silent one, at once.
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
             }
-        },
+        }
     };
     if let Err(fault) = ended {
         tracing::debug!(%fault, "a connection ended early");
@@ -303,6 +316,8 @@ impl Default for Options {
             body_read: Duration::from_secs(30),
             write: Duration::from_secs(30),
             max_connections: 10_000,
+            #[cfg(feature = "planted-faults")]
+            hasty: false,
         }
     }
 }
@@ -327,6 +342,21 @@ impl Options {
     pub fn write(mut self, duration: Duration) -> Self {
         self.write = duration;
         self
+    }
+
+    /// Whether it ends as a server does that nobody has thought about: the fault that a drill must find.
+    #[cfg(feature = "planted-faults")]
+    #[must_use]
+    pub fn hasty(mut self, hasty: bool) -> Self {
+        self.hasty = hasty;
+        self
+    }
+
+    fn is_hasty(&self) -> bool {
+        #[cfg(feature = "planted-faults")]
+        return self.hasty;
+        #[cfg(not(feature = "planted-faults"))]
+        false
     }
 
     /// How many connections are open at once. Default 10,000.

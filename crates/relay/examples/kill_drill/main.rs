@@ -9,11 +9,13 @@
 //! kill_drill --relay target/debug/relay --rounds 5 [--seed 7]
 //! kill_drill --relay target/debug/relay --trace trace.txt
 //! kill_drill --relay target/debug/relay --failing-syncs
+//! kill_drill --relay target/debug/relay --rolling --rounds 5
 //! ```
 //!
 //! SIGKILL leaves the page cache alone, so the rounds cannot see a missing `fsync`. `--trace` does: it runs one message
 //! under `strace` and checks that the log was synced between its write and the answer. `--failing-syncs` kills nothing:
-//! it makes syncs fail under load, and proves that the service needs no restart to come through.
+//! it makes syncs fail under load, and proves that the service needs no restart to come through. `--rolling` kills nobody
+//! either: it ends the service by SIGTERM, and proves that nobody is cut off.
 //!
 //! The last line states the figures. Exit code 0: it held; 1: it did not; 2: the drill itself could not run.
 
@@ -22,6 +24,7 @@
 mod failing;
 mod load;
 mod receiver;
+mod rolling;
 mod service;
 mod trace;
 mod verdict;
@@ -59,6 +62,9 @@ struct Args {
     /// Makes syncs fail under load, and kills nothing.
     #[arg(long)]
     failing_syncs: bool,
+    /// Ends it by SIGTERM, so many rounds.
+    #[arg(long)]
+    rolling: bool,
 }
 
 /// The moment of the kill, in milliseconds after the load began.
@@ -91,16 +97,23 @@ async fn run(args: &Args) -> Result<bool, Failure> {
     let database = home.path().join("relay.db");
     match &args.trace {
         Some(file) => trace::run(&args.relay, &database, file).await,
+        None if args.rolling => {
+            rolling::run(&args.relay, &database, args.rounds, random(args)).await
+        }
         None if args.failing_syncs => failing::run(&args.relay, &database).await,
         None => drill(args, &database).await,
     }
 }
 
+fn random(args: &Args) -> fastrand::Rng {
+    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
+    println!("seed {seed}");
+    fastrand::Rng::with_seed(seed)
+}
+
 /// `Ok(false)` if something acknowledged was lost or the books do not agree.
 async fn drill(args: &Args, database: &Path) -> Result<bool, Failure> {
-    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
-    println!("kill-drill: seed {seed}");
-    let mut random = fastrand::Rng::with_seed(seed);
+    let mut random = random(args);
     let receiver = Receiver::start(random.fork()).await?;
 
     let mut service = Service::start(&args.relay, database).await?;

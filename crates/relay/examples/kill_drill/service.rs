@@ -1,5 +1,6 @@
 //! The service as a child process.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -109,6 +110,15 @@ impl Service {
         while !matches!(self.send("GET", &ready, None, String::new()).await, Ok((200, _))) {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
+    }
+
+    /// Where the API listens.
+    pub(crate) fn address(&self) -> Result<SocketAddr, Failure> {
+        Ok(self.api.strip_prefix("http://").ok_or("the API has no address")?.parse()?)
+    }
+
+    pub(crate) fn token(&self) -> &str {
+        &self.token
     }
 
     /// From the start of the process to readiness.
