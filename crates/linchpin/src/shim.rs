@@ -185,6 +185,8 @@ pub(crate) enum Fault {
     PoolPutsTheShelfBackLater,
     /// A worker looks for a job and becomes idle under two holds of the lock, not one.
     PoolLooksBeforeItIdles,
+    /// One who waits for what is next in lanes looks and leaves its waker under two holds of the lock, not one.
+    LanesLookBeforeTheyWait,
     /// A limiter looks whether there is room for a key and counts it in two steps.
     LimiterLooksBeforeItCounts,
     /// A limiter stores its word without a look whether it is still the one that was judged.

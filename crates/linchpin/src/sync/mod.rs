@@ -11,6 +11,7 @@
 //! | a value that many look at, the latest | [`watched`] |
 //! | to do for many at once what callers ask for one by one | [`batch`] |
 //! | to bound how much of something is in use | [`semaphore`] |
+//! | that many who share places take turns, and the slow leave some to the others | [`lanes`] |
 //! | a value that is made once, or again when it is stale | [`once`] |
 //! | to fetch what a key stands for once for all who ask at the same time | [`singleflight`] |
 //! | a map, or a lock for each key, that many threads use | [`striped`] |
@@ -30,6 +31,7 @@ pub mod bus;
 pub mod channel;
 pub mod counter;
 pub mod event;
+pub mod lanes;
 pub mod lock;
 pub(crate) mod mailbox;
 pub mod object_pool;

@@ -25,6 +25,7 @@ use linchpin::sync::bus::{self, Batch, Bus, Listed, Message, Subscriber, Topic};
 use linchpin::sync::channel;
 use linchpin::sync::counter::{Counter, Gauge};
 use linchpin::sync::event::{Barrier, Event, Latch, Passed, UnderWay, WaitGroup};
+use linchpin::sync::lanes::{self, Lanes};
 use linchpin::sync::once::{Current, Lazy, Once, Renewable};
 use linchpin::sync::packed::Packed;
 use linchpin::sync::select::{self, Set};
@@ -82,6 +83,9 @@ const _: () = {
     shared::<(bus::Subscription, bus::RecvError, bus::Numbers, Listed)>();
     shared::<(Event, Latch, WaitGroup, UnderWay, Barrier, Passed)>();
     shared::<(Watched<u8>, Viewer<u8>)>();
+    // An item may be sent, but not shared.
+    shared::<(lanes::Options, Lanes<u8, u8, std::cell::Cell<u8>>, lanes::Seat<u8, u8, u8>)>();
+    shared::<(lanes::Started<u8, u8, u8>, lanes::Visit<u8, u8, u8>)>();
     shared::<(Supervisor, Monitor, Health, GaveUp)>();
     shared::<(pipeline::Options<u8>, Numbers, DeadLetter<u8>, Share<u8>, Yielder<u8>)>();
     shared::<(Counter, Gauge, Packed<linchpin::sync::counter::Reading>)>();
@@ -155,6 +159,10 @@ fn every_wait_may_move_between_threads() {
     sent(flights.run(&ctx, 1, |_| async { Ok(1) }));
     sent(Event::new().wait(&ctx));
     sent(Barrier::new(1).unwrap().wait(&ctx));
+    let lanes = Lanes::<u8, u8, u8>::new(1, lanes::Options::default()).unwrap();
+    sent(lanes.next(&ctx));
+    sent(lanes.visits(&ctx, 1));
+    sent(lanes.unlisted(&ctx));
     sent(Watched::new(1).viewer().changed(&ctx));
     sent(Group::<u8>::new(&ctx).join());
     sent(Tracker::new("test").wait());

@@ -30,6 +30,7 @@ mod group_crew;
 mod group_life;
 mod guide;
 mod hedge;
+mod lanes;
 mod limiter;
 mod lock;
 mod memory;

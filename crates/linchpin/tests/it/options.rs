@@ -16,6 +16,7 @@ use linchpin::resilience::shed::{self, Shedder};
 use linchpin::resilience::throttle::{self as load_throttle, Throttle};
 use linchpin::sync::batch::{self, Batcher};
 use linchpin::sync::bus::{self, Bus};
+use linchpin::sync::lanes::{self, Lanes};
 use linchpin::sync::object_pool::{self, BufferOptions, BufferPool, ObjectPool};
 use linchpin::sync::semaphore::{self, Semaphore};
 use linchpin::sync::singleflight;
@@ -94,6 +95,9 @@ const DEFAULTS: &[(&str, Build)] = &[
         let work = |_, _| async { Ok(()) };
         let build = async { Batcher::<u8>::new(&ctx, batch::Options::default(), work).map(drop) };
         Ok(runtime.block_on(build)?)
+    }),
+    ("sync::lanes::options::Options", || {
+        Ok(Lanes::<u8, u8, u8>::new(1, lanes::Options::default()).map(drop)?)
     }),
     ("sync::object_pool::options::Options", || {
         Ok(ObjectPool::new(String::new, object_pool::Options::default()).map(drop)?)

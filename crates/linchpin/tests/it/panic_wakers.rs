@@ -6,6 +6,7 @@ use std::task::{Context as Poller, Poll};
 use linchpin::Context;
 use linchpin::sync::channel::{self, Overflow};
 use linchpin::sync::event::Event;
+use linchpin::sync::lanes::{self, Lanes};
 use linchpin::sync::select::Set;
 use linchpin::task::pipeline::{Options as Stage, Pipeline};
 use linchpin::task::pool::{Options, Pool};
@@ -75,6 +76,20 @@ async fn a_waker_of_a_pipelines_sink_that_panics_is_no_fault_of_its_stages() {
         tokio::task::yield_now().await;
     }
     assert_eq!(collected.await.unwrap(), [0, 2, 4]);
+}
+
+#[test]
+fn a_waker_of_who_waits_for_lanes_that_panics_is_no_fault_of_who_puts() {
+    let ctx = Context::root();
+    let lanes = Lanes::<u8, u8, u8>::new(2, lanes::Options::default()).unwrap();
+    let bells = [true, false].map(Bell::new);
+    let mut waits = bells.clone().map(|_| Box::pin(lanes.next(&ctx)));
+    for (wait, bell) in waits.iter_mut().zip(&bells) {
+        assert!(wait.as_mut().poll(&mut Poller::from_waker(&bell.waker())).is_pending());
+    }
+    lanes.lane(1, 1).offer(1).unwrap().put(7);
+    assert!(bells.iter().all(|bell| bell.has_rung()));
+    assert_eq!(lanes.try_next().as_deref(), Some(&7));
 }
 
 #[test]

@@ -106,6 +106,11 @@ const DROPPED: &[Row] = &[
     ("linchpin/src/sync/event/flag.rs", &["Event::wait"], "event.rs"),
     ("linchpin/src/sync/event/latch.rs", &["Latch::wait"], "event.rs"),
     ("linchpin/src/sync/event/wait_group.rs", &["WaitGroup::wait"], "event.rs"),
+    (
+        "linchpin/src/sync/lanes/mod.rs",
+        &["Lanes::next", "Lanes::unlisted", "Lanes::visits"],
+        "lanes/waits.rs",
+    ),
     ("linchpin/src/sync/lock/future.rs", &["checked"], "steps.rs"),
     ("linchpin/src/sync/once/cell.rs", &["Once::get_or_load"], "once.rs"),
     ("linchpin/src/sync/once/lazy.rs", &["Lazy::load"], "once.rs"),
