@@ -12,6 +12,7 @@ mod context;
 mod counter;
 mod event;
 mod group;
+mod lanes;
 mod mailbox;
 mod object_pool;
 mod once;
