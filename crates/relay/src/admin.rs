@@ -181,8 +181,8 @@ async fn force(
     };
     match state.policies.force(endpoint, wish.state) {
         Ok(snapshot) => {
-            // What was parked need not wait for the time that was told.
-            state.queue.look(endpoint, Timestamp::now());
+            // What waited for it need not wait for the time that was told.
+            state.queue.look(endpoint);
             tracing::warn!(%endpoint, to = ?wish.state, "an operator has set a breaker");
             Json(shown(&snapshot)).into_response()
         }

@@ -45,7 +45,7 @@ pub const SETTINGS: &[Setting] = &[
         .default("5s, 5m, 30m, 2h, 5h, 10h, 10h"),
     Setting::new("request-timeout", "longest attempt, to the last byte of the response")
         .default("15s"),
-    Setting::new("delivery-concurrency", "attempts under way at once").default("256"),
+    Setting::new("delivery-concurrency", "attempts under way at once").default("512"),
     Setting::new("delivery-queue", "deliveries that wait in memory, at most").default("4096"),
     Setting::new("breaker-open-for", "how long an endpoint that fails is left alone at first")
         .default("10s"),

@@ -41,7 +41,7 @@ const TASKS_KEPT: Duration = Duration::from_hours(90 * 24);
 /// A task this old was forgotten, unless it is one of those [`FOR_LIFE`].
 const OVERDUE: Duration = Duration::from_hours(1);
 /// Tasks that are meant to live as long as the service, or as their peer likes.
-const FOR_LIFE: [&str; 14] = [
+const FOR_LIFE: [&str; 15] = [
     "api",
     "background",
     "background task",
@@ -49,6 +49,7 @@ const FOR_LIFE: [&str; 14] = [
     "client connection",
     "connection",
     "dispatch",
+    "find",
     "operators",
     "prune",
     "records",

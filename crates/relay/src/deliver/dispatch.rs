@@ -6,18 +6,17 @@ use std::time::Duration;
 
 use linchpin::context::Context;
 use linchpin::resilience::breaker::Permit;
-use linchpin::resilience::bulkhead::{self, Bulkhead};
 use linchpin::resilience::retry::Schedule;
-use linchpin::sync::channel::Receiver;
+use linchpin::sync::Mutex;
 use linchpin::task::{self, Task, Tracker};
-use linchpin::time::Timestamp;
-use linchpin_data::sqlite::Writer;
+use linchpin::time::{Instant, Timestamp};
+use linchpin_data::sqlite::{Tx, Writer};
 use linchpin_http::lifecycle::Lifecycle;
 
-use super::claim;
-use super::policies::{Policies, PolicySettings, Postponed};
-use super::queue::{Held, Queue, Ready};
-use super::record::{self, Attempt, Taken};
+use super::claim::{self, Visits};
+use super::policies::{HeldBack, Policies, PolicySettings, Whom, Why};
+use super::queue::{Bounds, Queue, Ready, Started};
+use super::record::{self, Attempt};
 use super::records::{Record, Records};
 use super::send::{Sender, Sent};
 use super::targets::Barred;
@@ -42,7 +41,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Dispatcher {
     shared: Arc<Shared>,
-    tasks: [Task<()>; 2],
+    tasks: [Task<()>; 3],
 }
 
 #[derive(Debug)]
@@ -54,24 +53,18 @@ struct Shared {
     policies: Arc<Policies>,
     sender: Sender,
     schedule: Schedule,
-    places: Bulkhead,
     tracker: Tracker,
     life: Lifecycle,
     returned: AtomicUsize,
     meters: Meters,
 }
 
-/// Why a delivery does not go.
-#[derive(Clone, Copy)]
-enum Stays {
-    Postponed(Postponed),
-    Dropped(Barred),
-}
-
-/// The most payload in memory, in KiB.
-const MEMORY_KIB: usize = 64 * 1024;
-/// The most deliveries taken in one claim: enough to fill a commit, few enough not to hold up the writer.
-const CLAIM: usize = 64;
+/// The most payload in memory, in bytes.
+const MEMORY: usize = 64 << 20;
+/// So many endpoints are visited in one submission: enough to fill a commit, few enough not to hold up the writer.
+const VISITS: usize = 16;
+/// So many endpoints are found in one submission.
+const FOUND: usize = 1_024;
 /// The waits between tries to record an attempt while storage fails.
 const RECORD_RETRY: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
 
@@ -82,10 +75,11 @@ impl Dispatcher {
     ///
     /// If the queue has no places.
     pub fn prepare(settings: &Settings) -> linchpin::Result<(Queue, Seed)> {
-        let (queue, receiver) = Queue::new(settings.queue, MEMORY_KIB)?;
+        let (places, deliveries) = (settings.concurrency, settings.queue);
+        let queue = Queue::new(Bounds { places, deliveries, bytes: MEMORY })?;
         let (events, settings) = (Events::new()?, settings.clone());
         let policies = Arc::new(Policies::new(settings.policies)?);
-        let seed = Seed { queue: queue.clone(), events, policies, receiver, settings };
+        let seed = Seed { queue: queue.clone(), events, policies, settings };
         Ok((queue, seed))
     }
 
@@ -112,7 +106,6 @@ pub struct Seed {
     queue: Queue,
     events: Events,
     policies: Arc<Policies>,
-    receiver: Receiver<Held>,
     settings: Settings,
 }
 
@@ -140,14 +133,19 @@ impl Seed {
         sender: Sender,
         life: &Lifecycle,
     ) -> linchpin::Result<Dispatcher> {
-        let (voided, next) = writer.submit(life.accepting(), claim::void_leases).await?;
+        let voided = writer.submit(life.accepting(), claim::void_leases).await?;
         if voided > 0 {
             tracing::info!(deliveries = voided, "taken over from the last run");
         }
-        if let Some(due) = next {
-            self.queue.due_at(due);
+        let mut last = None;
+        loop {
+            let queue = self.queue.clone();
+            let found = move |tx: &mut Tx<'_>| claim::find(tx, &queue, last, FOUND);
+            last = writer.submit(life.accepting(), found).await?;
+            if last.is_none() {
+                break;
+            }
         }
-        let waiting = bulkhead::Options::default().max_queue(1).max_wait(Duration::MAX);
         let records = Records::new(writer.clone(), self.queue.clone())?;
         let shared = Arc::new(Shared {
             queue: self.queue,
@@ -157,129 +155,146 @@ impl Seed {
             policies: self.policies,
             sender,
             schedule: self.settings.schedule,
-            places: Bulkhead::new("deliveries", self.settings.concurrency, waiting)?,
             tracker: Tracker::new("deliveries"),
             life: life.clone(),
             returned: AtomicUsize::new(0),
             meters: Meters::new(),
         });
         let tasks = [
-            task::spawn("dispatch", shared.clone().dispatch(self.receiver)),
+            task::spawn("dispatch", shared.clone().dispatch()),
             task::spawn("claim", shared.clone().claim()),
+            task::spawn("find", shared.clone().find()),
         ];
         Ok(Dispatcher { shared, tasks })
     }
 }
 
 impl Shared {
-    /// Starts a task for each delivery in memory, as places become free.
-    async fn dispatch(self: Arc<Self>, mut receiver: Receiver<Held>) {
-        while let Ok(place) = self.places.enter_owned(self.life.accepting()).await {
-            let Some((held, permit)) = self.next(&mut receiver).await else { break };
-            let (shared, guard) = (self.clone(), self.life.guard());
-            self.tracker.spawn("delivery", async move {
-                shared.deliver(&held.ready, permit).await;
-                drop((held, place, guard));
-            });
+    /// Starts a task for each delivery in memory, by turns, as places become free.
+    async fn dispatch(self: Arc<Self>) {
+        while let Ok(started) = self.queue.next(self.life.accepting()).await {
+            self.begin(started);
         }
-        // Whatever commits from here on finds the channel closed and stays in the database.
-        receiver.close();
-        let mut left = Vec::new();
-        while let Ok(held) = receiver.try_recv() {
-            left.push(held.ready.taken());
-        }
-        self.give_back(left).await;
+        // What is left is taken up at the next start, which voids its leases.
     }
 
-    /// The next delivery that may go; those that may not are put off. `None` at the end.
-    async fn next(
-        self: &Arc<Self>,
-        receiver: &mut Receiver<Held>,
-    ) -> Option<(Held, Permit<'static>)> {
-        loop {
-            let held = receiver.recv(self.life.accepting()).await.ok()?;
-            let stays = match held.ready.target.now() {
-                Ok(target) => match self.policies.admit(&held.ready, target.rates) {
-                    Ok(permit) => return Some((held, permit)),
-                    Err(postponed) => Stays::Postponed(postponed),
-                },
-                Err(barred) => self.barred(barred),
-            };
-            if let Stays::Postponed(postponed) = stays {
-                // If it was let in as a probe, its place is free again.
-                self.queue.look(held.ready.endpoint, postponed.until);
+    /// Sends a delivery that may go. One that may not goes back to its lane, which is held, or is dropped.
+    fn begin(self: &Arc<Self>, mut started: Started) {
+        let (shared, guard) = (self.clone(), self.life.guard());
+        let admitted = match started.ready.target.now() {
+            Ok(target) => self.policies.admit(&started.ready, target.rates),
+            Err(Barred::Unreadable) => Err(self.policies.unreadable(started.ready.endpoint)),
+            Err(barred) => {
+                // Nobody was asked, and nobody will be.
+                started.answered();
+                self.tracker.spawn("give up", async move {
+                    shared.give_up(&started.ready, barred).await;
+                    drop((started, guard));
+                });
+                return;
             }
-            let (shared, guard) = (self.clone(), self.life.guard());
-            // As many as there is memory for; they share submissions.
-            self.tracker.spawn("postpone", async move {
-                shared.keep(&held.ready, stays).await;
-                drop((held, guard));
-            });
+        };
+        match admitted {
+            Ok(permit) => {
+                self.tracker.spawn("delivery", async move {
+                    shared.deliver(&mut started, permit).await;
+                    drop((started, guard));
+                });
+            }
+            Err(held) => self.put_back(started, held),
         }
     }
 
-    /// Brings due deliveries from the database into memory, at their time.
+    /// Puts a delivery back in front of its lane, which waits with it.
+    fn put_back(&self, started: Started, held: HeldBack) {
+        let (endpoint, target) = (started.ready.endpoint, started.ready.target.clone());
+        let (msg, why) = (&started.ready.message, held.why.as_str());
+        tracing::debug!(%msg, %endpoint, why, wait = ?held.wait, "postponed");
+        let until = Instant::now() + held.wait;
+        match held.whom {
+            Whom::Endpoint => started.hold(until),
+            Whom::Application => started.hold_group(until),
+        }
+        started.put_back();
+        // Who let it go meanwhile has found nothing that was held.
+        let is_free = match held.why {
+            Why::Unreadable => target.now().is_ok(),
+            Why::Asked | Why::Breaker => self.policies.lets_go(&endpoint),
+            Why::Throttle => false,
+        };
+        if is_free {
+            self.queue.look(endpoint);
+        }
+    }
+
+    /// Brings due deliveries from the database into memory, as there is room.
     async fn claim(self: Arc<Self>) {
-        while self.queue.wake().due(self.life.accepting()).await.is_ok() {
-            if let Err(error) = self.claim_due().await {
-                if self.life.accepting().is_cancelled() {
-                    return;
-                }
-                tracing::error!(error = %error.report(), "cannot take up due deliveries");
-                self.queue.due_at(Timestamp::now() + RECORD_RETRY[1]);
-            }
-        }
-    }
-
-    async fn claim_due(&self) -> linchpin::Result<()> {
         let accepting = self.life.accepting();
-        // In turns, so that neither what is due nor what is released has to wait for the end of the other.
-        let mut released_first = false;
-        loop {
-            released_first = !released_first;
-            // Places first: what is claimed must have somewhere to go.
-            let mut places = vec![self.queue.place(accepting).await?];
-            places.extend(std::iter::from_fn(|| self.queue.try_place()).take(CLAIM - 1));
-            let (limit, now) = (places.len(), Timestamp::now());
-            let released = self.queue.parked().release(now, limit, |one| self.policies.room(one));
-            let wanted = claim::Wanted { now, limit, released, released_first };
+        while let Ok(visits) = self.queue.visits(accepting, VISITS).await {
+            let visits: Visits = visits.into_iter().map(|visit| Mutex::new(Some(visit))).collect();
             let queue = self.queue.clone();
-            let claimed =
-                self.writer.submit(accepting, move |tx| claim::claim(tx, &queue, &wanted)).await?;
-            self.meters.dropped.increment(claimed.dropped as u64);
-            for (endpoint, deliveries) in &claimed.unreadable {
-                self.policies.unreadable(*deliveries);
-                tracing::error!(%endpoint, deliveries, "waiting, as the endpoint's secret cannot be read");
-            }
-            for (ready, place) in claimed.ready.into_iter().zip(places) {
-                // This wait ends early only with the service; what is still leased then is void at the next start.
-                let room = self.queue.weigh(accepting, place, ready.payload.len()).await?;
-                self.queue.hand_over(ready, room);
-            }
-            let next = claimed.next.into_iter().chain(self.queue.parked().next()).min();
-            let Some(next) = next else { return Ok(()) };
-            if next > Timestamp::now() {
-                self.queue.due_at(next);
-                return Ok(());
+            let claimed = {
+                let visits = visits.clone();
+                self.writer.submit(accepting, move |tx| claim::claim(tx, &queue, &visits)).await
+            };
+            match claimed {
+                Ok(claimed) => {
+                    self.meters.dropped.increment(claimed.dropped as u64);
+                    for endpoint in claimed.unreadable {
+                        self.policies.unreadable(endpoint);
+                    }
+                }
+                Err(_) if accepting.is_cancelled() => return,
+                Err(error) => {
+                    tracing::error!(error = %error.report(), "cannot take up due deliveries");
+                    // Before the visits are dropped, which are made again then.
+                    drop(accepting.sleep(RECORD_RETRY[1]).await);
+                }
             }
         }
     }
 
-    async fn deliver(&self, ready: &Ready, permit: Permit<'static>) {
-        let target = match ready.target.now() {
+    /// Finds endpoints with deliveries in the database when there is room to know them, if there were too many.
+    async fn find(self: Arc<Self>) {
+        let (accepting, mut last) = (self.life.accepting(), None);
+        while self.queue.unlisted(accepting).await.is_ok() {
+            let queue = self.queue.clone();
+            let found =
+                self.writer.submit(accepting, move |tx| claim::find(tx, &queue, last, FOUND)).await;
+            match found {
+                Ok(end) => last = end,
+                Err(_) if accepting.is_cancelled() => return,
+                Err(error) => {
+                    tracing::error!(error = %error.report(), "cannot find who has deliveries");
+                    drop(accepting.sleep(RECORD_RETRY[1]).await);
+                }
+            }
+        }
+    }
+
+    async fn deliver(&self, started: &mut Started, permit: Permit<'static>) {
+        let target = match started.ready.target.now() {
             Ok(target) => target,
             Err(barred) => {
                 drop(permit);
-                self.queue.look(ready.endpoint, Timestamp::now());
-                return self.keep(ready, self.barred(barred)).await;
+                started.answered();
+                return self.barred(&started.ready, barred).await;
             }
         };
-        let (mut attempt, asked) = match self.sender.send(self.life.work(), ready, &target).await {
+        let sent = self.sender.send(self.life.work(), &started.ready, &target).await;
+        let (mut attempt, asked) = match sent {
             Sent::Made(attempt, asked) => (attempt, asked),
-            Sent::Abandoned => return self.give_back(vec![ready.taken()]).await,
+            Sent::Abandoned => return self.give_back(&started.ready, started.ready.due).await,
         };
-        self.policies.heard(permit, ready, attempt.status_code, asked);
-        self.queue.look(ready.endpoint, Timestamp::now());
+        let is_probe = permit.is_probe();
+        self.policies.heard(permit, &started.ready, attempt.status_code, asked);
+        // Free before the record is written: the receiver has nothing to do with that.
+        started.answered();
+        let ready = &started.ready;
+        if is_probe {
+            // There may be room for another, or for all.
+            self.queue.look(ready.endpoint);
+        }
         if !attempt.success {
             let delay = self.schedule.delay(ready.attempt as usize, fastrand::f64());
             // Counted from the end of the attempt, and not before the receiver wants it.
@@ -299,40 +314,21 @@ impl Shared {
         }
     }
 
-    /// What becomes of a delivery whose endpoint gets nothing as it is now.
-    fn barred(&self, barred: Barred) -> Stays {
-        match barred {
-            Barred::Unreadable => Stays::Postponed(self.policies.unreadable(1)),
-            Barred::Application | Barred::Deleted | Barred::Disabled => Stays::Dropped(barred),
+    /// What becomes of a delivery whose endpoint is not what it was when its turn came.
+    async fn barred(&self, ready: &Ready, barred: Barred) {
+        if barred == Barred::Unreadable {
+            let held = self.policies.unreadable(ready.endpoint);
+            return self.give_back(ready, Timestamp::now() + held.wait).await;
         }
+        self.give_up(ready, barred).await;
     }
 
-    async fn keep(&self, ready: &Ready, stays: Stays) {
-        match stays {
-            Stays::Postponed(postponed) => self.postpone(ready, postponed).await,
-            Stays::Dropped(barred) => {
-                let (msg, endpoint, why) = (&ready.message, ready.endpoint, barred.as_str());
-                tracing::debug!(%msg, %endpoint, why, "dropped");
-                let taken = ready.taken();
-                if self.write(|| Record::Dropped(taken)).await {
-                    self.meters.dropped.increment(1);
-                }
-            }
-        }
-    }
-
-    async fn postpone(&self, ready: &Ready, postponed: Postponed) {
-        let (msg, endpoint, why) = (&ready.message, ready.endpoint, postponed.why.as_str());
-        tracing::debug!(%msg, %endpoint, why, until = %postponed.until, "postponed");
+    async fn give_up(&self, ready: &Ready, barred: Barred) {
+        let (msg, endpoint, why) = (&ready.message, ready.endpoint, barred.as_str());
+        tracing::debug!(%msg, %endpoint, why, "dropped");
         let taken = ready.taken();
-        if !postponed.why.is_of_endpoint() {
-            self.write(|| Record::Postponed(taken, postponed)).await;
-            return;
-        }
-        self.write(|| Record::Parked(taken, postponed.until)).await;
-        // Who let the endpoint go meanwhile has not seen that there is anything parked.
-        if self.policies.room(&endpoint).0.is_some() {
-            self.queue.look(endpoint, Timestamp::now());
+        if self.write(|| Record::Dropped(taken)).await {
+            self.meters.dropped.increment(1);
         }
     }
 
@@ -352,14 +348,18 @@ impl Shared {
         }
     }
 
-    async fn give_back(&self, all: Vec<Taken>) {
-        if all.is_empty() {
-            return;
-        }
-        self.returned.fetch_add(all.len(), Ordering::Relaxed);
-        let given =
-            self.writer.submit(&Context::root(), move |tx| record::give_back(tx, &all)).await;
-        if let Err(error) = given {
+    /// Gives a delivery back to the database, to be looked at again then.
+    async fn give_back(&self, ready: &Ready, due: Timestamp) {
+        self.returned.fetch_add(1, Ordering::Relaxed);
+        let (queue, taken, lane) = (self.queue.clone(), ready.taken(), (ready.app, ready.endpoint));
+        let root = Context::root();
+        let given = self.writer.submit(&root, move |tx| {
+            if record::give_back(tx, &taken)? {
+                queue.stored(tx, lane, due);
+            }
+            Ok(())
+        });
+        if let Err(error) = given.await {
             // Harmless: the leases are void at the next start.
             tracing::warn!(error = %error.report(), "cannot give deliveries back");
         }

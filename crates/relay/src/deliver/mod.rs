@@ -1,25 +1,27 @@
 //! From a committed delivery to a recorded attempt.
 //!
 //! ```text
-//! submission ──enqueue──▶ delivery row (leased) ──COMMIT──▶ memory ──▶ place ──▶ policies ──▶ send ──▶ record
-//!                    └─▶ delivery row (due now), when memory is full        │        │
-//!                                   ▲                                        │        └─ due later ─┐
-//!                                   └────────────── timer claims what is due ◀──────────────────────┘
+//! submission ──enqueue──▶ delivery row (leased) ──COMMIT──▶ lane ──turn──▶ policies ──▶ send ──▶ record
+//!                    └─▶ delivery row (due now), when the    ▲               │                     │
+//!                        lane has no room in memory          │               └─ back, lane held    └─ due later
+//!                                      │                     │                                          │
+//!                                      └──────── visit of a lane that has room and is due ◀─────────────┘
 //! ```
 //!
-//! Whom [policies](Policies) hold back goes to the database again, with no attempt used up: due later if it waits for its
-//! turn, parked if it waits with all others of its endpoint. What was recorded is told on the bus of
+//! Each endpoint has a [lane](linchpin::sync::lanes), in the group of its application, and each start goes to applications and
+//! their endpoints by turns. Who is slow has a part of the places and two deliveries in memory; the rest of its backlog lies in
+//! the database and costs nobody anything. So do the deliveries of an endpoint whom [policies](Policies) hold back: its
+//! lane is held, no attempt is used up, and nothing is written. What was recorded is told on the bus of
 //! [`events`](crate::events).
 //!
 //! What a delivery needs to know of its endpoint it asks when its attempt begins: whoever edits, disables or deletes an
 //! endpoint has done so for what waits in memory, too.
 //!
-//! Nothing polls: a delivery is handed over by the commit that stored it, a retry by a timer set to the earliest due
-//! time, a full memory by the place that becomes free, and what is parked by a probe that ended or an operator.
+//! Nothing polls: a delivery is handed over by the commit that stored it, a retry by a visit at its due time, a full memory
+//! by the room that becomes free, and what is held by its time, a probe that ended or an operator.
 
 mod claim;
 mod dispatch;
-mod parked;
 mod policies;
 mod queue;
 mod record;
@@ -27,7 +29,6 @@ mod records;
 mod send;
 mod targets;
 mod told;
-mod wake;
 
 pub use self::dispatch::{Dispatcher, Seed, Settings};
 pub use self::policies::{Force, Policies, PolicySettings, TooMany};

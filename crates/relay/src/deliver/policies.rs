@@ -1,9 +1,8 @@
 //! Who may be sent to now: a breaker for each endpoint, the pauses that receivers ask for, and the rates of the API.
 //!
-//! A delivery that may not go is postponed, and no attempt is used up. One that waits for its turn at a rate comes back once,
-//! at its time, since the turn is kept for it; one that comes too late for that asks anew. What waits for a breaker or for
-//! the end of a pause is [parked](super::parked) with all deliveries of its endpoint, and released when there is
-//! [room](Policies::room). Nothing is hedged, and nothing kept in order.
+//! A delivery that may not go is put back in front of its lane, and no attempt is used up. The lane waits with it, in memory,
+//! and nobody writes anything down: of what lies below nothing is read before that. Nothing is hedged, and nothing kept in
+//! order.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,9 +12,8 @@ use linchpin::resilience::breaker::{self, Breaker, Permit, Registry, RegistryOpt
 use linchpin::resilience::limiter::{self, Keyed, KeyedOptions, Rate};
 use linchpin::resilience::{Outcome, Refusal, Snapshot};
 use linchpin::sync::Mutex;
-use linchpin::time::{Instant, Timestamp};
+use linchpin::time::Instant;
 
-use super::parked::Room;
 use super::queue::Ready;
 use super::targets::Rates;
 use crate::ids::{AppId, EndpointId};
@@ -64,14 +62,20 @@ pub enum Force {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TooMany(usize);
 
-/// A delivery that may not go yet.
+/// Deliveries that may not go yet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Postponed {
-    /// When it may ask again.
-    pub(super) until: Timestamp,
-    /// Or rather go: the turn is its own.
-    pub(super) turn: bool,
+pub(super) struct HeldBack {
+    pub(super) whom: Whom,
+    /// For so long, if nobody lets them go before.
+    pub(super) wait: Duration,
     pub(super) why: Why,
+}
+
+/// Whose deliveries.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Whom {
+    Application,
+    Endpoint,
 }
 
 /// What kept a delivery.
@@ -94,10 +98,6 @@ const WINDOW: Duration = Duration::from_mins(1);
 /// Allowances are counted in nanoseconds: to an endpoint of rate `r` a delivery costs the `r`th part of its second. So one
 /// limiter serves all rates, and a new rate needs nothing but a new price.
 const SECOND: u32 = 1_000_000_000;
-/// The furthest turn that is given out.
-const FURTHEST: Duration = Duration::from_hours(24);
-/// A turn is good for so long: with a burst of a second, whoever is later than that could come twice as fast.
-const GRACE: Duration = Duration::from_secs(1);
 /// How long an endpoint is left alone whose secret cannot be read, if nobody changes it.
 pub(super) const UNREADABLE: Duration = Duration::from_mins(1);
 /// What is added by chance to a wait that many have in common: a quarter of it, at most so much.
@@ -142,83 +142,57 @@ impl Policies {
         })
     }
 
-    /// Lets a delivery go, or says when it may come back.
-    pub(super) fn admit(&self, ready: &Ready, rates: Rates) -> Result<Permit<'static>, Postponed> {
+    /// Lets a delivery go, or says who must wait.
+    pub(super) fn admit(&self, ready: &Ready, rates: Rates) -> Result<Permit<'static>, HeldBack> {
         let now = Instant::now();
         let permit = self.breakers.get(&ready.endpoint).admit_owned(now);
         // Nobody knows how long while probes are under way, or an operator holds it open.
-        let permit = permit.map_err(|no| {
-            let wait = no.retry_after.unwrap_or(self.settings.open_for);
-            self.postpone(Why::Breaker, spread(wait), false)
-        })?;
+        let wait = |no: &Refusal| no.retry_after.unwrap_or(self.settings.open_for);
+        let permit =
+            permit.map_err(|no| self.hold(Whom::Endpoint, Why::Breaker, spread(wait(&no))))?;
         // From here on a refusal drops the permit, which says that there was no call.
         if let Err(no) = self.pauses.try_acquire_at(now, &ready.endpoint, 1) {
-            let wait = no.retry_after.unwrap_or(self.settings.open_for);
-            return Err(self.postpone(Why::Asked, spread(wait), false));
+            return Err(self.hold(Whom::Endpoint, Why::Asked, spread(wait(&no))));
         }
-        if ready.turn && Timestamp::now().since(ready.due) <= GRACE {
-            return Ok(permit);
-        }
-        match self.turn(ready, rates) {
-            Ok(Duration::ZERO) => Ok(permit),
-            Ok(wait) => Err(self.postpone(Why::Throttle, wait, true)),
-            Err(no) => {
-                let wait = no.retry_after.unwrap_or(FURTHEST).min(FURTHEST);
-                Err(self.postpone(Why::Throttle, spread(wait), false))
-            }
-        }
-    }
-
-    /// For how many parked deliveries of an endpoint there is room, and when to look again if nothing is heard before.
-    pub(super) fn room(&self, endpoint: &EndpointId) -> (Option<Room>, Timestamp) {
-        let again = |wait: Option<Duration>| {
-            // Never at once: what may go is on its way then, and who hears of it looks.
-            Timestamp::now() + wait.unwrap_or(self.settings.open_for)
-        };
-        if let Err(no) = self.pauses.try_acquire_at(Instant::now(), endpoint, 1) {
-            return (None, again(no.retry_after));
-        }
-        let numbers = self.breakers.get(endpoint).numbers();
-        let room = match numbers.state {
-            State::Closed | State::ForcedClosed | State::MetricsOnly => Some(Room::All),
-            State::HalfOpen => {
-                let used = numbers.probes + numbers.probes_succeeded + numbers.probes_failed;
-                let left = u64::from(PROBES).saturating_sub(used);
-                (left > 0).then_some(Room::Probes(left as usize))
-            }
-            _ => None,
-        };
-        (room, again(numbers.retry_after))
-    }
-
-    /// Takes a turn by the rates of the endpoint and of its application; how far ahead it is.
-    fn turn(&self, ready: &Ready, rates: Rates) -> Result<Duration, Refusal> {
-        let endpoint = rates.endpoint.map(price);
-        let endpoint = endpoint.map(|cost| self.endpoints.reserve(&ready.endpoint, cost, FURTHEST));
+        let turn = rates
+            .endpoint
+            .map(|rate| self.endpoints.reserve(&ready.endpoint, price(rate), Duration::ZERO));
         // If the other says no it is dropped, and the turn given back.
-        let endpoint = endpoint.transpose()?;
-        let application = rates.application.map(price);
-        let application =
-            application.map(|cost| self.applications.reserve(&ready.app, cost, FURTHEST));
-        let turns = [endpoint, application.transpose()?].into_iter().flatten();
-        let waits = turns.map(|turn| {
-            let wait = turn.decision().waited();
+        let turn =
+            turn.transpose().map_err(|no| self.hold(Whom::Endpoint, Why::Throttle, wait(&no)))?;
+        if let Some(rate) = rates.application {
+            let passes = self.applications.try_acquire(&ready.app, price(rate));
+            passes.map_err(|no| self.hold(Whom::Application, Why::Throttle, wait(&no)))?;
+        }
+        if let Some(turn) = turn {
             turn.keep();
-            wait
-        });
-        Ok(waits.max().unwrap_or_default())
+        }
+        Ok(permit)
     }
 
-    /// So many deliveries to an endpoint whose secret cannot be read come back when that has changed.
-    pub(super) fn unreadable(&self, deliveries: usize) -> Postponed {
-        let why = Why::Unreadable;
-        self.postponed[why as usize].increment(deliveries as u64);
-        Postponed { until: Timestamp::now() + UNREADABLE, turn: false, why }
+    /// Whether a delivery may go, as far as that is seen without a permit.
+    pub(super) fn lets_go(&self, endpoint: &EndpointId) -> bool {
+        let numbers = self.breakers.get(endpoint).numbers();
+        let passes = match numbers.state {
+            State::Closed | State::ForcedClosed | State::MetricsOnly => true,
+            State::HalfOpen => {
+                numbers.probes + numbers.probes_succeeded + numbers.probes_failed
+                    < u64::from(PROBES)
+            }
+            _ => false,
+        };
+        passes && self.pauses.try_acquire_at(Instant::now(), endpoint, 1).is_ok()
     }
 
-    fn postpone(&self, why: Why, wait: Duration, turn: bool) -> Postponed {
+    /// Nothing can be signed for an endpoint, until somebody changes it.
+    pub(super) fn unreadable(&self, endpoint: EndpointId) -> HeldBack {
+        tracing::error!(%endpoint, "deliveries wait, as the secret of their endpoint cannot be read");
+        self.hold(Whom::Endpoint, Why::Unreadable, UNREADABLE)
+    }
+
+    fn hold(&self, whom: Whom, why: Why, wait: Duration) -> HeldBack {
         self.postponed[why as usize].increment(1);
-        Postponed { until: Timestamp::now() + wait, turn, why }
+        HeldBack { whom, wait, why }
     }
 
     /// Takes in how an attempt ended, and for how long the receiver asks to be left alone: its other deliveries, too. One that
@@ -307,11 +281,6 @@ impl fmt::Debug for Policies {
 
 impl Why {
     const ALL: [Self; 4] = [Self::Asked, Self::Breaker, Self::Throttle, Self::Unreadable];
-
-    /// Whether it keeps all deliveries of the endpoint.
-    pub(super) fn is_of_endpoint(self) -> bool {
-        matches!(self, Self::Asked | Self::Breaker | Self::Unreadable)
-    }
 
     pub(super) fn as_str(self) -> &'static str {
         match self {

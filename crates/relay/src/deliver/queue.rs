@@ -5,20 +5,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use linchpin::Context;
-use linchpin::resilience::Failed;
+use linchpin::context::{Context, Ended};
 use linchpin::sync::Mutex;
-use linchpin::sync::channel::{self, Receiver, Sender};
 use linchpin::sync::counter::{Gauge, Reading};
-use linchpin::sync::lock::MutexGuard;
-use linchpin::sync::semaphore::{Options, Permit, Semaphore};
+use linchpin::sync::lanes::{self, Options};
 use linchpin::time::Timestamp;
 use linchpin_data::sqlite::{Sql as _, Tx};
 
-use super::parked::Parked;
 use super::record::Taken;
 use super::targets::{Barred, Handle, Target, Targets};
-use super::wake::Wake;
 use crate::ids::{AppId, EndpointId, MessageId, OrgId};
 
 /// A delivery that is not stored yet.
@@ -57,75 +52,77 @@ pub(super) struct Ready {
     pub(super) due: Timestamp,
     /// Whether its first attempt is made because somebody asked for it.
     pub(super) manual: bool,
-    /// Whether `due` is a turn that a limiter has given it.
-    pub(super) turn: bool,
 }
 
-/// The way into the memory of the dispatcher, bounded by count and bytes. Clones share it.
+/// The way into the memory of the dispatcher, which has a lane for each endpoint. Clones share it.
 ///
-/// What does not fit stays in the database, due at once, and is claimed when a place becomes free.
+/// What does not fit stays in the database, below its lane, which is visited when there is room for more of it.
 #[derive(Clone)]
 pub struct Queue {
-    shared: Arc<Shared>,
+    lanes: Lanes,
+    targets: Targets,
+    counts: Arc<Counts>,
 }
 
-struct Shared {
-    ready: Sender<Held>,
-    places: Semaphore,
-    kibibytes: Semaphore,
-    wake: Wake,
-    parked: Parked,
-    targets: Targets,
-    in_memory: Gauge,
-    /// The due time and row of every delivery in memory, for the age of the oldest.
+/// A lane for each endpoint, and a group for each application.
+type Lanes = lanes::Lanes<AppId, EndpointId, Held>;
+/// A delivery whose turn has come.
+pub(super) type Started = lanes::Started<AppId, EndpointId, Held>;
+/// Room in memory for one delivery.
+pub(super) type Seat = lanes::Seat<AppId, EndpointId, Held>;
+/// An endpoint of which something in the database may come into memory.
+pub(super) type Visit = lanes::Visit<AppId, EndpointId, Held>;
+
+/// What is in memory.
+#[derive(Debug, Default)]
+struct Counts {
+    deliveries: Gauge,
+    /// The due time and row of each, for the age of the oldest.
     due: Mutex<BTreeSet<(i64, i64)>>,
 }
 
-/// A delivery in memory and the room it takes, until its attempt is recorded.
+/// A delivery in memory, until its attempt is recorded.
 pub(super) struct Held {
     pub(super) ready: Ready,
-    shared: Arc<Shared>,
-    _room: Room,
+    counts: Arc<Counts>,
 }
 
-/// Room in memory for one delivery.
-#[derive(Debug)]
-pub(super) struct Room {
-    _place: Place,
-    _bytes: Permit,
+/// How much there may be of what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Attempts under way.
+    pub(super) places: usize,
+    /// Deliveries in memory, those under way included.
+    pub(super) deliveries: usize,
+    /// Bytes of payload in memory.
+    pub(super) bytes: usize,
 }
 
-/// A place in memory for one delivery, whatever its size.
-#[derive(Debug)]
-pub(super) struct Place(#[expect(dead_code, reason = "held for its drop")] Permit);
+/// Of all that is in memory one endpoint has so much at most.
+const PART: usize = 8;
 
 const INSERT: &str = "INSERT INTO delivery (org, app, message, endpoint, attempt, due, leased)
                       VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6)";
 
 impl Queue {
-    /// A queue for at most `places` deliveries with together at most `kibibytes` of payload, and its far end.
+    /// A queue with nothing in it.
     ///
     /// # Errors
     ///
-    /// If there are no places, or none for a byte.
-    pub(super) fn new(places: usize, kibibytes: usize) -> linchpin::Result<(Self, Receiver<Held>)> {
-        // As many seats as places: whoever has a place has a seat, so handing over never waits.
-        let (ready, receiver) = channel::bounded(places)?;
-        let shared = Shared {
-            ready,
-            places: Semaphore::new(places, Options::default().name("deliveries in memory"))?,
-            kibibytes: Semaphore::new(kibibytes, Options::default().name("payloads in memory"))?,
-            wake: Wake::new(),
-            parked: Parked::default(),
-            targets: Targets::default(),
-            in_memory: Gauge::new(),
-            due: Mutex::default(),
-        };
-        Ok((Self { shared: Arc::new(shared) }, receiver))
+    /// If there are no places, or there is no room.
+    pub(super) fn new(bounds: Bounds) -> linchpin::Result<Self> {
+        let Bounds { places, deliveries, bytes } = bounds;
+        let options = Options::default()
+            .items(deliveries)
+            .bytes(bytes)
+            .lane_items((deliveries / PART).max(1))
+            .lane_bytes((bytes / PART).max(1));
+        let lanes = Lanes::new(places, options)?;
+        Ok(Self { lanes, targets: Targets::default(), counts: Arc::default() })
     }
 
     /// Stores a delivery with the caller's transaction, and hands it over once that is committed. One that finds no room, or
-    /// cannot be sent as its endpoint is, stays in the database and is due.
+    /// cannot be sent as its endpoint is, stays in the database.
     ///
     /// If the outcome of the commit is unknown nothing is handed over. The row is absent then until the next start, which
     /// voids its lease if it finds it after all: see [`CommitUnknown`](linchpin_data::sqlite::CommitUnknown).
@@ -135,34 +132,37 @@ impl Queue {
     /// Those of the database.
     pub(crate) fn enqueue(&self, tx: &mut Tx<'_>, new: New) -> linchpin::Result<()> {
         let New { org, app, message, endpoint, target, payload, due } = new;
-        let taken = target.ok().and_then(|target| Some((target, self.try_room(payload.len())?)));
+        let seat = || self.lanes.lane(app, endpoint).offer(payload.len()).ok();
+        let taken = target.ok().and_then(|target| Some((target, seat()?)));
         tx.prepare_cached(INSERT)
             .and_then(|mut insert| {
                 insert.execute((org, app, message, endpoint, due.as_micros(), taken.is_some()))
             })
             .sql("store a delivery")?;
-        let (rowid, queue) = (tx.last_insert_rowid(), self.clone());
-        let Some((target, room)) = taken else {
-            tx.after_commit(move || queue.due_at(due));
+        let rowid = tx.last_insert_rowid();
+        let Some((target, seat)) = taken else {
+            self.stored(tx, (app, endpoint), due);
             return Ok(());
         };
         let target = self.hold(tx, (org, app, endpoint), target);
-        let (attempt, manual, turn) = (0, false, false);
-        let ready = Ready {
-            rowid,
-            attempt,
-            org,
-            app,
-            message,
-            endpoint,
-            target,
-            payload,
-            due,
-            manual,
-            turn,
-        };
-        tx.after_commit(move || queue.hand_over(ready, room));
+        let (attempt, manual) = (0, false);
+        let ready =
+            Ready { rowid, attempt, org, app, message, endpoint, target, payload, due, manual };
+        let held = self.held(ready);
+        tx.after_commit(move || seat.put(held));
         Ok(())
+    }
+
+    /// A delivery that `tx` has stored, or found stored, is due at `due`.
+    pub(crate) fn stored(&self, tx: &mut Tx<'_>, lane: (AppId, EndpointId), due: Timestamp) {
+        let queue = self.clone();
+        tx.after_commit(move || queue.below(lane, due));
+    }
+
+    /// Says of a lane that something in the database is due then: on the writer's thread, in the order of commits.
+    pub(super) fn below(&self, (app, endpoint): (AppId, EndpointId), due: Timestamp) {
+        // One lane more than can be known is found later, since it is not forgotten that there are such.
+        let _unlisted = self.lanes.lane(app, endpoint).stored(due);
     }
 
     /// A handle for a delivery to `target`, which `tx` has read.
@@ -172,7 +172,7 @@ impl Queue {
         endpoint: (OrgId, AppId, EndpointId),
         target: Arc<Target>,
     ) -> Handle {
-        self.shared.targets.hold(tx, endpoint, target)
+        self.targets.hold(tx, endpoint, target)
     }
 
     /// Has all attempts that begin after the commit of `tx` know what it has made of an endpoint.
@@ -185,10 +185,13 @@ impl Queue {
         tx: &mut Tx<'_>,
         (org, app, id): (OrgId, AppId, EndpointId),
     ) -> linchpin::Result<()> {
-        self.shared.targets.changed(tx, (org, app, id))?;
-        // What could not be sent as it was may go now.
+        self.targets.changed(tx, (org, app, id))?;
+        // What could not be sent as it was may go now, and what may not go any more need not wait.
         let queue = self.clone();
-        tx.after_commit(move || queue.look(id, Timestamp::now()));
+        tx.after_commit(move || {
+            queue.lanes.lane(app, id).release();
+            queue.below((app, id), Timestamp::now());
+        });
         Ok(())
     }
 
@@ -198,100 +201,55 @@ impl Queue {
     ///
     /// Those of the database.
     pub(crate) fn application_changed(&self, tx: &mut Tx<'_>, app: AppId) -> linchpin::Result<()> {
-        self.shared.targets.application_changed(tx, app)
+        self.targets.application_changed(tx, app)?;
+        let queue = self.clone();
+        tx.after_commit(move || queue.lanes.release_group(&app));
+        Ok(())
     }
 
-    /// Something in the database is due at `due`.
-    pub(crate) fn due_at(&self, due: Timestamp) {
-        self.shared.wake.at(due);
-    }
-
-    pub(super) fn wake(&self) -> &Wake {
-        &self.shared.wake
-    }
-
-    /// A delivery of `endpoint` is parked in the database, and looked at again at `at`.
-    pub(super) fn park(&self, endpoint: EndpointId, at: Timestamp) {
-        self.shared.parked.add(endpoint, at);
-        self.due_at(at);
-    }
-
-    /// What is parked of `endpoint`, if anything is, may go from `at` on.
-    pub(crate) fn look(&self, endpoint: EndpointId, at: Timestamp) {
-        if self.shared.parked.look(endpoint, at) {
-            self.due_at(at);
+    /// Whatever held an endpoint back may be over.
+    pub(crate) fn look(&self, endpoint: EndpointId) {
+        // One that is held has something in memory, and so is known.
+        if let Some(app) = self.targets.application(endpoint) {
+            self.lanes.lane(app, endpoint).release();
         }
     }
 
-    pub(super) fn parked(&self) -> &Parked {
-        &self.shared.parked
+    /// The delivery whose turn it is.
+    pub(super) async fn next(&self, ctx: &Context) -> Result<Started, Ended> {
+        self.lanes.next(ctx).await
     }
 
-    /// How many places are free now.
-    pub(super) fn free(&self) -> usize {
-        self.shared.places.available()
+    /// Endpoints of which something in the database may come into memory, by turns.
+    pub(super) async fn visits(&self, ctx: &Context, most: usize) -> Result<Vec<Visit>, Ended> {
+        self.lanes.visits(ctx, most).await
     }
 
-    /// Waits for a place; its payload is [weighed](Self::weigh) when it is known.
-    pub(super) async fn place(&self, ctx: &Context) -> Result<Place, Failed> {
-        self.shared.places.acquire_owned(ctx, 1).await.map(Place)
+    /// Waits until there is room to know endpoints that were too many before.
+    pub(super) async fn unlisted(&self, ctx: &Context) -> Result<(), Ended> {
+        self.lanes.unlisted(ctx).await
     }
 
-    pub(super) fn try_place(&self) -> Option<Place> {
-        self.shared.places.try_acquire_owned(1).ok().map(Place)
-    }
-
-    /// Waits until a payload of so many bytes fits, too. Those in memory make room as they are delivered.
-    pub(super) async fn weigh(
-        &self,
-        ctx: &Context,
-        place: Place,
-        bytes: usize,
-    ) -> Result<Room, Failed> {
-        let bytes = self.shared.kibibytes.acquire_owned(ctx, self.weight(bytes)).await?;
-        Ok(Room { _place: place, _bytes: bytes })
-    }
-
-    fn try_room(&self, bytes: usize) -> Option<Room> {
-        let place = self.try_place()?;
-        let bytes = self.shared.kibibytes.try_acquire_owned(self.weight(bytes)).ok()?;
-        Some(Room { _place: place, _bytes: bytes })
-    }
-
-    /// A payload larger than all of the memory has it for itself.
-    fn weight(&self, bytes: usize) -> usize {
-        bytes.div_ceil(1024).min(self.shared.kibibytes.limit())
-    }
-
-    pub(super) fn hand_over(&self, ready: Ready, room: Room) {
-        self.shared.due().insert(ready.key());
-        self.shared.in_memory.up(1);
-        let held = Held { ready, shared: self.shared.clone(), _room: room };
-        // Closed means that the dispatcher has stopped: the lease is void at the next start.
-        if self.shared.ready.try_send(held).is_err() {
-            tracing::debug!("a delivery stays in the database");
-        }
+    /// A delivery as it is in memory.
+    pub(super) fn held(&self, ready: Ready) -> Held {
+        self.counts.due.lock().insert(ready.key());
+        self.counts.deliveries.up(1);
+        Held { ready, counts: self.counts.clone() }
     }
 
     /// How many deliveries are in memory, their attempts under way included; and how many there were at most since this was
     /// last asked.
     #[must_use]
     pub fn in_memory(&self) -> Reading {
-        self.shared.in_memory.restart()
+        self.counts.deliveries.restart()
     }
 
-    /// When the oldest delivery in memory, or the oldest told of in the database, was due; `None` if none is due.
+    /// When the oldest delivery in memory, or the oldest known of in the database, was due; `None` if none is due.
     #[must_use]
     pub fn oldest_due(&self) -> Option<Timestamp> {
-        let in_memory = self.shared.due().first().map(|(due, _)| Timestamp::from_micros(*due));
-        let told = Some(self.shared.wake.earliest()).filter(|due| *due <= Timestamp::now());
-        in_memory.into_iter().chain(told).min()
-    }
-}
-
-impl Shared {
-    fn due(&self) -> MutexGuard<'_, BTreeSet<(i64, i64)>> {
-        self.due.lock()
+        let in_memory = self.counts.due.lock().first().map(|(due, _)| Timestamp::from_micros(*due));
+        let below = self.lanes.oldest_below().filter(|due| *due <= Timestamp::now());
+        in_memory.into_iter().chain(below).min()
     }
 }
 
@@ -308,8 +266,8 @@ impl Ready {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.shared.due().remove(&self.ready.key());
-        self.shared.in_memory.down(1);
+        self.counts.due.lock().remove(&self.ready.key());
+        self.counts.deliveries.down(1);
     }
 }
 
@@ -321,6 +279,6 @@ impl fmt::Debug for Held {
 
 impl fmt::Debug for Queue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Queue").field("free", &self.free()).finish_non_exhaustive()
+        f.debug_struct("Queue").finish_non_exhaustive()
     }
 }

@@ -6,7 +6,6 @@ use linchpin::time::Timestamp;
 use linchpin_data::sqlite::{Sql as _, Tx};
 use rusqlite::ToSql;
 
-use super::policies::Postponed;
 use super::queue::Ready;
 use crate::events::Outcome;
 use crate::ids::{AttemptId, EndpointId, MessageId};
@@ -43,13 +42,7 @@ pub(super) struct Taken {
 const DONE: &str = "
     DELETE FROM delivery WHERE rowid = ?1 AND attempt = ?2 AND endpoint = ?3 AND message = ?4";
 const AGAIN: &str = "
-    UPDATE delivery SET attempt = attempt + 1, due = ?5, leased = 0, turn = 0
-    WHERE rowid = ?1 AND attempt = ?2 AND endpoint = ?3 AND message = ?4";
-const LATER: &str = "
-    UPDATE delivery SET due = ?5, leased = 0, turn = ?6
-    WHERE rowid = ?1 AND attempt = ?2 AND endpoint = ?3 AND message = ?4";
-const PARK: &str = "
-    UPDATE delivery SET leased = 2, turn = 0
+    UPDATE delivery SET attempt = attempt + 1, due = ?5, leased = 0
     WHERE rowid = ?1 AND attempt = ?2 AND endpoint = ?3 AND message = ?4";
 const GIVE_BACK: &str = "
     UPDATE delivery SET leased = 0
@@ -103,28 +96,14 @@ pub(super) fn record(tx: &mut Tx<'_>, ready: &Ready, attempt: &Attempt) -> linch
     Ok(true)
 }
 
-/// Puts a delivery off, unless an attempt was recorded meanwhile. It uses up no attempt.
-pub(super) fn postpone(
-    tx: &mut Tx<'_>,
-    taken: &Taken,
-    postponed: Postponed,
-) -> linchpin::Result<bool> {
-    change(tx, LATER, taken, &[&postponed.until.as_micros(), &postponed.turn])
-}
-
-/// Parks a delivery, unless an attempt was recorded meanwhile: it stays due, and nobody looks for it by that.
-pub(super) fn park(tx: &mut Tx<'_>, taken: &Taken) -> linchpin::Result<bool> {
-    change(tx, PARK, taken, &[])
-}
-
 /// Removes a delivery that has nowhere to go any more.
 pub(super) fn remove(tx: &mut Tx<'_>, taken: &Taken) -> linchpin::Result<bool> {
     change(tx, DONE, taken, &[])
 }
 
-/// Gives leased deliveries back, due as before.
-pub(super) fn give_back(tx: &mut Tx<'_>, all: &[Taken]) -> linchpin::Result<()> {
-    all.iter().try_for_each(|taken| change(tx, GIVE_BACK, taken, &[]).map(drop))
+/// Gives a leased delivery back, due as before.
+pub(super) fn give_back(tx: &mut Tx<'_>, taken: &Taken) -> linchpin::Result<bool> {
+    change(tx, GIVE_BACK, taken, &[])
 }
 
 /// Whether the row was there as it was taken up. The statements have the same first four parameters.

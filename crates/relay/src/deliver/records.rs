@@ -11,11 +11,9 @@ use linchpin::context::{Context, Ended};
 use linchpin::resilience::FailedKind;
 use linchpin::sync::batch::{Batch, Batcher, Options};
 use linchpin::task::fan;
-use linchpin::time::Timestamp;
 use linchpin::{Error, Kind, Result};
 use linchpin_data::sqlite::{Tx, Writer};
 
-use super::policies::Postponed;
 use super::queue::{Queue, Ready};
 use super::record::{self, Attempt, Taken};
 
@@ -30,10 +28,6 @@ pub(super) struct Records {
 pub(super) enum Record {
     /// It was attempted.
     Attempted(Box<(Ready, Attempt)>),
-    /// It must wait.
-    Postponed(Taken, Postponed),
-    /// It must wait as all others of its endpoint, which is looked at again at that time.
-    Parked(Taken, Timestamp),
     /// It has nowhere to go any more.
     Dropped(Taken),
 }
@@ -124,7 +118,7 @@ async fn submit(
         for record in &records[which.clone()] {
             let new = record.write(tx)?;
             if new {
-                record.tell(tx, queue.clone());
+                record.tell(tx, &queue);
             }
             written.push(new);
         }
@@ -139,7 +133,7 @@ impl Record {
     fn bytes(&self) -> usize {
         match self {
             Self::Attempted(made) => made.1.response.len(),
-            Self::Postponed(..) | Self::Parked(..) | Self::Dropped(_) => 0,
+            Self::Dropped(_) => 0,
         }
     }
 
@@ -147,24 +141,16 @@ impl Record {
     fn write(&self, tx: &mut Tx<'_>) -> Result<bool> {
         match self {
             Self::Attempted(made) => record::record(tx, &made.0, &made.1),
-            Self::Postponed(taken, postponed) => record::postpone(tx, taken, *postponed),
-            Self::Parked(taken, _) => record::park(tx, taken),
             Self::Dropped(taken) => record::remove(tx, taken),
         }
     }
 
     /// Has the queue told, once this is committed, when to take the delivery up again.
-    fn tell(&self, tx: &mut Tx<'_>, queue: Queue) {
-        let due = match *self {
-            Self::Attempted(ref made) => made.1.next,
-            Self::Postponed(_, postponed) => Some(postponed.until),
-            Self::Parked(taken, at) => {
-                return tx.after_commit(move || queue.park(taken.endpoint, at));
-            }
-            Self::Dropped(_) => None,
-        };
-        if let Some(due) = due {
-            tx.after_commit(move || queue.due_at(due));
+    fn tell(&self, tx: &mut Tx<'_>, queue: &Queue) {
+        if let Self::Attempted(made) = self
+            && let (ready, Some(due)) = (&made.0, made.1.next)
+        {
+            queue.stored(tx, (ready.app, ready.endpoint), due);
         }
     }
 }

@@ -141,6 +141,11 @@ impl Targets {
         Ok(())
     }
 
+    /// The application of an endpoint with deliveries in memory.
+    pub(super) fn application(&self, endpoint: EndpointId) -> Option<AppId> {
+        self.0.lock().get(&endpoint).map(|known| known.app)
+    }
+
     /// All endpoints of an application are, or may be, others from the commit of `tx` on.
     pub(super) fn application_changed(&self, tx: &mut Tx<'_>, app: AppId) -> linchpin::Result<()> {
         let of_app: Vec<_> = {

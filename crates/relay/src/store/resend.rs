@@ -61,7 +61,7 @@ const RECOVER: &str = "
     INSERT INTO delivery (org, app, message, endpoint, attempt, due, leased, manual)
     SELECT ?1, ?2, ?3, ?4, 0, ?5, 0, 1
     WHERE NOT EXISTS (SELECT 1 FROM attempt WHERE message = ?3 AND +endpoint = ?4 AND status = 0)
-    ON CONFLICT (endpoint, message) DO UPDATE SET due = excluded.due, turn = 0
+    ON CONFLICT (endpoint, message) DO UPDATE SET due = excluded.due
        WHERE leased = 0 AND due > excluded.due";
 const REPLAY: &str = "
     INSERT INTO delivery (org, app, message, endpoint, attempt, due, leased, manual)
@@ -115,7 +115,7 @@ impl Store {
                     return Err(Error::new(Kind::Aborted, "the task has come to its end"));
                 }
                 let queue = queue.clone();
-                tx.after_commit(move || queue.due_at(now));
+                queue.stored(tx, (work.app, work.endpoint), now);
                 Ok(())
             })
             .await

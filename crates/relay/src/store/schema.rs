@@ -5,10 +5,8 @@
 //! recorded so far and fences them: an attempt is recorded only if the row still has the number it was sent under. There
 //! is one row for a message and an endpoint at most, whoever wants it sent.
 //!
-//! A delivery that waits with all others of its endpoint is parked, `leased = 2`, which keeps it out of the index of due rows:
-//! whatever waits for the same thing is not read before that has come. A restart makes it due.
-//!
-//! A delivery whose `turn` is set is due at a time that a limiter keeps for it; turns are void after a restart.
+//! Rows that nobody has leased are found by their endpoint, in the order in which they are due: what one endpoint is to get is
+//! read without a look at the rows of others. `turn`, and `leased = 2`, are of older versions.
 //!
 //! `background_task` holds what is asked for, how far it has come (`mark`, the last id that was looked at) and what became
 //! of it. Its rowids are never used again, since tasks are taken up in their order.
@@ -23,6 +21,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, name: "background tasks", sql: TASKS },
     Migration { version: 4, name: "turns of deliveries", sql: TURNS },
     Migration { version: 5, name: "parked deliveries", sql: PARKED },
+    Migration { version: 7, name: "deliveries by endpoint", sql: LANES },
 ];
 
 const TABLES: &str = "
@@ -145,5 +144,14 @@ CREATE UNIQUE INDEX delivery_once ON delivery (endpoint, message);
 ";
 
 const TURNS: &str = "ALTER TABLE delivery ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;";
+
+/// Before it, rows were found in the order in which all of them were due, and those of an endpoint that was left alone were
+/// set apart by `leased = 2`.
+const LANES: &str = "
+UPDATE delivery SET leased = 0 WHERE leased = 2;
+DROP INDEX delivery_due;
+DROP INDEX delivery_parked;
+CREATE INDEX delivery_lane ON delivery (endpoint, due) WHERE leased = 0;
+";
 
 const PARKED: &str = "CREATE INDEX delivery_parked ON delivery (endpoint, due) WHERE leased = 2;";

@@ -4,7 +4,7 @@
 
 mod auth;
 mod delivery;
-mod parked;
+mod held_back;
 mod policies;
 mod recover;
 mod restart;

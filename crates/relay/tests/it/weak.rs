@@ -4,6 +4,7 @@ mod breakers;
 mod ends;
 mod fence;
 mod unreadable;
+mod w03;
 mod w04;
 mod w05;
 mod w15;

@@ -239,6 +239,12 @@ impl<G: Clone + Eq + Hash, K: Clone + Eq + Hash, T> Lanes<G, K, T> {
         self.with(|machine| machine.slowest(most))
     }
 
+    /// When the first of all that is known to lie below is due, or was. Looks at each lane.
+    #[must_use]
+    pub fn oldest_below(&self) -> Option<Timestamp> {
+        self.with(|machine| machine.oldest_below())
+    }
+
     /// Works under the lock, at the time of now, and calls those who have something to look for then.
     fn with<R>(&self, work: impl FnOnce(&mut Machine<G, K, T>) -> R) -> R {
         self.look(Wants::Starts, work).0

@@ -53,6 +53,10 @@ impl<G: Clone + Eq, K: Clone + Eq, T> Machine<G, K, T> {
         }
     }
 
+    pub(super) fn oldest_below(&self) -> Option<Timestamp> {
+        self.lanes.iter().filter_map(|row| row.below.due.or(row.below.visit)).min()
+    }
+
     pub(super) fn slowest(&self, most: usize) -> Vec<Listed<G, K>> {
         let mut seen = HashSet::new();
         let oldest = self.attempts.values().filter(|attempt| seen.insert(attempt.lane));

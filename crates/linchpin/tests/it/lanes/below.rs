@@ -44,6 +44,22 @@ async fn what_is_due_below_is_visited_and_comes_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_oldest_below_is_known_until_a_visit_has_told_what_is_left() {
+    let lanes = lanes(8, Options::default());
+    assert_eq!(lanes.oldest_below(), None);
+    for (lane, due) in [(1, 3 * SECOND), (2, 2 * SECOND), (3, 4 * SECOND)] {
+        lanes.lane("a", lane).stored(day(due)).unwrap();
+    }
+    assert_eq!(lanes.oldest_below(), Some(day(2 * SECOND)));
+    pass(2 * SECOND).await;
+    let mut visit = visits(&lanes, 4).await.pop().unwrap();
+    assert_eq!(lanes.oldest_below(), Some(day(2 * SECOND)), "nobody knows yet what it finds");
+    visit.leaves(None);
+    visit.done();
+    assert_eq!(lanes.oldest_below(), Some(day(3 * SECOND)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_comes_lies_below_while_something_due_does() {
     let lanes = lanes(8, Options::default());
     lanes.lane("a", 1).stored(day(SECOND)).unwrap();
