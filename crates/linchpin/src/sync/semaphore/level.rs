@@ -107,16 +107,21 @@ impl Level {
         let Waiter { permits, passes, .. } = row.waiter;
         let waker = row.waiter.waker.take();
         self.gaps += 1;
-        if self.gaps > KEPT && self.gaps > self.len() {
-            self.rows.retain(|row| !row.has_left);
-            self.gaps = 0;
-        }
+        self.close_gaps();
         Some(Waiter { number, permits, waker, passes })
     }
 
     fn index(&self, number: u64) -> Option<usize> {
         let index = self.rows.binary_search_by_key(&number, |row| row.waiter.number).ok()?;
         (!self.rows[index].has_left).then_some(index)
+    }
+
+    /// Has no more gaps than those who wait, but for a few.
+    fn close_gaps(&mut self) {
+        if self.gaps > KEPT && self.gaps > self.len() {
+            self.rows.retain(|row| !row.has_left);
+            self.gaps = 0;
+        }
     }
 
     /// Has no gap at an end, and no more memory than those who wait call for.
@@ -127,6 +132,7 @@ impl Level {
         {
             self.gaps -= 1;
         }
+        self.close_gaps();
         if self.rows.capacity() > KEPT && self.rows.len() < self.rows.capacity() / 4 {
             self.rows.shrink_to(self.rows.capacity() / 2);
         }
