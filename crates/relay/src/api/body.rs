@@ -18,7 +18,7 @@ use crate::model::faults::{DECODE, VALUE};
 use crate::model::{Faults, Input};
 use crate::store::{Answer, Once};
 
-const KEY: &str = "idempotency-key";
+pub(super) const KEY: &str = "idempotency-key";
 /// The longest idempotency key, in bytes.
 const KEY_BYTES: usize = 256;
 /// Says that a reply was given before.

@@ -31,7 +31,7 @@ pub struct ApiError {
 #[derive(Clone, Debug)]
 enum Detail {
     Plain { code: &'static str, text: Cow<'static, str> },
-    Faults(Vec<Fault>),
+    Faults { code: Option<&'static str>, faults: Vec<Fault> },
 }
 
 /// The body of an error.
@@ -52,6 +52,9 @@ pub struct ErrorBody<'a> {
 /// The body of a 422 that says what is wrong where.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ValidationBody<'a> {
+    /// For programs, where one word says it all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
     /// Everything that is wrong.
     detail: &'a [Fault],
     #[serde(flatten)]
@@ -72,6 +75,9 @@ pub struct Problem {
     status: u16,
 }
 
+/// What a 401 asks for.
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"relay\"");
+
 /// How the middleware shows what it answers itself: a panic, a time-out.
 #[must_use]
 pub fn page(page: ErrorPage<'_>) -> Response {
@@ -90,7 +96,20 @@ impl ApiError {
     }
 
     fn of(status: StatusCode, detail: Detail) -> Self {
+        let detail = match detail {
+            // To every client the detail of a 422 is a list. This one has no place to name.
+            Detail::Plain { code, text } if status == StatusCode::UNPROCESSABLE_ENTITY => {
+                let fault = Fault { loc: Vec::new(), msg: text.into_owned(), kind: code };
+                Detail::Faults { code: Some(code), faults: vec![fault] }
+            }
+            other => other,
+        };
         Self { status, retry_after: None, detail, problem: None, policies: Vec::new() }
+    }
+
+    fn invalid(code: Option<&'static str>, faults: &Faults) -> Self {
+        let detail = Detail::Faults { code, faults: faults.items().to_vec() };
+        Self::of(StatusCode::UNPROCESSABLE_ENTITY, detail)
     }
 
     /// 404 for what is not there or not the caller's.
@@ -140,8 +159,7 @@ impl ApiError {
 
 impl From<Faults> for ApiError {
     fn from(faults: Faults) -> Self {
-        let detail = Detail::Faults(faults.items().to_vec());
-        Self::of(StatusCode::UNPROCESSABLE_ENTITY, detail)
+        Self::invalid(None, &faults)
     }
 }
 
@@ -151,11 +169,11 @@ impl From<Refusal> for ApiError {
             Refusal::Conflict { code, detail } => Self::new(StatusCode::CONFLICT, code, detail),
             Refusal::Invalid(faults) => faults.into(),
             Refusal::NotFound => Self::not_found(),
-            Refusal::KeyReused => Self::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "idempotency_key_reused",
-                "This idempotency key came with another query or body before",
-            ),
+            Refusal::KeyReused => {
+                let code = "idempotency_key_reused";
+                let text = "This idempotency key came with another query or body before";
+                Self::invalid(Some(code), &Faults::one("header", [super::body::KEY], code, text))
+            }
         }
     }
 }
@@ -194,11 +212,16 @@ impl IntoResponse for ApiError {
                 let policies = &self.policies;
                 serde_json::to_vec(&ErrorBody { code, detail: text, problem, policies })
             }
-            Detail::Faults(detail) => serde_json::to_vec(&ValidationBody { detail, problem }),
+            Detail::Faults { code, faults: detail } => {
+                serde_json::to_vec(&ValidationBody { code: *code, detail, problem })
+            }
         }
         .expect("strings and numbers are JSON");
         let json = [(header::CONTENT_TYPE, "application/json")];
         let mut response = (self.status, json, body).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
+        }
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

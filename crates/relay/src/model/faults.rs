@@ -15,7 +15,7 @@ pub const DECODE: &str = "value_error.jsondecode";
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Fault {
     /// The way to the value: `body`, `query`, `path` or `header`, then JSON names. List items are `[0]`, `[1]`, ..;
-    /// `__all__` stands for the whole of a string.
+    /// `__all__` stands for the whole of a string. Empty if it is at no one place.
     #[schema(value_type = Vec<String>)]
     pub loc: Vec<Cow<'static, str>>,
     /// For people.

@@ -6,15 +6,15 @@ use bytes::Bytes;
 use linchpin::context::Context;
 use linchpin::error::ResultExt as _;
 use linchpin::time::Timestamp;
-use linchpin::{Kind, Result};
+use linchpin::{Error, Kind, Result};
 use linchpin_data::sqlite::{Sql as _, Tx};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 use serde_json::value::to_raw_value;
 
+use super::once::{Given, once_named};
 use super::page::{Walk, Window};
 use super::{
-    Answer, Once, Reference, Refusal, Scope, Store, application, column, conflict, json, once,
-    target,
+    Answer, Once, Reference, Refusal, Scope, Store, application, column, conflict, json, target,
 };
 use crate::deliver::{New, Queue};
 use crate::ids::{AppId, MessageId, MessageTag, OrgId};
@@ -73,10 +73,11 @@ impl Store {
         // Known before anything is stored, so the writer's thread need not make it.
         let reply = MessageOut::new(message.clone(), new.with_content);
         let reply = to_raw_value(&reply).kind(Kind::Internal)?;
-        let queue = self.queue.clone();
-        self.writer
+        let (org, queue, with_content) = (scope.org, self.queue.clone(), new.with_content);
+        let given = self
+            .writer
             .submit_sized(ctx, payload.len(), move |tx| {
-                once(tx, key.as_ref(), now, |tx| {
+                once_named(tx, key.as_ref(), now, |tx| {
                     let app = match scope.resolve(tx) {
                         Err(error) if error.is(&Refusal::NotFound) => {
                             match &new.input.application {
@@ -90,8 +91,33 @@ impl Store {
                     };
                     insert(tx, scope.org, app, &message)?;
                     fan_out(tx, &queue, scope.org, app, &message)?;
-                    Ok((202, &reply))
+                    Ok((202, &reply, name_of(app, message.id)))
                 })
+            })
+            .await?;
+        match given {
+            Given::Answer(answer) => Ok(answer),
+            Given::Again { status, name } => {
+                self.show_again(ctx, org, status, name, with_content).await
+            }
+        }
+    }
+
+    /// The answer of a creation once more, as the message is now. Shown by a reader: the writer has better things to do.
+    async fn show_again(
+        &self,
+        ctx: &Context,
+        org: OrgId,
+        status: u16,
+        name: String,
+        with_content: bool,
+    ) -> Result<Answer> {
+        self.reader
+            .query(ctx, move |conn| {
+                let (app, id) = named(&name)?;
+                let message = load(conn, org, app, id)?.ok_or(Refusal::NotFound)?;
+                let body = json(&MessageOut::new(message, with_content))?.into();
+                Ok(Answer { status, body, replayed: true })
             })
             .await
     }
@@ -228,10 +254,25 @@ fn find(
     message: &Reference<MessageTag>,
 ) -> Result<Option<Message>> {
     let Some(id) = id_of(conn, org, app, message)? else { return Ok(None) };
+    load(conn, org, app, id)
+}
+
+fn load(conn: &Connection, org: OrgId, app: AppId, id: MessageId) -> Result<Option<Message>> {
     let sql = format!("SELECT {COLUMNS} FROM message WHERE org = ?1 AND app = ?2 AND id = ?3");
     conn.prepare_cached(&sql)
         .and_then(|mut query| query.query_row((org, app, id), self::message).optional())
         .sql("load a message")
+}
+
+/// How the record of a repeatable creation names the message.
+fn name_of(app: AppId, id: MessageId) -> String {
+    format!("{app}/{id}")
+}
+
+fn named(name: &str) -> Result<(AppId, MessageId)> {
+    let ids =
+        name.split_once('/').and_then(|(app, id)| Some((app.parse().ok()?, id.parse().ok()?)));
+    ids.ok_or_else(|| Error::new(Kind::Internal, "a record of a message names none"))
 }
 
 fn list(

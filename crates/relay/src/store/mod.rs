@@ -8,6 +8,7 @@ mod attempt;
 mod endpoint;
 mod event_type;
 mod message;
+mod once;
 pub mod page;
 mod reference;
 mod resend;
@@ -21,21 +22,20 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use linchpin::context::Context;
 use linchpin::error::ResultExt as _;
 use linchpin::sync::event::Event;
 use linchpin::task::fan;
 use linchpin::task::pool::Priority;
-use linchpin::time::Timestamp;
 use linchpin::{Error, Kind, Result};
-use linchpin_data::idempotency::{self, Fingerprint, Found, Key, Stored};
 use linchpin_data::migrate::Migrations;
-use linchpin_data::sqlite::{Database, Options, Reader, Sql as _, Tx, Writer};
+use linchpin_data::sqlite::{Database, Options, Reader, Sql as _, Writer};
 use serde::Serialize;
 
 pub use self::attempt::AttemptFilter;
 pub use self::message::{MessageFilter, NewMessage};
+use self::once::once;
+pub use self::once::{Answer, Once};
 pub use self::reference::{Reference, Scope};
 pub(crate) use self::resend::Section;
 pub use self::task::{TaskFilter, prune as prune_tasks};
@@ -53,26 +53,6 @@ pub struct Store {
     queue: Queue,
     /// Rings when a background task has begun.
     begun: Event,
-}
-
-/// A request that must have its effect once, however often it comes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Once {
-    /// Who asks for what, and the key they gave.
-    pub key: Key,
-    /// What was in the request.
-    pub fingerprint: Fingerprint,
-}
-
-/// The reply to a creation, as it was first given.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Answer {
-    /// The HTTP status.
-    pub status: u16,
-    /// JSON.
-    pub body: Bytes,
-    /// Whether this is a repeat of an earlier reply.
-    pub replayed: bool,
 }
 
 /// Whether a PUT made something.
@@ -206,30 +186,6 @@ enum Part {
     Queue,
     /// The idempotency records.
     Cache,
-}
-
-/// Does `work` unless its answer is on record, and puts the answer of a success on record.
-fn once<T: Serialize>(
-    tx: &mut Tx<'_>,
-    once: Option<&Once>,
-    now: Timestamp,
-    work: impl FnOnce(&mut Tx<'_>) -> Result<(u16, T)>,
-) -> Result<Answer> {
-    if let Some(Once { key, fingerprint }) = once {
-        match idempotency::find(tx, key, fingerprint, now, idempotency::TTL)? {
-            Found::New => {}
-            Found::Replay(Stored { status, body }) => {
-                return Ok(Answer { status, body: body.into(), replayed: true });
-            }
-            Found::Mismatch => return Err(Refusal::KeyReused.into()),
-        }
-    }
-    let (status, reply) = work(tx)?;
-    let mut stored = Stored { status, body: json(&reply)?.into_bytes() };
-    if let Some(Once { key, fingerprint }) = once {
-        idempotency::store(tx, key, fingerprint, &stored, now)?;
-    }
-    Ok(Answer { status, body: std::mem::take(&mut stored.body).into(), replayed: false })
 }
 
 /// A JSON column, or a reply.

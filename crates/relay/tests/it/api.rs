@@ -205,6 +205,12 @@ impl Api {
         self.database.reader().query(&Context::root(), query).await.unwrap()
     }
 
+    /// Changes the database behind the API's back.
+    pub(crate) async fn change(&self, sql: &'static str) {
+        let change = move |tx: &mut Tx<'_>| tx.execute_batch(sql).sql(sql);
+        self.database.writer().submit(&Context::root(), change).await.unwrap();
+    }
+
     /// Walks a list to its end and back to its start, and returns the ids in list order.
     ///
     /// Asserts that both ways meet the same items, that pages are full but for the last, and that `done` is told on

@@ -41,7 +41,8 @@ async fn another_body_or_query_under_the_same_key_is_refused() {
         ("/app/shop/msg", r#"{"eventType":"paid", "payload":{}}"#),
         ("/app/shop/msg?with_content=false", body),
     ] {
-        api.post_once("key", path, body).await.error(422, "idempotency_key_reused");
+        let reply = api.post_once("key", path, body).await;
+        assert_eq!(reply.faults("idempotency_key_reused"), ["header.idempotency-key"]);
     }
     assert_eq!(api.number("SELECT count(*) FROM message").await, 1);
 }

@@ -22,4 +22,5 @@ mod listen;
 mod operators;
 mod process;
 mod shutdown;
+mod upgrade;
 mod weak;

@@ -7,4 +7,6 @@ mod unreadable;
 mod w03;
 mod w04;
 mod w05;
+mod w08;
+mod w14;
 mod w15;

@@ -1,0 +1,92 @@
+//! A file that an older Relay has left is opened, and what it owes is done.
+
+use std::collections::BTreeSet;
+
+use linchpin::time::Timestamp;
+use relay::store;
+use rusqlite::Connection;
+use serde_json::json;
+use standardwebhooks::Webhook;
+
+use crate::process::receiver::Receiver;
+use crate::process::{Home, eventually};
+
+/// See its first lines.
+const SCHEMA_5: &str = include_str!("fixtures/schema5.sql");
+/// What was sent under the key that is on record.
+const RECORDED: &str =
+    r#"{"eventType":"invoice.paid","eventId":"first","channels":["eu"],"payload":{"n":1}}"#;
+
+/// Makes the file, with the receiver where it is now and the record of a reply as if it were of just now.
+fn make(home: &Home, receiver: &Receiver) {
+    std::fs::create_dir_all(home.database().parent().expect("a folder")).expect("made");
+    let database = Connection::open(home.database()).expect("open");
+    let sql = SCHEMA_5.replace("http://receiver/", &receiver.url("/"));
+    database.execute_batch(&sql).expect("made");
+    let now = Timestamp::now().as_micros();
+    database.execute("UPDATE idempotency SET created_at = ?1", [now]).expect("changed");
+}
+
+#[linchpin_testing::test]
+async fn a_file_of_schema_5_is_opened_and_does_what_it_owes() {
+    let (home, receiver) = (Home::new(), Receiver::start().await);
+    make(&home, &receiver);
+    let relay = home.serve(&[]).await;
+    let version = "SELECT max(version) FROM _linchpin_migrations";
+    assert_eq!(home.query::<u32>(version), [store::schema_version()]);
+
+    // One was due, one was under way, and the recovery that had begun finds a third.
+    let received = receiver.wait("/failing", 3).await;
+    let ids: BTreeSet<_> = received.iter().map(|one| one.header("svix-id").to_owned()).collect();
+    let mut owed = BTreeSet::new();
+    for event in ["first", "second", "third"] {
+        let message = relay.call("GET", &format!("/app/shop/msg/{event}"), "").await.expect(200);
+        owed.insert(message.text("id"));
+    }
+    assert_eq!(ids, owed);
+    eventually("settled", async || home.query::<i64>("SELECT count(*) FROM delivery") == [0]).await;
+    let tasks = relay.call("GET", "/background-task", "").await.expect(200).json();
+    assert_eq!(tasks["data"][0]["status"], "finished", "{tasks}");
+    assert_eq!(tasks["data"][0]["data"], json!({ "messagesSent": 1 }));
+
+    let secret = relay.call("GET", "/app/shop/endpoint/failing/secret", "").await.expect(200);
+    let secret = Webhook::new(&secret.text("key")).expect("a secret");
+    let mut headers = received[0].headers.clone();
+    for part in ["id", "timestamp", "signature"] {
+        let value = headers[&format!("svix-{part}")].clone();
+        headers
+            .insert(http::HeaderName::try_from(format!("webhook-{part}")).expect("named"), value);
+    }
+    secret.verify(&received[0].body, &headers).expect("signed with the secret of then");
+}
+
+#[linchpin_testing::test]
+async fn a_file_of_schema_5_shows_what_it_has() {
+    let (home, receiver) = (Home::new(), Receiver::start().await);
+    make(&home, &receiver);
+    let relay = home.serve(&[]).await;
+    let get = async |path: &str| relay.call("GET", path, "").await.expect(200).json();
+    let shop = get("/app/shop").await;
+    assert_eq!(
+        (&shop["metadata"], &shop["throttleRate"]),
+        (&json!({ "plan": "large" }), &json!(100))
+    );
+    let kept = get("/app/shop/endpoint/kept").await;
+    assert_eq!(
+        (&kept["eventTypes"], &kept["channels"]),
+        (&json!(["invoice.paid"]), &json!(["eu"]))
+    );
+    let message = get("/app/shop/msg/second").await;
+    assert_eq!(message["payload"], json!({ "n": 2, "text": "Zoë" }));
+    assert_eq!(get("/event-type/invoice.old").await["archived"], true);
+    for gone in ["/app/gone", "/app/shop/endpoint/gone"] {
+        relay.call("GET", gone, "").await.expect(404);
+    }
+
+    // The record of a reply was all of it then.
+    let bearer = format!("Bearer {}", relay.token);
+    let headers = [("authorization", bearer.as_str()), ("idempotency-key", "a key of then")];
+    let again = relay.call_with("POST", "/app/shop/msg", &headers, RECORDED).await.expect(202);
+    assert_eq!(again.headers["idempotent-replayed"], "true");
+    assert_eq!(again.json(), get("/app/shop/msg/first").await);
+}
