@@ -91,6 +91,7 @@ fn is_json(kind: &str) -> bool {
 }
 
 fn parse<T: Input>(bytes: &[u8], state: &ApiState) -> Result<T, ApiError> {
+    let bytes = if bytes.is_empty() && T::MAY_BE_MISSING { b"{}" } else { bytes };
     let mut input: T = serde_json::from_slice(bytes).map_err(|_| decode_fault::<T>(bytes))?;
     let mut faults = Faults::of("body");
     input.check(&state.addresses, &mut faults);

@@ -167,6 +167,7 @@ impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Conflict { code, detail } => Self::new(StatusCode::CONFLICT, code, detail),
+            Refusal::Unsuited { code, detail } => Self::new(StatusCode::BAD_REQUEST, code, detail),
             Refusal::Invalid(faults) => faults.into(),
             Refusal::NotFound => Self::not_found(),
             Refusal::KeyReused => {

@@ -10,10 +10,10 @@ use utoipa_axum::routes;
 
 use super::ApiState;
 use super::auth::{Caller, OrgToken};
-use super::body::Creation;
+use super::body::{Checked, Creation};
 use super::error::ApiError;
 use super::params::{AppPath, At, ContentQuery, MessagePath, Names, PageQuery, Params};
-use crate::model::message::{MessageIn, MessageOut};
+use crate::model::message::{MessageIn, MessageOut, PrecheckIn, PrecheckOut};
 use crate::model::page::Page;
 use crate::model::time::Time;
 use crate::store::page::Order;
@@ -22,7 +22,10 @@ use crate::store::{Answer, MessageFilter, NewMessage};
 const TAG: &str = "Message";
 
 pub(super) fn router() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get))
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(get))
+        .routes(routes!(precheck))
 }
 
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -93,4 +96,18 @@ async fn get(
     let scope = caller.scope(&path.app_id);
     let message = state.store.message(&ctx, scope, path.msg_id.as_str().into()).await?;
     Ok(Json(MessageOut::new(message, content.with_content)))
+}
+
+/// Whether a message would be sent to any endpoint.
+#[utoipa::path(post, path = "/app/{app_id}/msg/precheck/active", tag = TAG, operation_id = "message.precheck",
+    params(AppPath), request_body = PrecheckIn, responses((status = 200, body = PrecheckOut)))]
+async fn precheck(
+    State(state): State<ApiState>,
+    Ctx(ctx): Ctx,
+    org: OrgToken,
+    At(path): At<AppPath>,
+    Checked { input, .. }: Checked<PrecheckIn>,
+) -> Result<Json<PrecheckOut>, ApiError> {
+    let active = state.store.is_wanted(&ctx, org.scope(&path.app_id), input).await?;
+    Ok(Json(PrecheckOut { active }))
 }

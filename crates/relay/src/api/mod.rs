@@ -17,6 +17,7 @@ mod endpoint;
 pub mod error;
 mod event_type;
 mod health;
+mod manual;
 mod message;
 mod normalize;
 mod params;
@@ -97,6 +98,7 @@ fn parts() -> (Router<ApiState>, OpenApi) {
         .merge(event_type::router())
         .merge(endpoint::router())
         .merge(message::router())
+        .merge(manual::router())
         .merge(attempt::router())
         .merge(background_task::router())
         .merge(health::router());

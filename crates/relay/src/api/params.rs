@@ -98,6 +98,18 @@ pub(super) struct MessagePath {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 #[expect(clippy::struct_field_names, reason = "the names of the parameters in the path")]
+pub(super) struct DestinationPath {
+    /// Id or uid of the application.
+    pub(super) app_id: String,
+    /// Id or `eventId` of the message.
+    pub(super) msg_id: String,
+    /// Id or uid of the endpoint.
+    pub(super) endpoint_id: String,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(clippy::struct_field_names, reason = "the names of the parameters in the path")]
 pub(super) struct AttemptPath {
     /// Id or uid of the application.
     pub(super) app_id: String,

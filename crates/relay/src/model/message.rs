@@ -76,6 +76,25 @@ pub struct TransformationsParams {
     pub raw_payload: Option<String>,
 }
 
+/// A message that might be sent.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PrecheckIn {
+    /// What it would be about.
+    #[schema(min_length = 1, max_length = 256)]
+    pub event_type: String,
+    /// Where it would be heard; 1 to 5.
+    #[serde(default)]
+    pub channels: Option<BTreeSet<String>>,
+}
+
+/// Whether a message would be sent to anybody.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct PrecheckOut {
+    /// Whether an endpoint that is not disabled wants it.
+    pub active: bool,
+}
+
 /// A message as it is shown.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -127,10 +146,7 @@ impl MessageIn {
 impl Input for MessageIn {
     fn check(&mut self, addresses: &AddressPolicy, faults: &mut Faults) {
         rules::name(faults, "eventType", &self.event_type);
-        if !self.payload.get().starts_with('{') {
-            faults.add(["payload"], "must be a JSON object");
-        }
-        rules::depth(faults, "payload", self.payload.get());
+        rules::payload(faults, self.payload.get());
         rules::identifier(faults, "eventId", "msg_", self.event_id.as_deref());
         rules::names(faults, "channels", CHANNELS, self.channels.as_ref());
         if self.payload_retention_period.is_some_and(|days| !RETENTION_DAYS.contains(&days)) {
@@ -139,6 +155,13 @@ impl Input for MessageIn {
         if let Some(app) = &mut self.application {
             faults.within("application", |faults| app.check(addresses, faults));
         }
+    }
+}
+
+impl Input for PrecheckIn {
+    fn check(&mut self, _: &AddressPolicy, faults: &mut Faults) {
+        rules::name(faults, "eventType", &self.event_type);
+        rules::names(faults, "channels", CHANNELS, self.channels.as_ref());
     }
 }
 

@@ -9,6 +9,7 @@ pub mod application;
 pub mod attempt;
 pub mod endpoint;
 pub mod event_type;
+pub mod example;
 pub mod faults;
 pub mod message;
 pub mod page;
@@ -20,13 +21,28 @@ pub mod time;
 
 use linchpin_http::client::AddressPolicy;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use self::faults::Faults;
 
 /// A request body that can be judged.
 pub trait Input: DeserializeOwned + Send + 'static {
+    /// Whether there may be no body at all, which is then an empty object.
+    const MAY_BE_MISSING: bool = false;
+
     /// Notes every constraint that is broken, not only the first, and normalises what has a normal form (URLs).
     ///
     /// `addresses` says which hosts an endpoint may name.
     fn check(&mut self, addresses: &AddressPolicy, faults: &mut Faults);
+}
+
+/// An object in which nothing is asked for and nothing is told.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
+pub struct Empty {}
+
+impl Input for Empty {
+    const MAY_BE_MISSING: bool = true;
+
+    fn check(&mut self, _: &AddressPolicy, _: &mut Faults) {}
 }

@@ -90,8 +90,16 @@ pub(super) fn metadata(faults: &mut Faults, value: Option<&Metadata>) {
     }
 }
 
+/// What is sent to receivers. `json` is JSON.
+pub(super) fn payload(faults: &mut Faults, json: &str) {
+    if !json.starts_with('{') {
+        faults.add(["payload"], "must be a JSON object");
+    }
+    depth(faults, "payload", json);
+}
+
 /// JSON that is nested no deeper than receivers parse it. `json` is JSON.
-pub(super) fn depth(faults: &mut Faults, field: &'static str, json: &str) {
+fn depth(faults: &mut Faults, field: &'static str, json: &str) {
     let (mut depth, mut deepest, mut in_text, mut escaped) = (0_usize, 0, false, false);
     for byte in json.bytes() {
         match byte {

@@ -220,7 +220,8 @@ fn save(conn: &Connection, org: OrgId, kind: &EventType) -> Result<()> {
     Ok(())
 }
 
-fn find(conn: &Connection, org: OrgId, name: &str) -> Result<Option<EventType>> {
+/// One event type, archived or not.
+pub(super) fn find(conn: &Connection, org: OrgId, name: &str) -> Result<Option<EventType>> {
     conn.prepare_cached(&FIND)
         .and_then(|mut query| query.query_row((org, name), record::read).optional())
         .sql("load an event type")

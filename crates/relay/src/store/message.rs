@@ -208,7 +208,8 @@ fn fan_out(
     Ok(())
 }
 
-fn insert(conn: &Connection, org: OrgId, app: AppId, message: &Message) -> Result<()> {
+/// Stores a message, which sets nothing in motion yet.
+pub(super) fn insert(conn: &Connection, org: OrgId, app: AppId, message: &Message) -> Result<()> {
     let channels = message.channels.as_ref().map(json).transpose()?;
     let created = message.created_at.as_micros();
     let result = conn

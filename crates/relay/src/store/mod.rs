@@ -7,9 +7,11 @@ mod application;
 mod attempt;
 mod endpoint;
 mod event_type;
+mod manual;
 mod message;
 mod once;
 pub mod page;
+mod precheck;
 mod reference;
 mod resend;
 pub mod schema;
@@ -79,6 +81,13 @@ pub enum Refusal {
     Invalid(Faults),
     /// The idempotency key came with another request before.
     KeyReused,
+    /// The request is well formed, and what it is about has not what it takes.
+    Unsuited {
+        /// For programs.
+        code: &'static str,
+        /// For people.
+        detail: &'static str,
+    },
     /// It is not there, or not for this caller: which of the two is not told.
     NotFound,
 }
@@ -259,7 +268,7 @@ fn read_weighed<K: page::Key, T>(
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Conflict { detail, .. } => f.write_str(detail),
+            Self::Conflict { detail, .. } | Self::Unsuited { detail, .. } => f.write_str(detail),
             Self::Invalid(faults) => write!(f, "{faults}"),
             Self::KeyReused => f.write_str("this idempotency key came with another request before"),
             Self::NotFound => f.write_str("Entity not found"),
@@ -273,7 +282,9 @@ impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         let kind = match refusal {
             Refusal::Conflict { .. } => Kind::AlreadyExists,
-            Refusal::Invalid(_) | Refusal::KeyReused => Kind::InvalidArgument,
+            Refusal::Invalid(_) | Refusal::KeyReused | Refusal::Unsuited { .. } => {
+                Kind::InvalidArgument
+            }
             Refusal::NotFound => Kind::NotFound,
         };
         Self::new(kind, refusal)

@@ -10,6 +10,7 @@ mod api_endpoint;
 mod api_errors;
 mod api_event_type;
 mod api_idempotency;
+mod api_manual;
 mod api_message;
 mod api_pages;
 mod api_rate;

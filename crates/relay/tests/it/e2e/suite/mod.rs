@@ -3,6 +3,7 @@
 mod client;
 mod crud;
 mod errors;
+mod manual;
 mod messages;
 mod pages;
 mod tasks;
