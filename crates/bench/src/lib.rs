@@ -47,6 +47,7 @@ pub mod sync_batch;
 pub mod sync_bus;
 pub mod sync_counter;
 pub mod sync_event;
+pub mod sync_lanes;
 pub mod sync_map;
 pub mod sync_objects;
 pub mod sync_once;

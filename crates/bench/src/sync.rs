@@ -2,7 +2,7 @@
 
 use crate::harness::Operation;
 use crate::{
-    sync_batch, sync_bus, sync_counter, sync_event, sync_map, sync_objects, sync_once,
+    sync_batch, sync_bus, sync_counter, sync_event, sync_lanes, sync_map, sync_objects, sync_once,
     sync_semaphore, sync_singleflight,
 };
 
@@ -13,6 +13,7 @@ pub fn operations() -> Vec<Operation> {
         sync_bus::operations(),
         sync_counter::operations(),
         sync_event::operations(),
+        sync_lanes::operations(),
         sync_map::operations(),
         sync_objects::operations(),
         sync_once::operations(),
