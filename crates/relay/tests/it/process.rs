@@ -152,6 +152,13 @@ impl Relay {
         String::from_utf8(body.to_vec()).expect("text")
     }
 
+    /// A counter, by its name and labels as `/metrics` shows them; 0 if it is not there.
+    pub(crate) async fn counted(&self, series: &str) -> u64 {
+        let metrics = self.metrics().await;
+        let value = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.map_or(0, |value| value.parse().expect("a number"))
+    }
+
     /// A call of the operators' listener.
     pub(crate) async fn operate(&self, method: &str, path: &str, body: &str) -> Answer {
         let (url, json) = (format!("{}{path}", self.admin), [("content-type", "application/json")]);

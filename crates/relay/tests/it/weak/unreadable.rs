@@ -10,6 +10,7 @@ use crate::process::{Home, Relay, eventually};
 const SPOIL: &str = "UPDATE endpoint SET secret = 'x' WHERE url LIKE '%/bad'";
 const MEND: &str = "UPDATE endpoint SET secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
                     WHERE url LIKE '%/bad'";
+const UNREADABLE: &str = r#"relay_deliveries_postponed_total{why="unreadable"}"#;
 const WAIT: &str = "SELECT count(*) FROM delivery";
 
 #[linchpin_testing::test]
@@ -33,7 +34,7 @@ async fn a_secret_that_cannot_be_read_stops_nobody_else() {
     relay.message(&app, r#"{"n":2}"#).await;
     receiver.wait("/good", 2).await;
     eventually("only they wait", async || home.query::<i64>(WAIT) == [2]).await;
-    eventually("counted", async || unreadable(&relay).await > 0).await;
+    eventually("counted", async || relay.counted(UNREADABLE).await > 0).await;
     assert!(receiver.received("/bad").is_empty());
 
     mended(&home, &relay, &app, &endpoints[0]).await;
@@ -71,11 +72,4 @@ async fn edit(relay: &Relay, app: &str, endpoint: &str) {
 async fn mended(home: &Home, relay: &Relay, app: &str, endpoint: &str) {
     home.write(MEND);
     edit(relay, app, endpoint).await;
-}
-
-async fn unreadable(relay: &Relay) -> u64 {
-    let name = "relay_deliveries_postponed_total{why=\"unreadable\"} ";
-    let metrics = relay.metrics().await;
-    let value = metrics.lines().find_map(|line| line.strip_prefix(name));
-    value.map_or(0, |value| value.parse().expect("a number"))
 }

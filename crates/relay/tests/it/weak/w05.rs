@@ -1,8 +1,9 @@
 //! Receivers that say what they want: a pause.
 
 use crate::process::receiver::{Receiver, Reply};
-use crate::process::{Home, Relay, eventually};
+use crate::process::{Home, eventually};
 
+const ASKED: &str = r#"relay_deliveries_postponed_total{why="asked"}"#;
 const WAIT: &str = "SELECT count(*) FROM delivery";
 
 #[linchpin_testing::test]
@@ -19,7 +20,7 @@ async fn w05_a_429_without_retry_after_slows() {
         relay.message(&app, "{}").await;
     }
     // The retry is due, and so are all others.
-    eventually("held back", async || postponed(&relay).await > 0).await;
+    eventually("held back", async || relay.counted(ASKED).await > 0).await;
     assert_eq!(home.query::<i64>(WAIT), [20]);
     assert_eq!(receiver.received("/hook").len(), 1);
 
@@ -44,12 +45,4 @@ async fn w05_a_pause_longer_than_a_breaker_holds_for_all() {
     assert_eq!(relay.attempts(&app, &second, 1).await, [200]);
     let times: Vec<i64> = home.query("SELECT created_at FROM attempt ORDER BY rowid");
     assert!(times[1..].iter().all(|time| time - times[0] >= 1_000_000), "{times:?}");
-}
-
-/// How often a delivery was held back as its receiver had asked for it.
-async fn postponed(relay: &Relay) -> u64 {
-    let name = "relay_deliveries_postponed_total{why=\"asked\"} ";
-    let metrics = relay.metrics().await;
-    let value = metrics.lines().find_map(|line| line.strip_prefix(name));
-    value.map_or(0, |value| value.parse().expect("a number"))
 }
