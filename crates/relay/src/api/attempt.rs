@@ -12,21 +12,25 @@ use super::ApiState;
 use super::auth::Caller;
 use super::error::ApiError;
 use super::params::{
-    self, At, AttemptPath, ContentQuery, EndpointPath, MessagePath, Names, PageQuery, Params,
+    self, At, AttemptPath, ContentQuery, DestinationPath, EndpointPath, MessagePath, Names,
+    PageQuery, Params,
 };
 use crate::model::attempt::{MessageAttemptOut, StatusClass};
 use crate::model::page::Page;
 use crate::model::time::Time;
-use crate::store::AttemptFilter;
 use crate::store::page::Order;
+use crate::store::{AttemptFilter, WithMessage};
 
 const TAG: &str = "Attempt";
 
+#[expect(deprecated, reason = "clients that use the older paths are served")]
 pub(super) fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(list_by_endpoint))
         .routes(routes!(list_by_message))
         .routes(routes!(get))
+        .routes(routes!(list_by_message_before))
+        .routes(routes!(list_by_destination))
 }
 
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -39,6 +43,8 @@ struct FilterQuery {
     status_code_class: Option<StatusClass>,
     /// Only those of messages on this channel.
     channel: Option<String>,
+    /// Only those of messages with this tag. No message has one so far.
+    tag: Option<String>,
     /// Only those of messages of these types, separated by commas.
     #[param(value_type = Option<String>)]
     event_types: Option<Names>,
@@ -48,6 +54,9 @@ struct FilterQuery {
     /// Only those after this moment, at most 90 days; oldest page first.
     #[param(value_type = Option<String>, format = DateTime)]
     after: Option<Time>,
+    /// Whether the message comes with each.
+    #[serde(default)]
+    with_msg: bool,
 }
 
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -77,7 +86,7 @@ async fn list_by_endpoint(
     let (scope, endpoint) = (caller.scope(&path.app_id), path.endpoint_id.as_str().into());
     let page =
         state.store.list_attempts_by_endpoint(&ctx, scope, endpoint, walk, filter.into()).await?;
-    Ok(Json(page.map(|attempt| MessageAttemptOut::new(attempt, content.with_content))))
+    Ok(shown(page, content.with_content))
 }
 
 /// List the attempts to deliver a message, newest first.
@@ -101,7 +110,7 @@ async fn list_by_message(
         .store
         .list_attempts_by_message(&ctx, scope, message, endpoint, walk, filter.into())
         .await?;
-    Ok(Json(page.map(|attempt| MessageAttemptOut::new(attempt, of.with_content))))
+    Ok(shown(page, of.with_content))
 }
 
 /// Get an attempt.
@@ -116,7 +125,49 @@ async fn get(
     let (scope, message) = (caller.scope(&path.app_id), path.msg_id.as_str().into());
     let id = path.attempt_id.parse().map_err(|_| ApiError::not_found())?;
     let attempt = state.store.attempt(&ctx, scope, message, id).await?;
-    Ok(Json(MessageAttemptOut::new(attempt, true)))
+    Ok(Json(MessageAttemptOut::new(attempt, None, true)))
+}
+
+/// List the attempts to deliver a message. `/app/{app_id}/attempt/msg/{msg_id}` is the same.
+#[utoipa::path(get, path = "/app/{app_id}/msg/{msg_id}/attempt", tag = TAG,
+    operation_id = "message_attempt.list_by_msg_deprecated",
+    params(MessagePath, PageQuery, FilterQuery, OfMessageQuery),
+    responses((status = 200, body = Page<MessageAttemptOut>)))]
+#[deprecated = "an older path"]
+async fn list_by_message_before(
+    state: State<ApiState>,
+    ctx: Ctx,
+    caller: Caller,
+    path: At<MessagePath>,
+    page: Params<PageQuery>,
+    filter: Params<FilterQuery>,
+    of: Params<OfMessageQuery>,
+) -> Result<Json<Page<MessageAttemptOut>>, ApiError> {
+    list_by_message(state, ctx, caller, path, page, filter, of).await
+}
+
+/// List the attempts to deliver a message to an endpoint. `/app/{app_id}/attempt/msg/{msg_id}` has a filter for that.
+#[utoipa::path(get, path = "/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/attempt", tag = TAG,
+    operation_id = "message_attempt.list_by_endpoint_deprecated",
+    params(DestinationPath, PageQuery, FilterQuery, ContentQuery),
+    responses((status = 200, body = Page<MessageAttemptOut>)))]
+#[deprecated = "an older path"]
+async fn list_by_destination(
+    state: State<ApiState>,
+    ctx: Ctx,
+    caller: Caller,
+    At(path): At<DestinationPath>,
+    page: Params<PageQuery>,
+    filter: Params<FilterQuery>,
+    Params(ContentQuery { with_content }): Params<ContentQuery>,
+) -> Result<Json<Page<MessageAttemptOut>>, ApiError> {
+    let of = OfMessageQuery { endpoint_id: Some(path.endpoint_id), with_content };
+    let path = MessagePath { app_id: path.app_id, msg_id: path.msg_id };
+    list_by_message(state, ctx, caller, At(path), page, filter, Params(of)).await
+}
+
+fn shown(page: Page<WithMessage>, with_content: bool) -> Json<Page<MessageAttemptOut>> {
+    Json(page.map(|(attempt, message)| MessageAttemptOut::new(attempt, message, with_content)))
 }
 
 impl From<FilterQuery> for AttemptFilter {
@@ -125,9 +176,11 @@ impl From<FilterQuery> for AttemptFilter {
             status: query.status,
             class: query.status_code_class,
             channel: query.channel,
+            tag: query.tag,
             event_types: query.event_types.map(|names| names.0),
             before: query.before.map(|time| time.0),
             after: query.after.map(|time| time.0),
+            with_msg: query.with_msg,
         }
     }
 }

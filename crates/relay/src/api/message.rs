@@ -30,9 +30,11 @@ pub(super) fn router() -> OpenApiRouter<ApiState> {
 
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-struct FilterQuery {
+pub(super) struct FilterQuery {
     /// Only those on this channel.
     channel: Option<String>,
+    /// Only those with this tag. No message has one so far.
+    tag: Option<String>,
     /// Only those of these types, separated by commas.
     #[param(value_type = Option<String>)]
     event_types: Option<Names>,
@@ -57,13 +59,8 @@ async fn list(
     Params(content): Params<ContentQuery>,
 ) -> Result<Json<Page<MessageOut>>, ApiError> {
     let walk = page.walk(Order::Descending)?;
-    let filter = MessageFilter {
-        channel: filter.channel,
-        event_types: filter.event_types.map(|names| names.0),
-        before: filter.before.map(|time| time.0),
-        after: filter.after.map(|time| time.0),
-    };
-    let page = state.store.list_messages(&ctx, caller.scope(&path.app_id), walk, filter).await?;
+    let scope = caller.scope(&path.app_id);
+    let page = state.store.list_messages(&ctx, scope, walk, filter.into()).await?;
     Ok(Json(page.map(|message| MessageOut::new(message, content.with_content))))
 }
 
@@ -110,4 +107,16 @@ async fn precheck(
 ) -> Result<Json<PrecheckOut>, ApiError> {
     let active = state.store.is_wanted(&ctx, org.scope(&path.app_id), input).await?;
     Ok(Json(PrecheckOut { active }))
+}
+
+impl From<FilterQuery> for MessageFilter {
+    fn from(query: FilterQuery) -> Self {
+        Self {
+            channel: query.channel,
+            tag: query.tag,
+            event_types: query.event_types.map(|names| names.0),
+            before: query.before.map(|time| time.0),
+            after: query.after.map(|time| time.0),
+        }
+    }
 }

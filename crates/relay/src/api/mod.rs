@@ -1,13 +1,14 @@
 //! Routes, tokens and error bodies. Handlers are thin: extract, ask the [store](crate::store), show.
 //!
 //! The wire is that of the Svix API, with these differences: places in a 422 are in JSON names, every error has a JSON
-//! body with the members of a problem, and an idempotency key is bound to what came with it. What a recovery or a replay
-//! sends is tried again by the schedule when it fails, an endpoint that is disabled cannot be recovered, and tasks show
-//! `messagesSent` while they run.
+//! body with the members of a problem, and an idempotency key is bound to what came with it. What a recovery, a
+//! replay or a resend sends is tried again by the schedule when it fails, to an endpoint that is disabled nothing is sent
+//! again, tasks show `messagesSent` while they run, and a page of a filtered list may be short before the list is done.
 
 mod admission;
 mod application;
 mod attempt;
+mod attempted;
 pub mod auth;
 mod background_task;
 mod bodies;
@@ -100,6 +101,7 @@ fn parts() -> (Router<ApiState>, OpenApi) {
         .merge(message::router())
         .merge(manual::router())
         .merge(attempt::router())
+        .merge(attempted::router())
         .merge(background_task::router())
         .merge(health::router());
     let (routes, document) = OpenApiRouter::new().nest("/api/v1", api).split_for_parts();

@@ -4,6 +4,7 @@ use linchpin::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::message::{Message, MessageOut};
 use super::time::Time;
 use crate::ids::{AttemptId, EndpointId, MessageId};
 
@@ -11,6 +12,8 @@ use crate::ids::{AttemptId, EndpointId, MessageId};
 pub const SUCCESS: u8 = 0;
 /// The status of one that failed.
 pub const FAIL: u8 = 2;
+/// The status of what is still to be attempted.
+pub const SENDING: u8 = 3;
 /// The status of one that was not made, as the delivery had nowhere to go any more.
 pub const CANCELED: u8 = 4;
 /// What triggers an attempt: the schedule.
@@ -74,6 +77,9 @@ pub struct MessageAttemptOut {
     /// When it began.
     #[schema(value_type = String, format = DateTime)]
     pub timestamp: Time,
+    /// What was sent, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub msg: Option<MessageOut>,
 }
 
 /// The hundreds of an answer's status code.
@@ -84,9 +90,9 @@ pub struct StatusClass(u16);
 // ===== impl MessageAttemptOut =====
 
 impl MessageAttemptOut {
-    /// What is shown of `attempt`, with the receiver's words or without.
+    /// What is shown of `attempt` and its message, with the receiver's words and the payload or without.
     #[must_use]
-    pub fn new(attempt: Attempt, with_content: bool) -> Self {
+    pub fn new(attempt: Attempt, msg: Option<Message>, with_content: bool) -> Self {
         Self {
             id: attempt.id,
             url: attempt.url,
@@ -99,16 +105,17 @@ impl MessageAttemptOut {
             msg_id: attempt.message,
             endpoint_id: attempt.endpoint,
             timestamp: Time(attempt.created_at),
+            msg: msg.map(|message| MessageOut::new(message, with_content)),
         }
     }
 }
 
-fn status_text(status: u8) -> &'static str {
+pub(super) fn status_text(status: u8) -> &'static str {
     match status {
         SUCCESS => "success",
         1 => "pending",
         FAIL => "fail",
-        3 => "sending",
+        SENDING => "sending",
         _ => "canceled",
     }
 }

@@ -96,7 +96,7 @@ pub struct PrecheckOut {
 }
 
 /// A message as it is shown.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageOut {
     /// `msg_` and 27 characters.

@@ -7,6 +7,7 @@
 
 pub mod application;
 pub mod attempt;
+pub mod attempted;
 pub mod endpoint;
 pub mod event_type;
 pub mod example;

@@ -9,9 +9,10 @@ use utoipa::ToSchema;
 pub struct Page<T> {
     /// The items in list order.
     pub data: Vec<T>,
-    /// The id of the last item, to go on from; null on an empty page.
+    /// The id of the last item, to go on from; null on an empty page. A page that ends because it has looked at enough has
+    /// the id that it looked at last, even if it is empty.
     pub iterator: Option<String>,
-    /// `-` and the id of the first item, to go back from; left out on an empty page.
+    /// `-` and the id of the first item, to go back from; left out where `iterator` is null.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prev_iterator: Option<String>,
     /// Whether nothing is left in the direction walked.

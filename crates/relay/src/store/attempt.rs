@@ -9,9 +9,13 @@ use linchpin_data::sqlite::Sql as _;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::page::{Walk, Window};
+use super::sift::sift;
 use super::{Reference, Refusal, Scope, Store, endpoint, json, message};
-use crate::ids::{AppId, AttemptId, EndpointId, EndpointTag, MessageId, MessageTag, OrgId};
+use crate::ids::{
+    AppId, AttemptId, AttemptTag, EndpointId, EndpointTag, MessageId, MessageTag, OrgId,
+};
 use crate::model::attempt::{Attempt, StatusClass};
+use crate::model::message::Message;
 use crate::model::page::Page;
 
 /// Which attempts to list.
@@ -23,13 +27,20 @@ pub struct AttemptFilter {
     pub class: Option<StatusClass>,
     /// Those of messages on this channel.
     pub channel: Option<String>,
+    /// Those of messages with this tag. No message has one so far.
+    pub tag: Option<String>,
     /// Those of messages of one of these types.
     pub event_types: Option<BTreeSet<String>>,
     /// Those before this moment.
     pub before: Option<Timestamp>,
     /// Those after this moment.
     pub after: Option<Timestamp>,
+    /// Whether the message comes with each.
+    pub with_msg: bool,
 }
+
+/// An attempt, and its message if that was asked for and is there.
+pub type WithMessage = (Attempt, Option<Message>);
 
 /// Whose attempts: at least one is set.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +62,7 @@ impl Store {
         endpoint: Reference<EndpointTag>,
         mut walk: Walk<AttemptId>,
         filter: AttemptFilter,
-    ) -> Result<Page<Attempt>> {
+    ) -> Result<Page<WithMessage>> {
         let window = walk.within(filter.before, filter.after, Timestamp::now());
         self.reader
             .query(ctx, move |conn| {
@@ -76,7 +87,7 @@ impl Store {
         endpoint: Option<Reference<EndpointTag>>,
         mut walk: Walk<AttemptId>,
         filter: AttemptFilter,
-    ) -> Result<Page<Attempt>> {
+    ) -> Result<Page<WithMessage>> {
         let window = walk.within(filter.before, filter.after, Timestamp::now());
         self.reader
             .query(ctx, move |conn| {
@@ -137,7 +148,7 @@ fn list(
     walk: &Walk<AttemptId>,
     window: Window,
     filter: &AttemptFilter,
-) -> Result<Page<Attempt>> {
+) -> Result<Page<WithMessage>> {
     let direction = walk.direction();
     // Each of the two is an index. A message has few attempts, an endpoint has many: `+` keeps SQLite from taking the
     // endpoint's index where the message's will do.
@@ -147,20 +158,22 @@ fn list(
         (None, _) => ("?3 IS NULL", "endpoint = ?4"),
     };
     let sql = format!(
-        "SELECT {COLUMNS} FROM attempt AS a
-         WHERE org = ?1 AND app = ?2 AND {of_message} AND {of_endpoint}
-           AND id > ?5 AND id < ?6 AND created_at > ?7 AND created_at < ?8
-           AND (?9 IS NULL OR status = ?9)
-           AND (?10 IS NULL OR status_code BETWEEN ?10 AND ?11)
-           AND (?12 IS NULL OR EXISTS (
+        "SELECT id, (?7 IS NULL OR status = ?7)
+            AND (?8 IS NULL OR status_code BETWEEN ?8 AND ?9)
+            AND ?10 IS NULL
+            AND (?11 IS NULL OR EXISTS (
                   SELECT 1 FROM message AS m WHERE m.org = a.org AND m.app = a.app AND m.id = a.message
-                     AND m.event_type IN (SELECT value FROM json_each(?12))))
-           AND (?13 IS NULL OR EXISTS (
+                     AND m.event_type IN (SELECT value FROM json_each(?11))))
+            AND (?12 IS NULL OR EXISTS (
                   SELECT 1 FROM message AS m, json_each(m.channels) AS c
-                   WHERE m.org = a.org AND m.app = a.app AND m.id = a.message AND c.value = ?13))
-         ORDER BY id {direction} LIMIT ?14"
+                   WHERE m.org = a.org AND m.app = a.app AND m.id = a.message AND c.value = ?12)), rowid
+         FROM attempt AS a
+         WHERE org = ?1 AND app = ?2 AND {of_message} AND {of_endpoint} AND id > ?5 AND id < ?6
+           AND ((id > ?13 AND id < ?14) OR (created_at > ?15 AND created_at < ?16))
+         ORDER BY id {direction}"
     );
     let (least, most) = filter.class.map(StatusClass::codes).unzip();
+    let certain = window.certain::<AttemptTag>();
     let params = (
         org,
         app,
@@ -168,16 +181,35 @@ fn list(
         of.endpoint,
         walk.low(),
         walk.high(),
-        window.after.as_micros(),
-        window.before.as_micros(),
         filter.status,
         least,
         most,
+        &filter.tag,
         filter.event_types.as_ref().map(json).transpose()?,
         &filter.channel,
-        walk.rows(),
+        certain.after,
+        certain.before,
+        window.after.as_micros(),
+        window.before.as_micros(),
     );
-    super::read(conn, walk, &sql, params, attempt, |attempt| attempt.id)
+    sift(conn, walk, &sql, params, |row, _| {
+        if !row.get::<_, bool>(1).sql("look at an attempt")? {
+            return Ok(None);
+        }
+        let attempt = at(conn, row.get(2).sql("look at an attempt")?)?;
+        let message =
+            if filter.with_msg { message::load(conn, org, app, attempt.message)? } else { None };
+        let weight = message.as_ref().map_or(0, |message| message.payload.len());
+        Ok(Some(((attempt, message), weight)))
+    })
+}
+
+/// The attempt of this row.
+fn at(conn: &Connection, rowid: i64) -> Result<Attempt> {
+    let sql = format!("SELECT {COLUMNS} FROM attempt WHERE rowid = ?1");
+    conn.prepare_cached(&sql)
+        .and_then(|mut query| query.query_row([rowid], attempt))
+        .sql("load an attempt")
 }
 
 fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {

@@ -194,7 +194,8 @@ impl Store {
     }
 }
 
-const COLUMNS: &str = "id, uid, url, description, version, disabled, event_types, channels,
+pub(super) const COLUMNS: &str =
+    "id, uid, url, description, version, disabled, event_types, channels,
                        throttle_rate, metadata, created_at, updated_at";
 const ID: &str = "
     SELECT id FROM endpoint WHERE org = ?1 AND app = ?2 AND id = ?3 AND deleted = 0";
@@ -336,7 +337,7 @@ fn known(conn: &Connection, org: OrgId, names: Option<&BTreeSet<String>>) -> Res
     Err(Refusal::Invalid(Faults::one("body", ["eventTypes"], faults::VALUE, msg)).into())
 }
 
-fn endpoint(row: &Row<'_>) -> rusqlite::Result<Endpoint> {
+pub(super) fn endpoint(row: &Row<'_>) -> rusqlite::Result<Endpoint> {
     Ok(Endpoint {
         id: row.get(0)?,
         uid: row.get(1)?,

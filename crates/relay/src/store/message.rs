@@ -8,11 +8,12 @@ use linchpin::error::ResultExt as _;
 use linchpin::time::Timestamp;
 use linchpin::{Error, Kind, Result};
 use linchpin_data::sqlite::{Sql as _, Tx};
-use rusqlite::{Connection, OptionalExtension as _, Row};
+use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 use serde_json::value::to_raw_value;
 
 use super::once::{Given, once_named};
 use super::page::{Walk, Window};
+use super::sift::sift;
 use super::{
     Answer, Once, Reference, Refusal, Scope, Store, application, column, conflict, json, target,
 };
@@ -39,6 +40,8 @@ pub struct NewMessage {
 pub struct MessageFilter {
     /// Those on this channel.
     pub channel: Option<String>,
+    /// Those with this tag. No message has one so far.
+    pub tag: Option<String>,
     /// Those of one of these types.
     pub event_types: Option<BTreeSet<String>>,
     /// Those before this moment.
@@ -258,7 +261,13 @@ fn find(
     load(conn, org, app, id)
 }
 
-fn load(conn: &Connection, org: OrgId, app: AppId, id: MessageId) -> Result<Option<Message>> {
+/// The message, if it is there, whatever has become of its application.
+pub(super) fn load(
+    conn: &Connection,
+    org: OrgId,
+    app: AppId,
+    id: MessageId,
+) -> Result<Option<Message>> {
     let sql = format!("SELECT {COLUMNS} FROM message WHERE org = ?1 AND app = ?2 AND id = ?3");
     conn.prepare_cached(&sql)
         .and_then(|mut query| query.query_row((org, app, id), self::message).optional())
@@ -276,6 +285,14 @@ fn named(name: &str) -> Result<(AppId, MessageId)> {
     ids.ok_or_else(|| Error::new(Kind::Internal, "a record of a message names none"))
 }
 
+/// The message of this row.
+pub(super) fn at(conn: &Connection, rowid: i64) -> Result<Message> {
+    let sql = format!("SELECT {COLUMNS} FROM message WHERE rowid = ?1");
+    conn.prepare_cached(&sql)
+        .and_then(|mut query| query.query_row([rowid], message))
+        .sql("load a message")
+}
+
 fn list(
     conn: &Connection,
     org: OrgId,
@@ -284,27 +301,54 @@ fn list(
     window: Window,
     filter: &MessageFilter,
 ) -> Result<Page<Message>> {
-    let direction = walk.direction();
-    let sql = format!(
-        "SELECT {COLUMNS} FROM message
-         WHERE org = ?1 AND app = ?2 AND id > ?3 AND id < ?4 AND created_at > ?5 AND created_at < ?6
-           AND (?7 IS NULL OR event_type IN (SELECT value FROM json_each(?7)))
-           AND (?8 IS NULL OR EXISTS (SELECT 1 FROM json_each(channels) WHERE value = ?8))
-         ORDER BY id {direction} LIMIT ?9"
-    );
-    let params = (
+    let sql = list_sql(walk.direction());
+    let event_types = filter.event_types.as_ref().map(json).transpose()?;
+    let params = list_params(org, app, walk, window, filter, event_types.as_ref());
+    sift(conn, walk, &sql, params, |row, _| {
+        if !row.get::<_, bool>(1).sql("look at a message")? {
+            return Ok(None);
+        }
+        let message = at(conn, row.get(2).sql("look at a message")?)?;
+        let weight = message.payload.len();
+        Ok(Some((message, weight)))
+    })
+}
+
+/// Lists id, whether it passes the filter, and row of messages. The payload is read of those alone that are shown.
+pub(super) fn list_sql(direction: &str) -> String {
+    format!(
+        "SELECT id, ?7 IS NULL
+            AND (?8 IS NULL OR event_type IN (SELECT value FROM json_each(?8)))
+            AND (?9 IS NULL OR EXISTS (SELECT 1 FROM json_each(channels) WHERE value = ?9)), rowid
+         FROM message
+         WHERE org = ?1 AND app = ?2 AND id > ?3 AND id < ?4
+           AND ((id > ?5 AND id < ?6) OR (created_at > ?10 AND created_at < ?11))
+         ORDER BY id {direction}"
+    )
+}
+
+pub(super) fn list_params<'a>(
+    org: OrgId,
+    app: AppId,
+    walk: &'a Walk<MessageId>,
+    window: Window,
+    filter: &'a MessageFilter,
+    event_types: Option<&'a String>,
+) -> impl Params + use<'a> {
+    let certain = window.certain::<MessageTag>();
+    (
         org,
         app,
         walk.low(),
         walk.high(),
+        certain.after,
+        certain.before,
+        &filter.tag,
+        event_types,
+        &filter.channel,
         window.after.as_micros(),
         window.before.as_micros(),
-        filter.event_types.as_ref().map(json).transpose()?,
-        &filter.channel,
-        walk.rows(),
-    );
-    let weighs = |message: &Message| message.payload.len();
-    super::read_weighed(conn, walk, &sql, params, message, weighs, |message| message.id)
+    )
 }
 
 fn message(row: &Row<'_>) -> rusqlite::Result<Message> {

@@ -5,6 +5,7 @@
 
 mod application;
 mod attempt;
+mod attempted;
 mod endpoint;
 mod event_type;
 mod manual;
@@ -15,6 +16,7 @@ mod precheck;
 mod reference;
 mod resend;
 pub mod schema;
+mod sift;
 mod target;
 mod task;
 
@@ -34,7 +36,7 @@ use linchpin_data::migrate::Migrations;
 use linchpin_data::sqlite::{Database, Options, Reader, Sql as _, Writer};
 use serde::Serialize;
 
-pub use self::attempt::AttemptFilter;
+pub use self::attempt::{AttemptFilter, WithMessage};
 pub use self::message::{MessageFilter, NewMessage};
 use self::once::once;
 pub use self::once::{Answer, Once};
@@ -227,7 +229,7 @@ fn column<T: serde::de::DeserializeOwned>(
 /// shorter, and says that it is not the last.
 const PAGE_BYTES: usize = 8 << 20;
 
-/// Reads all rows of a page.
+/// Reads all rows of a page. Long lists are [sifted](sift::sift).
 fn read<K: page::Key, T>(
     conn: &rusqlite::Connection,
     walk: &page::Walk<K>,
@@ -236,28 +238,14 @@ fn read<K: page::Key, T>(
     map: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     key: impl Fn(&T) -> K,
 ) -> Result<Page<T>> {
-    read_weighed(conn, walk, sql, params, map, |_| 0, key)
-}
-
-/// The same, of rows of which each `weighs` so many bytes.
-fn read_weighed<K: page::Key, T>(
-    conn: &rusqlite::Connection,
-    walk: &page::Walk<K>,
-    sql: &str,
-    params: impl rusqlite::Params,
-    map: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
-    weighs: impl Fn(&T) -> usize,
-    key: impl Fn(&T) -> K,
-) -> Result<Page<T>> {
     let mut query = conn.prepare_cached(sql).sql("read a page")?;
-    let (mut rows, mut left, mut is_last) = (Vec::new(), Some(PAGE_BYTES), true);
+    let (mut rows, mut is_last) = (Vec::new(), true);
     for row in query.query_map(params, map).sql("read a page")? {
         let row = row.sql("read a page")?;
-        if rows.len() == walk.limit() || left.is_none() {
+        if rows.len() == walk.limit() {
             is_last = false;
             break;
         }
-        left = left.and_then(|left| left.checked_sub(weighs(&row)));
         rows.push(row);
     }
     Ok(walk.page(rows, is_last, key))

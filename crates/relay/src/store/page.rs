@@ -84,6 +84,14 @@ pub struct Window {
     pub before: Timestamp,
 }
 
+/// The id of a row that lies between these two is in a [`Window`] for certain. Of others the exact time is looked at,
+/// which stands in a row behind what is large.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Certain<T> {
+    pub(super) after: Id<T>,
+    pub(super) before: Id<T>,
+}
+
 /// The longest stretch of time that one walk covers.
 const SPAN: Duration = Duration::from_hours(90 * 24);
 /// How far clocks of other machines may be ahead.
@@ -159,8 +167,28 @@ impl<K: Key> Walk<K> {
         }
     }
 
+    /// The page that ends because it has looked at enough: the list goes on behind `seen`, the first and the last key that it
+    /// has looked at.
+    pub(super) fn cut<T>(&self, mut page: Page<T>, seen: Option<(K, K)>) -> Page<T> {
+        let Some((first, last)) = seen else { return page };
+        if self.back {
+            page.prev_iterator = Some(format!("-{last}"));
+            page.iterator.get_or_insert(first.to_string());
+        } else {
+            page.iterator = Some(last.to_string());
+            page.prev_iterator.get_or_insert(format!("-{first}"));
+        }
+        page
+    }
+
     fn ascends(&self) -> bool {
         (self.order == Order::Ascending) != self.back
+    }
+}
+
+impl Window {
+    pub(super) fn certain<T: Tag>(&self) -> Certain<T> {
+        Certain { after: Id::max_at(self.after), before: Id::min_at(self.before) }
     }
 }
 

@@ -54,7 +54,8 @@ async fn sent(count: u32) -> Sent {
     let app = api.app("shop").await;
     let endpoint = json!({ "url": "https://example.com/", "uid": "hook" });
     let endpoint = api.post("/app/shop/endpoint", endpoint).await.ok(201)["id"].clone();
-    let message = json!({ "eventType": "paid", "payload": {}, "eventId": "e1", "channels": ["x"] });
+    let message =
+        json!({ "eventType": "paid", "payload": { "a": 1 }, "eventId": "e1", "channels": ["x"] });
     let message = api.post("/app/shop/msg", message).await.ok(202)["id"].clone();
     let (message, endpoint) =
         (message.as_str().unwrap().to_owned(), endpoint.as_str().unwrap().to_owned());
@@ -98,6 +99,8 @@ async fn lists_are_filtered() {
         "/app/shop/attempt/endpoint/hook".to_owned(),
         format!("/app/shop/attempt/msg/{message}"),
         "/app/shop/attempt/msg/e1".to_owned(),
+        "/app/shop/msg/e1/attempt".to_owned(),
+        format!("/app/shop/msg/{message}/endpoint/hook/attempt"),
     ] {
         for (query, wanted) in [
             (String::new(), newest_first.clone()),
@@ -110,6 +113,7 @@ async fn lists_are_filtered() {
             ("channel=x&event_types=paid,sent".to_owned(), newest_first.clone()),
             ("channel=y".to_owned(), vec![]),
             ("event_types=sent".to_owned(), vec![]),
+            ("tag=x".to_owned(), vec![]),
             (format!("before={middle}"), pick(&[2, 1, 0])),
             (format!("after={middle}"), pick(&[5, 4, 3])),
             ("expanded_statuses=true&with_msg=true".to_owned(), newest_first.clone()),
@@ -119,7 +123,16 @@ async fn lists_are_filtered() {
         }
         let page = api.get(&format!("{list}?with_content=false&limit=1")).await.ok(200);
         assert_eq!(page["data"][0]["response"], "{}");
+        assert!(page["data"][0].get("msg").is_none());
+        for (query, payload) in [("", json!({ "a": 1 })), ("&with_content=false", json!({}))] {
+            let page = api.get(&format!("{list}?with_msg=true&limit=1{query}")).await.ok(200);
+            let shown = &page["data"][0]["msg"];
+            assert_eq!((&shown["id"], &shown["payload"]), (&json!(message), &payload), "{list}");
+        }
         api.get(&format!("{list}?status_code_class=201")).await.error(400, "generic_error");
+    }
+    for path in ["e2/attempt", "e1/endpoint/nope/attempt", "e2/endpoint/hook/attempt"] {
+        api.get(&format!("/app/shop/msg/{path}")).await.not_found();
     }
     for (query, status) in [("endpoint_id=hook", 200), ("endpoint_id=nope", 404)] {
         let reply = api.get(&format!("/app/shop/attempt/msg/e1?{query}")).await;

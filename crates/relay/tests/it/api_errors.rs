@@ -8,10 +8,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes, HttpBody};
+use axum::response::IntoResponse as _;
 use futures_util::{StreamExt as _, stream};
-use http::{Method, Request};
+use http::{Method, Request, StatusCode};
 use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use linchpin::task;
+use relay::api::error::ApiError;
 use serde_json::{Value, json};
 use tokio::task::yield_now;
 
@@ -57,6 +60,15 @@ async fn the_members_of_a_problem_stand_beside_the_faults() {
             "type": "about:blank", "title": "Unprocessable Entity", "status": 422,
         })
     );
+}
+
+#[linchpin_testing::test]
+async fn a_422_that_names_no_place_is_a_list_too() {
+    let error = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "odd", "is odd").into_response();
+    let body = error.into_body().collect().await.unwrap().to_bytes();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["code"], "odd");
+    assert_eq!(body["detail"], json!([{ "loc": [], "msg": "is odd", "type": "odd" }]));
 }
 
 #[linchpin_testing::test]

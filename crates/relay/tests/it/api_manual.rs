@@ -216,7 +216,7 @@ async fn precheck_tells_what_create_would_do() {
     assert_eq!(seen, (true, true));
     let body = json!({ "eventType": "paid" });
     api.post("/app/nope/msg/precheck/active", body).await.not_found();
-    // Its path is no longer name than another.
+    // In the path it is an `eventId` like any other.
     let message = json!({ "eventType": "paid", "payload": {}, "eventId": "precheck" });
     api.post("/app/shop/msg", message).await.ok(202);
     assert_eq!(api.get("/app/shop/msg/precheck").await.ok(200)["eventId"], "precheck");

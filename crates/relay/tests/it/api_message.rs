@@ -226,6 +226,7 @@ async fn lists_are_filtered() {
         ("?event_types=a&event_types=b", vec!["b", "a"]),
         ("?event_types[]=a&event_types%5B1%5D=c", vec!["c", "a"]),
         ("?event_types=a,b&channel=y&unknown=1", vec!["b"]),
+        ("?tag=x", vec![]),
         ("?before=2020-01-01T00:00:00Z", vec![]),
         ("?before=2020-01-01T00:00:00%2B02:00", vec![]),
         ("?after=2020-01-01T00:00:00", vec![]),

@@ -70,6 +70,15 @@ async fn every_list_is_walked_whole_both_ways() {
     check(&api, "/app/shop/msg", "id", 6, false).await;
     check(&api, &format!("/app/shop/attempt/msg/{message}"), "id", 8, false).await;
     check(&api, &format!("/app/shop/attempt/endpoint/{endpoint}"), "id", 8, false).await;
+    check(&api, &format!("/app/shop/attempt/msg/{message}?status=2"), "id", 5, false).await;
+    // Six messages went to some of six endpoints, the last one to all of them.
+    let attempted = format!("/app/shop/endpoint/{endpoint}/msg");
+    check(&api, &attempted, "id", 1, false).await;
+    check(&api, &format!("/app/shop/msg/{message}/endpoint"), "id", 6, true).await;
+    let first =
+        api.get("/app/shop/endpoint?order=ascending").await.ok(200)["data"][0]["id"].clone();
+    let first = first.as_str().unwrap();
+    check(&api, &format!("/app/shop/endpoint/{first}/msg?status=3"), "id", 6, false).await;
 }
 
 #[linchpin_testing::test]

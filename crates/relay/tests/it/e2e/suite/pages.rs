@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::sdk::api::{
     ApplicationListOptions, EndpointListOptions, EventTypeListOptions,
+    MessageAttemptListAttemptedDestinationsOptions, MessageAttemptListAttemptedMessagesOptions,
     MessageAttemptListByEndpointOptions, MessageAttemptListByMsgOptions, MessageListOptions,
 };
 use super::client::{Bench, input, view};
@@ -81,6 +82,28 @@ async fn lists_are_walked_forward_to_done_and_back_to_the_beginning() {
     })
     .await;
     assert_eq!((listed.len(), &listed), (5, &descending(listed.clone())));
+
+    let listed = walk(async |iterator| {
+        let options = MessageAttemptListAttemptedMessagesOptions {
+            limit: Some(2),
+            iterator,
+            ..Default::default()
+        };
+        let (app, endpoint) = (app.clone(), endpoints[0].clone());
+        view(&attempts.list_attempted_messages(app, endpoint, Some(options)).await.expect("list"))
+    })
+    .await;
+    assert_eq!(listed, descending(messages.clone()));
+
+    let listed = walk(async |iterator| {
+        let options = MessageAttemptListAttemptedDestinationsOptions { limit: Some(2), iterator };
+        let (app, message) = (app.clone(), messages[0].clone());
+        let page = attempts.list_attempted_destinations(app, message, Some(options)).await;
+        view(&page.expect("list"))
+    })
+    .await;
+    endpoints.sort_unstable();
+    assert_eq!(listed, endpoints);
 }
 
 /// Walks forward by `iterator` until `done`, then back by `prevIterator`; both ways must show the same.
