@@ -67,7 +67,7 @@ pub struct Options {
     body_read: Duration,
     write: Duration,
     max_connections: usize,
-    #[cfg(feature = "planted-faults")]
+    /// Whether it ends as a server does that nobody has thought about; only a planted fault does.
     hasty: bool,
 }
 
@@ -191,7 +191,7 @@ where
             };
             serve(accepted, Some(place));
         }
-        if options.is_hasty() {
+        if options.hasty {
             drop(server.listener);
         } else {
             // Over the limit, if it must be: they are as many as the queue is long.
@@ -258,7 +258,7 @@ async fn connection<S>(
     let ended = match accepting.run(connection.as_mut()).await {
         Ok(ended) => ended,
         Err(_) => {
-            let ended = if options.is_hasty() {
+            let ended = if options.hasty {
                 Ok(None)
             } else {
                 select::within(life.hard(), LINGER, connection.as_mut()).await
@@ -316,7 +316,6 @@ impl Default for Options {
             body_read: Duration::from_secs(30),
             write: Duration::from_secs(30),
             max_connections: 10_000,
-            #[cfg(feature = "planted-faults")]
             hasty: false,
         }
     }
@@ -350,13 +349,6 @@ impl Options {
     pub fn hasty(mut self, hasty: bool) -> Self {
         self.hasty = hasty;
         self
-    }
-
-    fn is_hasty(&self) -> bool {
-        #[cfg(feature = "planted-faults")]
-        return self.hasty;
-        #[cfg(not(feature = "planted-faults"))]
-        false
     }
 
     /// How many connections are open at once. Default 10,000.
