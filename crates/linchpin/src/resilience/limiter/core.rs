@@ -60,7 +60,7 @@ impl Core {
 
     /// As [`take`](Self::take) for most of those who do not wait.
     #[inline]
-    pub(super) fn pass(&self, now: Instant, cost: u32) -> Result<Decision, Short> {
+    pub(super) fn pass(&self, now: Instant, cost: u32) -> Result<Slot, Short> {
         match &self.engine {
             Engine::Paced(paced) => paced.pass(now.to_bits(), cost),
             Engine::Counted(_) => Err(Short::Unsure),

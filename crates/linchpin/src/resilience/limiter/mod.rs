@@ -133,9 +133,9 @@ impl Limiter {
     #[inline(always)]
     pub fn try_acquire_at(&self, now: Instant, cost: u32) -> Result<Decision, Refusal> {
         match self.core.pass(now, cost) {
-            Ok(decision) => {
+            Ok(slot) => {
                 self.core.meters.passed();
-                Ok(decision)
+                Ok(slot.decision)
             }
             Err(Short::Spent { limit, wait }) => Err(self.spent(limit, wait)),
             Err(Short::Unsure) => self.try_otherwise(now, cost),
@@ -282,8 +282,15 @@ impl Limiter {
         Duration::from_nanos(self.core.max_wait())
     }
 
-    /// Takes one, for a time that is no farther than what calls may wait and than `deadline`.
+    /// Takes one, if one passes at once, as nearly all do; nothing is taken if not, nor told.
     #[inline]
+    pub(super) fn pass_one(&self, now: Instant) -> Option<Slot> {
+        let slot = self.core.pass(now, 1).ok()?;
+        self.core.meters.passed();
+        Some(slot)
+    }
+
+    /// Takes one, for a time that is no farther than what calls may wait and than `deadline`.
     pub(super) fn take_one(
         &self,
         now: Instant,
@@ -310,11 +317,7 @@ impl Limiter {
     /// Whether one passes at once, as nearly all do; nothing is taken if not, nor told.
     #[inline]
     fn passes(&self, now: Instant) -> bool {
-        let passes = self.core.pass(now, 1).is_ok();
-        if passes {
-            self.core.meters.passed();
-        }
-        passes
+        self.pass_one(now).is_some()
     }
 
     fn take(&self, now: Instant, cost: u32, max_wait: u64) -> Result<Slot, Refusal> {

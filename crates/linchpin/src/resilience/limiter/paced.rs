@@ -68,7 +68,7 @@ impl Paced {
 
     /// What [`take`](Self::take) does for nearly all who do not wait, with as few looks as can be.
     #[inline]
-    pub(super) fn pass(&self, now: u64, cost: u32) -> Result<Decision, Short> {
+    pub(super) fn pass(&self, now: u64, cost: u32) -> Result<Slot, Short> {
         loop {
             let version = self.version.load(Acquire);
             let interval = self.interval.load(Acquire);
@@ -90,7 +90,9 @@ impl Paced {
             };
             if self.exchange(word, after) {
                 let (unit, reset) = (interval, after - now);
-                return Ok(Decision { limit, room, unit, reset, window: lead, wait: 0 });
+                let decision = Decision { limit, room, unit, reset, window: lead, wait: 0 };
+                let ticket = Ticket { version, before: word, after, cost, ..Ticket::default() };
+                return Ok(Slot { at: now, ticket, decision });
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What all handles of a retry share, and how it decides.
 
+use std::mem;
 use std::thread;
 use std::time::Duration;
 
@@ -24,7 +25,13 @@ pub(in crate::resilience) struct Core {
 #[derive(Debug)]
 pub(in crate::resilience) struct Call<C: AsRef<Core>> {
     core: C,
-    pub(in crate::resilience) attempts: u32,
+    course: Course,
+}
+
+/// How far a call has come. Plain, so that a call which is suspended keeps it without a handle of the retry.
+#[derive(Debug)]
+pub(in crate::resilience) struct Course {
+    attempts: u32,
     /// The budget has let the attempt that is under way be made.
     retry: Option<Paid>,
     paces: [Pace; 2],
@@ -72,6 +79,25 @@ impl Said {
     }
 }
 
+impl Course {
+    /// Of which nothing is owed to anybody.
+    fn over() -> Self {
+        Self {
+            attempts: 0,
+            retry: None,
+            paces: [Pace::default(); 2],
+            minds_ends: false,
+            ended: true,
+            unwinding: false,
+        }
+    }
+
+    /// The number of the attempt that is under way.
+    pub(in crate::resilience) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+}
+
 impl<C: AsRef<Core>> Call<C> {
     /// What all calls of its kind share.
     pub(super) fn core(&self) -> &Core {
@@ -83,21 +109,37 @@ impl<C: AsRef<Core>> Call<C> {
         let shared = core.as_ref();
         shared.budget.call_began();
         let minds_ends = shared.budget.minds_ends();
-        Self {
-            core,
+        let course = Course {
             attempts: 1,
             retry: None,
             paces: [Pace::default(); 2],
             minds_ends,
             ended: false,
             unwinding: thread::panicking(),
-        }
+        };
+        Self { core, course }
+    }
+
+    /// Goes on with a call that was [suspended](Self::suspend).
+    pub(in crate::resilience) fn resume(core: C, course: &mut Course) -> Self {
+        Self { core, course: mem::replace(course, Course::over()) }
+    }
+
+    /// What is to be resumed.
+    pub(in crate::resilience) fn suspend(mut self) -> Course {
+        mem::replace(&mut self.course, Course::over())
+    }
+
+    /// The number of the attempt that is under way.
+    #[inline]
+    pub(in crate::resilience) fn attempts(&self) -> u32 {
+        self.course.attempts
     }
 
     /// The first attempt was all there is to it.
     #[inline]
     pub(in crate::resilience) fn succeeded_at_once(&mut self) {
-        self.ended = true;
+        self.course.ended = true;
         let core = self.core.as_ref();
         core.budget.succeeded_at_once();
         core.meters.succeeded_at_once();
@@ -115,7 +157,7 @@ impl<C: AsRef<Core>> Call<C> {
         said: Said,
         bounds: Bounds,
     ) -> Result<Duration, Stopped> {
-        let retry = self.retry.take();
+        let retry = self.course.retry.take();
         let budget = &self.core.as_ref().budget;
         if said.again == Again::Never && said.is_ok {
             budget.tell(Event::Succeeded(retry.map(|paid| paid.throttled)));
@@ -129,12 +171,12 @@ impl<C: AsRef<Core>> Call<C> {
         let core = self.core.as_ref();
         match next {
             Ok(delay) => {
-                core.meters.again(core.name, self.attempts, delay, said.retry_after);
-                self.attempts = self.attempts.saturating_add(1);
+                core.meters.again(core.name, self.course.attempts, delay, said.retry_after);
+                self.course.attempts = self.course.attempts.saturating_add(1);
                 Ok(delay)
             }
             Err((reason, retry_after)) => {
-                let stopped = Stopped { attempts: self.attempts, reason, retry_after };
+                let stopped = Stopped { attempts: self.course.attempts, reason, retry_after };
                 self.end(said.is_ok && said.again == Again::Never, stopped);
                 Err(stopped)
             }
@@ -146,13 +188,13 @@ impl<C: AsRef<Core>> Call<C> {
         if reason == StopReason::Deadline && while_it_ran {
             self.core.as_ref().budget.tell(Event::Failed);
         }
-        let stopped = Stopped { attempts: self.attempts, reason, retry_after: None };
+        let stopped = Stopped { attempts: self.course.attempts, reason, retry_after: None };
         self.end(false, stopped);
         stopped
     }
 
     fn end(&mut self, is_well: bool, stopped: Stopped) {
-        self.ended = true;
+        self.course.ended = true;
         let core = self.core.as_ref();
         core.meters.ended(core.name, is_well, stopped);
     }
@@ -178,14 +220,14 @@ impl<C: AsRef<Core>> Call<C> {
             Again::IfHarmless => bounds.is_idempotent,
             Again::Throttled | Again::Undone => true,
         };
-        if options.max_attempts.is_some_and(|most| self.attempts >= most) {
+        if options.max_attempts.is_some_and(|most| self.course.attempts >= most) {
             return stop(StopReason::Attempts);
         }
         if !is_certain || !bounds.is_replayable {
             return stop(StopReason::Unsafe);
         }
         let schedule = if is_throttled { &options.throttled } else { &options.backoff };
-        let pace = &mut self.paces[usize::from(is_throttled)];
+        let pace = &mut self.course.paces[usize::from(is_throttled)];
         let Some(mut delay) = schedule.next(pace, (options.random)()) else {
             return stop(StopReason::Attempts);
         };
@@ -197,7 +239,7 @@ impl<C: AsRef<Core>> Call<C> {
             let most = (asked / 4).min(Duration::from_secs(5));
             delay = delay.max(asked + most.mul_f64((options.random)().clamp(0.0, 1.0)));
             // The callee sets the pace, and not the count.
-            self.paces = [Pace::default(); 2];
+            self.course.paces = [Pace::default(); 2];
         }
         let now = Instant::now();
         if bounds.deadline.is_some_and(|at| now + delay + options.min_attempt_time > at) {
@@ -206,7 +248,7 @@ impl<C: AsRef<Core>> Call<C> {
         if !core.budget.withdraw(now, is_throttled) {
             return stop(StopReason::Budget);
         }
-        self.retry = Some(Paid { throttled: is_throttled });
+        self.course.retry = Some(Paid { throttled: is_throttled });
         Ok(delay)
     }
 }
@@ -243,12 +285,12 @@ impl<C: AsRef<Core>> Drop for Call<C> {
     #[inline]
     fn drop(&mut self) {
         let core = self.core.as_ref();
-        if !self.ended && thread::panicking() && !self.unwinding {
+        if !self.course.ended && thread::panicking() && !self.course.unwinding {
             core.budget.tell(Event::Failed);
-            core.meters.panicked(self.attempts);
+            core.meters.panicked(self.course.attempts);
         }
-        if self.minds_ends {
-            if self.retry.is_some() {
+        if self.course.minds_ends {
+            if self.course.retry.is_some() {
                 core.budget.tell(Event::RetryEnded);
             }
             core.budget.tell(Event::CallEnded);

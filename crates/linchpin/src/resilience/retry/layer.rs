@@ -158,7 +158,7 @@ where
             // Gone by the time somebody knows of its result.
             this.state.set(State::Done);
             let again = this.classify.again(result.as_ref());
-            if again == Again::Never && result.is_ok() && this.call.attempts == 1 {
+            if again == Again::Never && result.is_ok() && this.call.attempts() == 1 {
                 this.call.succeeded_at_once();
                 return Poll::Ready(result.map_err(|error| FailedKind::Callee(error).into()));
             }
@@ -194,7 +194,7 @@ where
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RetriedFuture")
             .field("retry", &self.call.core().name)
-            .field("attempts", &self.call.attempts)
+            .field("attempts", &self.call.attempts())
             .finish_non_exhaustive()
     }
 }

@@ -37,7 +37,7 @@ use std::sync::Arc;
 pub use self::attempt::Attempt;
 pub(super) use self::budget::Ratio;
 pub use self::budget::{Allow, Budget, Event};
-pub(super) use self::core::{Bounds, Call, Core, Said};
+pub(super) use self::core::{Bounds, Call, Core, Course, Said};
 pub use self::layer::{Layer, Retried, RetriedFuture};
 use self::meters::Meters;
 pub use self::meters::Numbers;

@@ -131,7 +131,7 @@ where
             return Poll::Ready(Err(late.call.cut(ended, false)));
         }
         *this.stage = Stage::Calling;
-        this.attempt.set(Some((this.work)(Attempt::new(this.ctx, late.call.attempts))));
+        this.attempt.set(Some((this.work)(Attempt::new(this.ctx, late.call.attempts()))));
         Poll::Ready(Ok(()))
     }
 

@@ -13,6 +13,7 @@ use tower_service::Service;
 use super::Stack;
 use super::parts::{ByParts, Parts};
 use super::run::{Run, Terms};
+use super::way::Way;
 use super::work::Work;
 use crate::context::Context;
 use crate::resilience::hedge::HedgedFuture;
@@ -66,15 +67,6 @@ pin_project! {
     {
         #[pin]
         way: Way<Called<S, R, C, P>, HedgedCall<S, R, C, P>>,
-    }
-}
-
-pin_project! {
-    #[project = WayOf]
-    enum Way<A, H> {
-        Alone { #[pin] run: A },
-        // Seldom, and large.
-        Hedged { race: Pin<Box<H>> },
     }
 }
 
@@ -136,11 +128,11 @@ where
         let Some(hedge) = &self.stack.parts.hedge else {
             let replay = parts.retry.is_some().then_some(replay);
             let calls = Calls { service, next: Some(request), replay };
-            let terms = Terms { deadline, is_idempotent, number: 1 };
+            let began = Some(Instant::now());
+            let terms = Terms { began, deadline, is_idempotent, number: 1 };
             return StackedFuture { way: Way::Alone { run: Run::new(parts, &ROOT, calls, terms) } };
         };
-        let own = parts.deadline.map(|limit| Instant::now() + limit);
-        let deadline = own.into_iter().chain(deadline).min();
+        let deadline = parts.deadline(Instant::now(), deadline);
         let hedge = hedge.classified(ByParts(parts.clone())).layer_with(replay);
         let mut hedged = hedge.layer(Attempts { service, parts, deadline });
         StackedFuture { way: Way::Hedged { race: Box::pin(hedged.call(request)) } }
@@ -172,7 +164,8 @@ where
         let clone = self.service.clone();
         let service = mem::replace(&mut self.service, clone);
         let calls = Calls { service, next: Some(request), replay: None };
-        let terms = Terms { deadline: self.deadline, ..Terms::default() };
+        let began = Some(Instant::now());
+        let terms = Terms { began, deadline: self.deadline, ..Terms::default() };
         Run::new(self.parts.clone(), &ROOT, calls, terms)
     }
 }
@@ -221,10 +214,7 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
-        match self.project().way.project() {
-            WayOf::Alone { run } => run.poll(cx),
-            WayOf::Hedged { race } => race.as_mut().poll(cx).map_err(Failed::flatten),
-        }
+        self.project().way.poll(cx)
     }
 }
 

@@ -17,11 +17,13 @@
 
 mod builder;
 mod check;
+mod end;
 mod layer;
 mod parts;
 mod run;
 mod show;
 mod taken;
+mod way;
 mod work;
 
 use std::fmt;
@@ -31,6 +33,7 @@ pub use self::builder::{Builder, Part};
 pub use self::layer::{Layer, Stacked, StackedFuture};
 use self::parts::{ByParts, Parts};
 use self::run::{Run, Terms};
+use self::way::Way;
 use self::work::{Closure, Shared};
 use crate::context::Context;
 use crate::resilience::adaptive::Adaptive;
@@ -48,7 +51,8 @@ use crate::time::Instant;
 
 /// Policies around one call, in the order that is right. Clones share them.
 ///
-/// A call that succeeds at once allocates nothing and reads the clock once, or twice with an adaptive limit or a shedder.
+/// A call that succeeds at once allocates nothing and reads the clock once, or twice with an adaptive limit or a shedder. One
+/// that waits, or fails and is tried again, allocates once for all that it has to remember.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -132,15 +136,21 @@ impl<C> Stack<C> {
     /// # Cancel safety
     ///
     /// Dropping the future drops `work` where it stands, and gives back what was taken; the call is ignored.
-    pub async fn call<'a, T, E, F, Fut>(&self, ctx: &'a Context, work: F) -> Result<T, Failed<E>>
+    pub fn call<'a, T, E, F, Fut>(
+        &self,
+        ctx: &'a Context,
+        work: F,
+    ) -> impl Future<Output = Result<T, Failed<E>>>
     where
         F: FnMut(Attempt<'a>) -> Fut,
         Fut: Future<Output = Result<T, E>>,
         C: Classify<T, E>,
     {
         match &self.parts.hedge {
-            None => Run::new(&*self.parts, ctx, Closure(work), Terms::default()).await,
-            Some(hedge) => Box::pin(self.hedged(hedge, ctx, work)).await,
+            None => {
+                Way::Alone { run: Run::new(&*self.parts, ctx, Closure(work), Terms::default()) }
+            }
+            Some(hedge) => Way::Hedged { race: Box::pin(self.hedged(hedge, ctx, work)) },
         }
     }
 
@@ -161,7 +171,7 @@ impl<C> Stack<C> {
         hedge: &Hedge,
         ctx: &'a Context,
         work: F,
-    ) -> Result<T, Failed<E>>
+    ) -> Result<T, Failed<Failed<E>>>
     where
         F: FnMut(Attempt<'a>) -> Fut,
         Fut: Future<Output = Result<T, E>>,
@@ -171,10 +181,10 @@ impl<C> Stack<C> {
         let work = Mutex::new(work);
         let raced = hedge.classified(ByParts(&*self.parts));
         let raced = raced.call(ctx, |attempt| {
-            let terms = Terms { deadline, is_idempotent: None, number: attempt.number() };
+            let terms = Terms { deadline, number: attempt.number(), ..Terms::default() };
             Run::new(&*self.parts, ctx, Shared(&work), terms)
         });
-        raced.await.map_err(Failed::flatten)
+        raced.await
     }
 
     // ----- for people and operators

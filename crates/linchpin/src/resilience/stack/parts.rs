@@ -42,6 +42,16 @@ impl<C> Parts<C> {
         Limits { timeout: self.timeout.as_ref().map(|timeout| &*timeout.core), deadline }
     }
 
+    /// When all must be over that begins now, and of which a request may say when it is too late.
+    #[inline]
+    pub(super) fn deadline(&self, now: Instant, until: Option<Instant>) -> Option<Instant> {
+        match (self.deadline, until) {
+            (Some(limit), Some(until)) => Some(until.min(now + limit)),
+            (Some(limit), None) => Some(now + limit),
+            (None, until) => until,
+        }
+    }
+
     pub(super) fn snapshots(&self) -> Vec<Snapshot> {
         self.each().into_iter().map(|part| part.snapshot).collect()
     }

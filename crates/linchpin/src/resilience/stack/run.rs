@@ -1,6 +1,6 @@
-//! One call through a stack, from its first attempt to its end.
+//! One call through a stack, from its first attempt to its end. Written by hand: its future has a name, which a service
+//! needs, and what nearly all calls have, a first attempt that succeeds at once, keeps nothing in it.
 
-use std::marker::PhantomData;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::task::{Context as Poller, Poll, ready};
@@ -8,21 +8,19 @@ use std::thread;
 
 use pin_project_lite::pin_project;
 
+use super::end::{End, conclude};
 use super::parts::Parts;
-use super::taken::{Ask, Holding, Said, Taken, Waiting};
+use super::taken::{Ask, Holding, Left, Taken, Waiting};
 use super::work::Work;
 use crate::context::{Cause, Context, Ended};
-use crate::resilience::adaptive::Ending;
 use crate::resilience::retry::{self, Attempt, Bounds, StopReason};
-use crate::resilience::timeout::{Cut, Limited};
-use crate::resilience::{Again, Classify, Failed, FailedKind, Outcome};
+use crate::resilience::timeout::Patience;
+use crate::resilience::within::poll_work;
+use crate::resilience::{Again, Classify, Failed, FailedKind};
 use crate::time::Instant;
 
 pin_project! {
     /// A call. `H` is what holds the stack: a borrow, or a handle of its own.
-    ///
-    /// Written by hand and not as an async function: so it has a name, which a service's future needs, and what it has
-    /// taken is plain.
     // No bound here says what the work is: a bound with a lifetime in it would keep whoever waits for a call from being
     // `Send`, as far as the compiler can see.
     pub(super) struct Run<'a, H, C, W, F, E>
@@ -32,21 +30,12 @@ pin_project! {
         parts: H,
         ctx: &'a Context,
         work: W,
-        // When all must be over, as the stack has it.
-        deadline: Option<Instant>,
-        // When the request's answer is too late, as the request has it.
-        until: Option<Instant>,
-        // Of the first attempt.
-        number: u32,
-        // When the attempt began.
-        now: Instant,
-        retry: Option<retry::Call<Retrying<H, C>>>,
-        is_idempotent: bool,
-        before: Option<Failed<E>>,
-        taken: Taken,
-        unwinding: bool,
+        terms: Terms,
+        has_begun: bool,
         #[pin]
-        step: Step<'a, F>,
+        attempt: Option<F>,
+        // Of a call whose first attempt was not over at once. Large, and seldom made for nothing.
+        late: Option<Pin<Box<Late<'a, E>>>>,
     }
 
     impl<'a, H, C, W, F, E> PinnedDrop for Run<'a, H, C, W, F, E>
@@ -56,43 +45,49 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             // The work first: it may use what it holds to its very end.
-            this.step.set(Step::Done);
-            drop(Holding::new(&**this.parts, this.taken, *this.unwinding));
+            this.attempt.set(None);
+            if let Some(late) = this.late {
+                late.as_mut().project().left.give_back(&**this.parts);
+            }
         }
     }
 }
 
 pin_project! {
-    #[project = StepOf]
-    enum Step<'a, F> {
-        // The next attempt asks the policies.
-        Asking,
-        // It was let in.
-        Beginning,
-        // A service gets ready once more.
-        Readying,
-        Waiting { waiting: Waiting<'a> },
-        Working { #[pin] work: Limited<'a, F> },
-        Resting { rest: Rest<'a> },
-        Done,
+    /// What the further course of a call needs.
+    struct Late<'a, E> {
+        // When all must be over, as the stack has it.
+        deadline: Option<Instant>,
+        // When the attempt began.
+        now: Instant,
+        left: Left,
+        before: Option<Failed<E>>,
+        step: Step<'a>,
+        #[pin]
+        patience: Patience<'a>,
     }
+}
+
+enum Step<'a> {
+    /// The next attempt asks the policies.
+    Asking,
+    /// It was let in.
+    Beginning,
+    /// A service gets ready once more.
+    Readying,
+    Waiting(Waiting<'a>),
+    Working,
+    Resting(Rest<'a>),
 }
 
 type Rest<'a> = Pin<Box<dyn Future<Output = Result<(), Ended>> + Send + 'a>>;
 
-/// The retry of a stack, for who holds the stack.
-pub(super) struct Retrying<H, C>(H, PhantomData<fn() -> C>);
-
-impl<C, H: Deref<Target = Parts<C>>> AsRef<retry::Core> for Retrying<H, C> {
-    #[inline]
-    fn as_ref(&self) -> &retry::Core {
-        &self.0.retry.as_ref().expect("made where there is one").core
-    }
-}
-
 /// What is known of a call beside what the stack says.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
+    /// When its time began: when it is polled for the first time, if nothing is said.
+    pub(super) began: Option<Instant>,
+    /// When its answer is too late, as the request has it.
     pub(super) deadline: Option<Instant>,
     pub(super) is_idempotent: Option<bool>,
     /// Of the first attempt: a hedge makes each by itself.
@@ -101,157 +96,161 @@ pub(super) struct Terms {
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { deadline: None, is_idempotent: None, number: 1 }
+        Self { began: None, deadline: None, is_idempotent: None, number: 1 }
     }
-}
-
-/// What an attempt came to.
-enum End<T, E> {
-    /// The context ended, while the work ran or before.
-    Ended(Ended, bool),
-    Said(Result<T, Failed<E>>),
 }
 
 impl<'a, H, C, W> Run<'a, H, C, W, W::Future, W::Error>
 where
     W: Work<'a>,
-    H: Deref<Target = Parts<C>> + Clone,
+    H: Deref<Target = Parts<C>>,
     C: Classify<W::Value, W::Error>,
 {
     #[inline]
     pub(super) fn new(parts: H, ctx: &'a Context, work: W, terms: Terms) -> Self {
-        let now = Instant::now();
-        let own = parts.deadline.map(|limit| now + limit);
-        let deadline = match (own, terms.deadline) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
-        let retry = &parts.retry;
-        let is_idempotent = terms
-            .is_idempotent
-            .unwrap_or_else(|| retry.as_ref().is_some_and(|retry| retry.is_idempotent));
-        let retry = retry.is_some().then(|| retry::Call::new(Retrying(parts.clone(), PhantomData)));
-        Self {
-            parts,
-            ctx,
-            work,
-            deadline,
-            until: terms.deadline,
-            number: terms.number,
-            now,
-            retry,
-            is_idempotent,
-            before: None,
-            taken: Taken::default(),
-            unwinding: thread::panicking(),
-            step: Step::Asking,
-        }
+        Self { parts, ctx, work, terms, has_begun: false, attempt: None, late: None }
     }
 }
 
 impl<'a, H, C, W> Future for Run<'a, H, C, W, W::Future, W::Error>
 where
     W: Work<'a>,
-    H: Deref<Target = Parts<C>> + Clone,
+    H: Deref<Target = Parts<C>>,
     C: Classify<W::Value, W::Error>,
 {
     type Output = Result<W::Value, Failed<W::Error>>;
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a few instructions that each call has")]
+    #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
-        loop {
-            let end = ready!(self.as_mut().poll_attempt(cx));
-            let mut this = self.as_mut().project();
-            // Gone by the time somebody knows of it.
-            this.step.set(Step::Done);
-            let Some(call) = this.retry.as_mut() else {
-                return Poll::Ready(match end {
-                    End::Ended(ended, _) => Err(ended.into()),
-                    End::Said(result) => result,
-                });
-            };
-            let result = match end {
-                End::Ended(ended, while_it_ran) => {
-                    return Poll::Ready(Err(call.cut(ended, while_it_ran)));
-                }
-                End::Said(result) => result,
-            };
-            let again = this.parts.classify.again(result.as_ref());
-            if again == Again::Never && result.is_ok() && call.attempts == 1 {
-                call.succeeded_at_once();
-                return Poll::Ready(result);
-            }
-            if let Some(given) = self.as_mut().judge(again, result) {
-                return Poll::Ready(given);
-            }
+        if self.has_begun {
+            return self.poll_on(cx, None);
         }
+        let mut this = self.as_mut().project();
+        *this.has_begun = true;
+        let (ctx, parts, terms) = (*this.ctx, &**this.parts, *this.terms);
+        let now = terms.began.unwrap_or_else(Instant::now);
+        let deadline = parts.deadline(now, terms.deadline);
+        let mut call = parts.retry.as_ref().map(|retry| retry::Call::new(&*retry.core));
+        let unwinding = thread::panicking();
+        let mut holding = Holding::new(parts, unwinding);
+        let (step, taken, first) = 'late: {
+            if let Some(ended) = ended(ctx, now, deadline) {
+                let end = End::Ended(ended, false);
+                break 'late (Step::Working, holding.leave(), Some(Poll::Ready(end)));
+            }
+            match holding.enter(Ask { ctx, now, deadline, until: terms.deadline }) {
+                Ok(None) => {}
+                Ok(Some(waiting)) => {
+                    break 'late (Step::Waiting(waiting), holding.leave(), None);
+                }
+                Err(refusal) => {
+                    drop(holding);
+                    let end = End::Said(Err(refusal.into()));
+                    break 'late (Step::Working, Taken::default(), Some(Poll::Ready(end)));
+                }
+            }
+            let attempt = Attempt::new(ctx, terms.number).until(deadline);
+            this.attempt.set(Some(this.work.begin(attempt)));
+            let Poll::Ready(result) = poll_work(this.attempt, cx) else {
+                break 'late (Step::Working, holding.leave(), Some(Poll::Pending));
+            };
+            // What never waited has ended when it began, as far as anybody can tell.
+            let end = conclude(&parts.classify.0, holding, Ok(result), Some(now));
+            if let End::Said(Ok(value)) = &end
+                && parts.classify.again(Ok(value)) == Again::Never
+                && let Some(call) = &mut call
+            {
+                call.succeeded_at_once();
+            } else if call.is_some() {
+                break 'late (Step::Working, Taken::default(), Some(Poll::Ready(end)));
+            }
+            return Poll::Ready(end.into());
+        };
+        let left = Left::new(taken, call.map(retry::Call::suspend), unwinding);
+        let patience = Patience::default();
+        let late = Late { deadline, now, left, before: None, step, patience };
+        *this.late = Some(Box::pin(late));
+        self.poll_on(cx, first)
     }
 }
 
 impl<'a, H, C, W> Run<'a, H, C, W, W::Future, W::Error>
 where
     W: Work<'a>,
-    H: Deref<Target = Parts<C>> + Clone,
+    H: Deref<Target = Parts<C>>,
     C: Classify<W::Value, W::Error>,
 {
-    /// One attempt, and the rest before it.
-    #[inline]
-    fn poll_attempt(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<End<W::Value, W::Error>> {
-        let mut this = self.project();
-        let (ctx, parts) = (*this.ctx, &**this.parts);
-        let hold = |taken: &mut Taken| Holding::new(parts, taken, *this.unwinding);
+    /// All that comes after the first look; `first` is what the first attempt came to, if it has been polled.
+    #[inline(never)]
+    fn poll_on(
+        mut self: Pin<&mut Self>,
+        cx: &mut Poller<'_>,
+        mut first: Option<Poll<End<W::Value, W::Error>>>,
+    ) -> Poll<<Self as Future>::Output> {
         loop {
-            match this.step.as_mut().project() {
-                StepOf::Asking => {
-                    if let Some(ended) = ended(ctx, *this.now, *this.deadline) {
+            let end = match first.take() {
+                Some(Poll::Ready(end)) => end,
+                Some(Poll::Pending) => ready!(self.as_mut().poll_working(cx, Looked::Already)),
+                None => ready!(self.as_mut().poll_attempt(cx)),
+            };
+            if let Some(given) = self.as_mut().judge(end) {
+                return Poll::Ready(given);
+            }
+        }
+    }
+
+    /// One attempt, and the rest before it.
+    fn poll_attempt(
+        mut self: Pin<&mut Self>,
+        cx: &mut Poller<'_>,
+    ) -> Poll<End<W::Value, W::Error>> {
+        loop {
+            let mut this = self.as_mut().project();
+            let (ctx, parts) = (*this.ctx, &**this.parts);
+            let late = this.late.as_mut().expect(LATE).as_mut().project();
+            match late.step {
+                Step::Asking => {
+                    let (now, deadline) = (*late.now, *late.deadline);
+                    if let Some(ended) = ended(ctx, now, deadline) {
                         return Poll::Ready(End::Ended(ended, false));
                     }
-                    let (now, deadline, until) = (*this.now, *this.deadline, *this.until);
-                    let mut holding = hold(this.taken);
-                    match holding.enter(Ask { ctx, now, deadline, until }) {
-                        Ok(None) => this.step.set(Step::Beginning),
-                        Ok(Some(waiting)) => this.step.set(Step::Waiting { waiting }),
+                    let mut holding = late.left.hold(parts);
+                    let ask = Ask { ctx, now, deadline, until: this.terms.deadline };
+                    *late.step = match holding.enter(ask) {
+                        Ok(None) => Step::Beginning,
+                        Ok(Some(waiting)) => Step::Waiting(waiting),
                         Err(refusal) => return Poll::Ready(End::Said(Err(refusal.into()))),
-                    }
-                    holding.keep(this.taken);
-                }
-                StepOf::Beginning => {
-                    let number = this.retry.as_ref().map_or(*this.number, |call| call.attempts);
-                    let attempt = Attempt::new(ctx, number).until(*this.deadline);
-                    let holding = hold(this.taken);
-                    let work = this.work.begin(attempt);
-                    holding.keep(this.taken);
-                    this.step.set(Step::Working { work: Limited::new(ctx, work) });
-                }
-                StepOf::Working { mut work } => {
-                    let holding = hold(this.taken);
-                    let limits = parts.limits(*this.deadline);
-                    let Poll::Ready(result) = work.as_mut().poll_within(cx, limits) else {
-                        holding.keep(this.taken);
-                        return Poll::Pending;
                     };
-                    // What never waited has ended when it began, as far as anybody can tell.
-                    let now = if work.has_waited() { None } else { Some(*this.now) };
-                    return Poll::Ready(conclude(&parts.classify.0, holding, result, now));
+                    late.left.keep(holding);
                 }
-                StepOf::Waiting { waiting } => {
+                Step::Beginning => {
+                    let number = late.left.attempts().unwrap_or(this.terms.number);
+                    let attempt = Attempt::new(ctx, number).until(*late.deadline);
+                    let holding = late.left.hold(parts);
+                    this.attempt.set(Some(this.work.begin(attempt)));
+                    late.left.keep(holding);
+                    *late.step = Step::Working;
+                }
+                Step::Working => return self.poll_working(cx, Looked::NotYet),
+                Step::Waiting(waiting) => {
                     let entered = ready!(waiting.as_mut().poll(cx));
-                    *this.now = Instant::now();
+                    *late.now = Instant::now();
                     match entered {
                         Ok(place) => {
-                            let mut holding = hold(this.taken);
-                            if let Err(refusal) = holding.begin(place, *this.now) {
+                            let mut holding = late.left.hold(parts);
+                            if let Err(refusal) = holding.begin(place, *late.now) {
                                 return Poll::Ready(End::Said(Err(refusal.into())));
                             }
                             // Whoever ends it at the very moment is heard, too.
-                            if let Some(ended) = ended(ctx, *this.now, *this.deadline) {
+                            if let Some(ended) = ended(ctx, *late.now, *late.deadline) {
                                 return Poll::Ready(End::Ended(ended, false));
                             }
-                            holding.keep(this.taken);
-                            this.step.set(Step::Beginning);
+                            late.left.keep(holding);
+                            *late.step = Step::Beginning;
                         }
                         Err(failed) => {
-                            drop(hold(this.taken));
+                            drop(late.left.hold(parts));
                             return Poll::Ready(match failed.into_kind() {
                                 FailedKind::Callee(never) => match never {},
                                 FailedKind::Ended(ended) => End::Ended(ended, false),
@@ -261,98 +260,108 @@ where
                         }
                     }
                 }
-                StepOf::Resting { rest } => {
+                Step::Resting(rest) => {
                     if let Err(ended) = ready!(rest.as_mut().poll(cx)).and_then(|()| ctx.check()) {
                         return Poll::Ready(End::Ended(ended, false));
                     }
-                    this.step.set(Step::Readying);
+                    *late.step = Step::Readying;
                 }
-                StepOf::Readying => {
+                Step::Readying => {
                     if let Err(error) = ready!(this.work.poll_ready(cx)) {
                         return Poll::Ready(End::Said(Err(FailedKind::Callee(error).into())));
                     }
-                    *this.now = Instant::now();
-                    this.step.set(Step::Asking);
+                    *late.now = Instant::now();
+                    *late.step = Step::Asking;
                 }
-                StepOf::Done => panic!("polled after its end"),
             }
         }
     }
 
+    /// The work of an attempt that was let in.
+    fn poll_working(
+        self: Pin<&mut Self>,
+        cx: &mut Poller<'_>,
+        looked: Looked,
+    ) -> Poll<End<W::Value, W::Error>> {
+        let mut this = self.project();
+        let (ctx, parts) = (*this.ctx, &**this.parts);
+        let mut late = this.late.as_mut().expect(LATE).as_mut().project();
+        let holding = late.left.hold(parts);
+        let limits = parts.limits(*late.deadline);
+        // The work before the timer: a result that is there at that very moment wins.
+        let polled = match looked {
+            Looked::Already => Poll::Pending,
+            Looked::NotYet => poll_work(this.attempt.as_mut(), cx),
+        };
+        let result = match polled {
+            Poll::Ready(result) => late.patience.heard(result, limits),
+            Poll::Pending => {
+                let Poll::Ready(cut) = late.patience.as_mut().poll_cut(cx, ctx, limits) else {
+                    late.left.keep(holding);
+                    return Poll::Pending;
+                };
+                // Gone by the time somebody knows of it.
+                this.attempt.set(None);
+                Err(cut)
+            }
+        };
+        // As of the first attempt.
+        let now = if late.patience.has_waited() { None } else { Some(*late.now) };
+        Poll::Ready(conclude(&parts.classify.0, holding, result, now))
+    }
+
     /// Sees to it that there is a further attempt, or gives what there is.
-    #[inline(never)]
     fn judge(
         self: Pin<&mut Self>,
-        again: Again,
-        result: Result<W::Value, Failed<W::Error>>,
+        end: End<W::Value, W::Error>,
     ) -> Option<Result<W::Value, Failed<W::Error>>> {
-        let mut this = self.project();
-        let (ctx, classify) = (*this.ctx, &this.parts.classify);
-        let call = this.retry.as_mut().expect("asked where there is one");
-        let retry_after =
-            if again == Again::Never { None } else { classify.retry_after(result.as_ref()) };
-        let said = retry::Said { again, is_ok: result.is_ok(), retry_after };
+        let this = self.project();
+        let (ctx, parts) = (*this.ctx, &**this.parts);
+        let mut late = this.late.as_mut().expect(LATE).as_mut().project();
+        let Some(mut call) = late.left.resume(parts) else { return Some(end.into()) };
+        let result = match end {
+            End::Ended(ended, while_it_ran) => return Some(Err(call.cut(ended, while_it_ran))),
+            End::Said(result) => result,
+        };
+        let classify = &parts.classify;
+        let again = classify.again(result.as_ref());
+        if again == Again::Never && result.is_ok() && call.attempts() == 1 {
+            call.succeeded_at_once();
+            return Some(result);
+        }
+        let retry = parts.retry.as_ref().expect("it is the retry's call");
+        let said = retry::Said::by(classify, again, result.as_ref());
         let bounds = Bounds {
-            deadline: Attempt::new(ctx, call.attempts).until(*this.deadline).deadline(),
+            deadline: Attempt::new(ctx, call.attempts()).until(*late.deadline).deadline(),
             ended: ctx.check().err().as_ref().map(StopReason::of_end),
-            is_idempotent: *this.is_idempotent,
+            is_idempotent: this.terms.is_idempotent.unwrap_or(retry.is_idempotent),
             is_replayable: this.work.is_replayable(),
         };
         match call.judge(said, bounds) {
             Ok(delay) => {
                 // An answer may hold a connection, so it goes before the wait.
-                *this.before = result.err();
+                *late.before = result.err();
+                late.left.suspend(call);
+                late.patience.set(Patience::default());
                 let rest = || Box::pin(async move { ctx.sleep(delay).await });
-                this.step.set(if delay.is_zero() {
-                    Step::Readying
-                } else {
-                    Step::Resting { rest: rest() }
-                });
+                *late.step = if delay.is_zero() { Step::Readying } else { Step::Resting(rest()) };
                 None
             }
             Err(stopped) => {
-                let retry = this.parts.retry.as_ref().expect("asked where there is one");
-                let given = retry.core.give(result, this.before.take(), said, stopped);
+                let given = retry.core.give(result, late.before.take(), said, stopped);
                 Some(given.map_err(Failed::flatten))
             }
         }
     }
 }
 
-/// Tells the policies how the work ended.
-#[inline]
-fn conclude<T, E, C: Classify<T, E>>(
-    classify: &C,
-    holding: Holding<'_, C>,
-    result: Result<Result<T, E>, Cut>,
-    now: Option<Instant>,
-) -> End<T, E> {
-    match result {
-        Ok(result) => {
-            let parts = holding.parts();
-            let outcome = classify.classify(result.as_ref());
-            let mut said = Said::plain(outcome);
-            if outcome == Outcome::Failure {
-                said.hint = classify.retry_after(result.as_ref());
-            }
-            if parts.throttle.is_some() {
-                said.load = classify.load(result.as_ref());
-            }
-            if parts.adaptive.is_some() && classify.overloaded(result.as_ref()) {
-                said.ending = Ending::Overloaded;
-            }
-            holding.settle(said, now);
-            End::Said(result.map_err(|error| FailedKind::Callee(error).into()))
-        }
-        Err(Cut::TimedOut) => {
-            holding.settle(Said::cut(Outcome::Failure), now);
-            End::Said(Err(FailedKind::TimedOut.into()))
-        }
-        Err(Cut::Ended(ended)) => {
-            holding.settle(Said::cut(Outcome::of_end(&ended)), now);
-            End::Ended(ended, true)
-        }
-    }
+const LATE: &str = "polled after its end";
+
+/// Whether the work has been polled for this wake-up.
+#[derive(Clone, Copy)]
+enum Looked {
+    NotYet,
+    Already,
 }
 
 /// Whether it is too late already, by a clock that was read a moment ago.

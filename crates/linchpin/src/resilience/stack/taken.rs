@@ -1,5 +1,6 @@
 //! What an attempt has taken of the policies before its work, and the way in and out.
 
+use std::mem;
 use std::pin::Pin;
 use std::thread;
 use std::time::Duration;
@@ -11,7 +12,8 @@ use crate::resilience::adaptive::{self, Ending};
 use crate::resilience::breaker;
 use crate::resilience::bulkhead::{self, Bulkhead};
 use crate::resilience::clock::Clock;
-use crate::resilience::limiter::Reservation;
+use crate::resilience::limiter::{Limiter, Reservation};
+use crate::resilience::retry;
 use crate::resilience::throttle;
 use crate::resilience::{Failed, Outcome, Refusal};
 use crate::time::Instant;
@@ -61,10 +63,59 @@ pub(super) struct Holding<'p, C> {
 pub(super) type Waiting<'a> =
     Pin<Box<dyn Future<Output = Result<Option<bulkhead::Permit<'static>>, Failed>> + Send + 'a>>;
 
+/// What a call that is suspended has left of its policies.
+#[derive(Debug)]
+pub(super) struct Left {
+    taken: Taken,
+    retry: Option<retry::Course>,
+    /// The call was made while a panic unwound, which is then none of its work.
+    unwinding: bool,
+}
+
+impl Left {
+    pub(super) fn new(taken: Taken, retry: Option<retry::Course>, unwinding: bool) -> Self {
+        Self { taken, retry, unwinding }
+    }
+
+    /// To work with it; [`keep`](Self::keep) leaves it here again.
+    pub(super) fn hold<'p, C>(&mut self, parts: &'p Parts<C>) -> Holding<'p, C> {
+        Holding { parts, taken: mem::take(&mut self.taken), unwinding: self.unwinding }
+    }
+
+    pub(super) fn keep<C>(&mut self, holding: Holding<'_, C>) {
+        self.taken = holding.leave();
+    }
+
+    /// The call of the retry, if there is one; [`suspend`](Self::suspend) leaves it here again.
+    pub(super) fn resume<'p, C>(
+        &mut self,
+        parts: &'p Parts<C>,
+    ) -> Option<retry::Call<&'p retry::Core>> {
+        let (retry, course) = (parts.retry.as_ref()?, self.retry.as_mut()?);
+        Some(retry::Call::resume(&*retry.core, course))
+    }
+
+    pub(super) fn suspend(&mut self, call: retry::Call<&retry::Core>) {
+        self.retry = Some(call.suspend());
+    }
+
+    /// The number of the attempt, where a retry counts them.
+    pub(super) fn attempts(&self) -> Option<u32> {
+        self.retry.as_ref().map(retry::Course::attempts)
+    }
+
+    /// Gives all back.
+    pub(super) fn give_back<C>(&mut self, parts: &Parts<C>) {
+        drop(self.hold(parts));
+        drop(self.resume(parts));
+    }
+}
+
 impl<'p, C> Holding<'p, C> {
+    /// Nothing yet.
     #[inline]
-    pub(super) fn new(parts: &'p Parts<C>, taken: &mut Taken, unwinding: bool) -> Self {
-        Self { parts, taken: std::mem::take(taken), unwinding }
+    pub(super) fn new(parts: &'p Parts<C>, unwinding: bool) -> Self {
+        Self { parts, taken: Taken::default(), unwinding }
     }
 
     #[inline]
@@ -72,16 +123,16 @@ impl<'p, C> Holding<'p, C> {
         self.parts
     }
 
-    /// Leaves what is taken where it was.
+    /// What is taken, which is not given back then.
     #[inline]
-    pub(super) fn keep(mut self, taken: &mut Taken) {
-        *taken = std::mem::take(&mut self.taken);
+    pub(super) fn leave(mut self) -> Taken {
+        mem::take(&mut self.taken)
     }
 
     /// Asks one policy after the other, each only if those before it let the call pass.
     #[inline]
     pub(super) fn enter<'a>(&mut self, ask: Ask<'a>) -> Result<Option<Waiting<'a>>, Refusal> {
-        let (parts, Ask { ctx, now, deadline, until }) = (self.parts, ask);
+        let (parts, Ask { ctx, now, until, .. }) = (self.parts, ask);
         if let Some(throttle) = &parts.throttle {
             self.taken.throttle = Some(throttle.take(now)?);
         }
@@ -96,9 +147,21 @@ impl<'p, C> Holding<'p, C> {
             self.measure(now)?;
         }
         let Some(limiter) = &parts.limiter else { return self.crowd(ask) };
+        let Some(slot) = limiter.pass_one(now) else { return self.await_turn(limiter, ask) };
+        self.crowd(ask).inspect_err(|_| limiter.undo(slot))
+    }
+
+    /// What becomes of who did not pass the limiter at once.
+    #[cold]
+    fn await_turn<'a>(
+        &mut self,
+        limiter: &Limiter,
+        ask: Ask<'a>,
+    ) -> Result<Option<Waiting<'a>>, Refusal> {
+        let Ask { ctx, now, deadline, .. } = ask;
         let slot = limiter.take_one(now, deadline)?;
         if let Some(turn) = limiter.reservation(slot) {
-            return Ok(Some(wait(ctx, deadline, Some(turn), parts.bulkhead.clone())));
+            return Ok(Some(wait(ctx, deadline, Some(turn), self.parts.bulkhead.clone())));
         }
         self.crowd(ask).inspect_err(|_| limiter.undo(slot))
     }
@@ -161,7 +224,7 @@ impl<'p, C> Holding<'p, C> {
 
     #[inline]
     fn give_back(&mut self, said: Said, now: Option<Instant>) {
-        let Taken { throttle, breaker, shed, adaptive, place } = std::mem::take(&mut self.taken);
+        let Taken { throttle, breaker, shed, adaptive, place } = mem::take(&mut self.taken);
         let parts = self.parts;
         if place && let Some(bulkhead) = &parts.bulkhead {
             bulkhead.give(said.outcome);

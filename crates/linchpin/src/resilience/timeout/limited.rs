@@ -8,16 +8,16 @@ use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep_until};
 
 use super::core::Core;
-use crate::context::{Cause, Context, Ended, Run};
+use crate::context::{Cancelled, Cause, Context, Ended};
+use crate::resilience::within::{poll_ended, poll_work};
 use crate::resilience::{Failed, FailedKind};
 use crate::time::Instant;
 
 pin_project! {
-    /// The work, its context and the timer, which is armed when the work has to wait.
-    pub(in crate::resilience) struct Limited<'a, F> {
-        ctx: &'a Context,
-        #[pin]
-        run: Option<Run<'a, F>>,
+    /// How long work that waits is waited for. There is nothing in it until the work waits.
+    #[derive(Default)]
+    pub(in crate::resilience) struct Patience<'a> {
+        ended: Option<Cancelled<'a>>,
         #[pin]
         timer: Option<Sleep>,
         bound: Option<Bound>,
@@ -25,10 +25,13 @@ pin_project! {
 }
 
 pin_project! {
-    /// The same as a future, within one timeout.
+    /// Work within one timeout.
     pub(super) struct Timely<'a, F, H> {
+        ctx: &'a Context,
         #[pin]
-        limited: Limited<'a, F>,
+        work: Option<F>,
+        #[pin]
+        patience: Patience<'a>,
         core: H,
     }
 }
@@ -62,64 +65,58 @@ enum Bound {
     Own(Instant),
 }
 
-impl<'a, F: Future> Limited<'a, F> {
-    /// For who has just looked whether the context has ended.
-    #[inline]
-    pub(in crate::resilience) fn new(ctx: &'a Context, work: F) -> Self {
-        Self { ctx, run: Some(ctx.run_on(work)), timer: None, bound: None }
-    }
-
+impl<'a> Patience<'a> {
     /// Whether the work had to wait.
     #[inline]
     pub(in crate::resilience) fn has_waited(&self) -> bool {
         self.bound.is_some()
     }
 
-    /// The result of the work, or why there is none.
+    /// The result of the work, if it did not come too late. A value never does: it is there at the very moment.
     #[inline]
-    pub(in crate::resilience) fn poll_within<T, E>(
+    pub(in crate::resilience) fn heard<T, E>(
+        &self,
+        result: Result<T, E>,
+        limits: Limits<'_>,
+    ) -> Result<Result<T, E>, Cut> {
+        match (self.bound, result) {
+            (Some(bound), Err(error)) => bound.too_late(limits).map_or(Ok(Err(error)), Err),
+            (_, result) => Ok(result),
+        }
+    }
+
+    /// What cuts work that has just been polled, and waits.
+    #[inline(never)]
+    pub(in crate::resilience) fn poll_cut(
         self: Pin<&mut Self>,
         cx: &mut Poller<'_>,
+        ctx: &'a Context,
         limits: Limits<'_>,
-    ) -> Poll<Result<Result<T, E>, Cut>>
-    where
-        F: Future<Output = Result<T, E>>,
-    {
+    ) -> Poll<Cut> {
         let mut this = self.project();
-        let run = this.run.as_mut().as_pin_mut().expect("polled after its end");
-        // The work before the timer: a result that is there at that very moment wins.
-        let outcome = match run.poll(cx) {
-            Poll::Ready(Ok(Ok(value))) => Ok(Ok(value)),
-            Poll::Ready(Ok(Err(error))) => match this.bound {
-                None => Ok(Err(error)),
-                Some(bound) => bound.too_late(limits).map_or(Ok(Err(error)), Err),
-            },
-            Poll::Ready(Err(ended)) => Err(Cut::Ended(ended)),
-            Poll::Pending => {
-                let bound = *this.bound.get_or_insert_with(|| Bound::of(this.ctx, limits));
-                let (from, until) = match bound {
-                    Bound::Context | Bound::Deadline(_) => return Poll::Pending,
-                    Bound::Limit { from, until } => (from, until),
-                    Bound::Own(until) => (Instant::now(), until),
-                };
-                if this.timer.is_none() {
-                    this.timer.set(Some(sleep_until(until.into_tokio_at(from))));
-                }
-                let timer = this.timer.as_mut().as_pin_mut().expect("armed");
-                ready!(timer.poll(cx));
-                Err(bound.cut(limits))
-            }
+        if let Poll::Ready(ended) = poll_ended(cx, ctx, this.ended) {
+            return Poll::Ready(Cut::Ended(ended));
+        }
+        let bound = *this.bound.get_or_insert_with(|| Bound::of(ctx, limits));
+        let (from, until) = match bound {
+            Bound::Context | Bound::Deadline(_) => return Poll::Pending,
+            Bound::Limit { from, until } => (from, until),
+            Bound::Own(until) => (Instant::now(), until),
         };
-        // Gone by the time somebody knows of it.
-        this.run.set(None);
-        Poll::Ready(outcome)
+        if this.timer.is_none() {
+            this.timer.set(Some(sleep_until(until.into_tokio_at(from))));
+        }
+        let timer = this.timer.as_mut().as_pin_mut().expect("armed");
+        ready!(timer.poll(cx));
+        Poll::Ready(bound.cut(limits))
     }
 }
 
 impl<'a, F: Future, H> Timely<'a, F, H> {
+    /// For who has just looked whether the context has ended.
     #[inline]
     pub(super) fn new(ctx: &'a Context, core: H, work: F) -> Self {
-        Self { limited: Limited::new(ctx, work), core }
+        Self { ctx, work: Some(work), patience: Patience::default(), core }
     }
 }
 
@@ -132,9 +129,18 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
         let limits = Limits { timeout: Some(this.core), deadline: None };
-        Poll::Ready(match ready!(this.limited.poll_within(cx, limits)) {
+        // The work before the timer: a result that is there at that very moment wins.
+        let result = match poll_work(this.work.as_mut(), cx) {
+            Poll::Ready(result) => this.patience.heard(result, limits),
+            Poll::Pending => {
+                let cut = ready!(this.patience.poll_cut(cx, this.ctx, limits));
+                this.work.set(None);
+                Err(cut)
+            }
+        };
+        Poll::Ready(match result {
             Ok(result) => result.map_err(|error| FailedKind::Callee(error).into()),
             Err(cut) => Err(cut.into()),
         })

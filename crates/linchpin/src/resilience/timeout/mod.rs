@@ -30,7 +30,7 @@ use self::core::Core;
 pub use self::core::Numbers;
 pub use self::layer::{Layer, Timed, TimedFuture};
 use self::limited::Timely;
-pub(super) use self::limited::{Cut, Limited, Limits};
+pub(super) use self::limited::{Cut, Limits, Patience};
 use crate::context::Context;
 use crate::error::{Error, Kind, catch_async};
 use crate::resilience::bad_options::YEAR;
