@@ -72,7 +72,19 @@ pub const AREAS: &[Area] = &[
         name: "relay",
         about: "the release binary under load: rate, latency, processor time, memory",
         operations: Vec::new,
-        rest: relay::run,
+        rest: relay::load,
+    },
+    Area {
+        name: "relay-neighbours",
+        about: "what healthy endpoints notice of 200 that hang and 20 that refuse",
+        operations: Vec::new,
+        rest: relay::neighbours,
+    },
+    Area {
+        name: "relay-million",
+        about: "what a million stored messages cost those that come after them",
+        operations: Vec::new,
+        rest: relay::million,
     },
 ];
 
@@ -86,7 +98,7 @@ impl Area {
     /// All areas, a line each.
     #[must_use]
     pub fn list() -> String {
-        let line = |area: &Self| format!("  {:10}{}", area.name, area.about);
+        let line = |area: &Self| format!("  {:18}{}", area.name, area.about);
         AREAS.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 }

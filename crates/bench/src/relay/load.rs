@@ -12,6 +12,7 @@ use linchpin::{Context, Error, Kind, Result};
 use tokio::sync::{Mutex, mpsc};
 
 use super::http::Connection;
+use super::service::Service;
 use crate::stats::Times;
 
 /// The first bytes of every payload, which come back with the delivery.
@@ -32,10 +33,22 @@ pub(super) struct Load {
 struct Target {
     api: SocketAddr,
     token: String,
-    app: &'static str,
+    app: String,
+    aim: Aim,
     origin: Instant,
     /// Numbers are given out once, over all rounds: a late delivery is no delivery of the next.
     next: AtomicU64,
+}
+
+/// Which endpoints of the application messages are for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Aim {
+    /// All of them.
+    All,
+    /// Those that listen to this channel.
+    Channel(&'static str),
+    /// Those of the first channel, of the second and so on, by turns among so many: see [`channel`].
+    Turns(u64),
 }
 
 /// When a closed loop ends.
@@ -61,9 +74,28 @@ const OPEN_CONNECTIONS: usize = 64;
 // ===== impl Load =====
 
 impl Load {
-    pub(super) fn new(api: SocketAddr, token: &str, app: &'static str, origin: Instant) -> Self {
-        let next = AtomicU64::new(0);
-        Self { target: Arc::new(Target { api, token: token.to_owned(), app, origin, next }) }
+    /// To an application of that service; stamps are counted from `origin`.
+    pub(super) fn new(service: &Service, app: &str, aim: Aim, origin: Instant) -> Self {
+        let target = Target {
+            api: service.api,
+            token: service.token.clone(),
+            app: app.to_owned(),
+            aim,
+            origin,
+            next: AtomicU64::new(0),
+        };
+        Self { target: Arc::new(target) }
+    }
+
+    /// The numbers begin here: those below were another load's, to the same receiver.
+    pub(super) fn numbered_from(self, first: u64) -> Self {
+        self.target.next.store(first, Ordering::Relaxed);
+        self
+    }
+
+    /// The number of the next message.
+    pub(super) fn next(&self) -> u64 {
+        self.target.next.load(Ordering::Relaxed)
     }
 
     /// Each connection sends the next message when the last was accepted.
@@ -161,6 +193,11 @@ fn timetable(rate: u32, messages: u32) -> Result<Arc<Mutex<mpsc::Receiver<Instan
     Ok(Arc::new(Mutex::new(receiver)))
 }
 
+/// The name of a channel by its number.
+pub(super) fn channel(number: u64) -> String {
+    format!("channel-{number}")
+}
+
 // ===== one connection =====
 
 /// A connection that messages are sent on.
@@ -186,8 +223,14 @@ impl Line {
 
 impl Target {
     fn request(&self, stamp: Stamp) -> Vec<u8> {
-        let body = format!(r#"{{"eventType":"bench.event","payload":{}}}"#, stamp.payload());
-        let Self { api, token, app, .. } = self;
+        let Self { api, token, app, aim, .. } = self;
+        let channels = match aim {
+            Aim::All => String::new(),
+            Aim::Channel(name) => format!(r#","channels":["{name}"]"#),
+            Aim::Turns(among) => format!(r#","channels":["{}"]"#, channel(stamp.number % among)),
+        };
+        let body =
+            format!(r#"{{"eventType":"bench.event"{channels},"payload":{}}}"#, stamp.payload());
         format!(
             "POST /api/v1/app/{app}/msg HTTP/1.1\r\nhost: {api}\r\nauthorization: Bearer {token}\r\n\
              content-type: application/json\r\nidempotency-key: {app}-{}\r\n\

@@ -6,6 +6,8 @@
 
 mod http;
 mod load;
+mod million;
+mod neighbours;
 mod phases;
 mod receiver;
 mod recorded;
@@ -16,7 +18,10 @@ use std::path::Path;
 
 use linchpin::error::ResultExt as _;
 use linchpin::{Kind, Result};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+pub use self::million::run as million;
+pub use self::neighbours::run as neighbours;
 use self::phases::{Bench, Size};
 use crate::area::Report;
 use crate::row::{Role, Row, figure};
@@ -27,12 +32,33 @@ const ACCEPTED_AT_64: f64 = 5_000.0;
 const CPU_PER_1000: f64 = 0.49;
 const END_TO_END_P99: f64 = 20.0;
 
+/// What the verdict of a short run ends in.
+const NOT_TO_QUOTE: &str = " [a short run: no figures to quote]";
+
 /// Measures the service; a short run proves that everything is delivered and little else.
 ///
 /// # Errors
 ///
 /// If the service cannot be started or fails, and if anything it accepted is not delivered.
-pub fn run(short: bool) -> Result<Report> {
+pub fn load(short: bool) -> Result<Report> {
+    let size = if short { Size::SHORT } else { Size::FULL };
+    let mut rows = in_folder(async |folder: &Path| measure(folder, size).await)?;
+    let mut verdict = verdict(&rows);
+    if short {
+        verdict += NOT_TO_QUOTE;
+    }
+    for record in recorded::rows() {
+        // Beside what it is compared with.
+        let after = rows.iter().rposition(|row| row.operation == record.operation);
+        if let Some(index) = after {
+            rows.insert(index + 1, record);
+        }
+    }
+    Ok(Report { rows, verdict: Some(verdict) })
+}
+
+/// Runs the load generator, in a new folder for databases on a disk.
+fn in_folder<T>(load: impl AsyncFnOnce(&Path) -> Result<T>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -43,20 +69,12 @@ pub fn run(short: bool) -> Result<Report> {
         .tempdir_in(Path::new("target"))
         .kind(Kind::Unavailable)
         .context("make a folder in the target folder")?;
-    let size = if short { Size::SHORT } else { Size::FULL };
-    let mut rows = runtime.block_on(measure(folder.path(), size))?;
-    let mut verdict = verdict(&rows);
-    if short {
-        verdict += " [a short run: no figures to quote]";
-    }
-    for record in recorded::rows() {
-        // Beside what it is compared with.
-        let after = rows.iter().rposition(|row| row.operation == record.operation);
-        if let Some(index) = after {
-            rows.insert(index + 1, record);
-        }
-    }
-    Ok(Report { rows, verdict: Some(verdict) })
+    // Connections of load and receivers: each end is a file.
+    let most = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most })
+        .kind(Kind::ResourceExhausted)
+        .context("have more files open")?;
+    runtime.block_on(load(folder.path()))
 }
 
 async fn measure(folder: &Path, size: Size) -> Result<Vec<Row>> {

@@ -7,7 +7,7 @@ use linchpin::Result;
 use linchpin::error::ResultExt as _;
 use linchpin::time::Instant;
 
-use super::load::{Load, Sent, Until};
+use super::load::{Aim, Load, Sent, Until};
 use super::receiver::Receiver;
 use super::service::Service;
 use super::{row, single};
@@ -77,7 +77,7 @@ impl Bench {
         service.set_up("bench", &[receiver.url(0)]).await?;
         let urls: Vec<String> = (1..=ENDPOINTS).map(|endpoint| receiver.url(endpoint)).collect();
         service.set_up("bench10", &urls).await?;
-        let load = |app| Load::new(service.api, &service.token, app, origin);
+        let load = |app| Load::new(&service, app, Aim::All, origin);
         let (one, ten) = (load("bench"), load("bench10"));
         Ok(Self { service, receiver, one, ten, size, rows: Vec::new() })
     }

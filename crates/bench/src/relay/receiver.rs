@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,11 +29,13 @@ pub(super) struct Receiver {
 #[derive(Debug)]
 struct Shared {
     origin: Instant,
+    /// Whether requests stay without an answer.
+    hangs: AtomicBool,
     arrivals: Mutex<Arrivals>,
     complete: Notify,
 }
 
-/// What came since the last [`Receiver::expect`].
+/// What came since the last [`Receiver::reset`].
 #[derive(Debug)]
 struct Arrivals {
     /// Endpoint and number of the message: what comes twice counts once.
@@ -56,8 +59,12 @@ impl Receiver {
             latencies: Times::default(),
             last: origin,
         };
-        let shared =
-            Arc::new(Shared { origin, arrivals: Mutex::new(arrivals), complete: Notify::new() });
+        let shared = Arc::new(Shared {
+            origin,
+            hangs: AtomicBool::new(false),
+            arrivals: Mutex::new(arrivals),
+            complete: Notify::new(),
+        });
         let accepting = task::spawn("bench-receiver", accept(listener, Arc::clone(&shared)));
         Ok(Self { address, shared, _accepting: accepting })
     }
@@ -65,6 +72,11 @@ impl Receiver {
     /// The URL of an endpoint.
     pub(super) fn url(&self, endpoint: u16) -> String {
         format!("http://{}/{endpoint}", self.address)
+    }
+
+    /// Whether requests stay without an answer from now on, and are not counted.
+    pub(super) fn hang(&self, hangs: bool) {
+        self.shared.hangs.store(hangs, Ordering::Relaxed);
     }
 
     /// Forgets what came, for the next round.
@@ -150,6 +162,10 @@ async fn serve(stream: TcpStream, shared: &Shared) -> Result<()> {
         let (Some(endpoint), Some(stamp)) = (endpoint, Stamp::read(request.body)) else {
             return Err(Error::new(Kind::Internal, "a delivery that nobody sent"));
         };
+        if shared.hangs.load(Ordering::Relaxed) {
+            // Until the other side has had enough.
+            return connection.read().await.map(drop);
+        }
         shared.arrived(endpoint, stamp);
         connection.write(ANSWER).await?;
     }

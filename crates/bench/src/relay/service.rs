@@ -49,7 +49,8 @@ impl Service {
             // Neither a settings file nor a variable of this shell changes what is measured.
             .current_dir(&folder)
             .env_clear()
-            .env("RELAY_LOG_LEVEL", "warn")
+            // An endpoint that fails is a warning, and some areas have hundreds.
+            .env("RELAY_LOG_LEVEL", "error")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -76,14 +77,22 @@ impl Service {
 
     /// Makes an application with these endpoints.
     pub(super) async fn set_up(&self, app: &str, urls: &[String]) -> Result<()> {
-        let path = format!("/api/v1/app/{app}");
         let body = serde_json::json!({ "name": app, "uid": app });
-        self.call("PUT", &path, &body).await?;
+        self.call("PUT", &format!("/api/v1/app/{app}"), &body).await?;
         for url in urls {
-            self.call("POST", &format!("{path}/endpoint"), &serde_json::json!({ "url": url }))
-                .await?;
+            self.add_endpoint(app, &serde_json::json!({ "url": url })).await?;
         }
         Ok(())
+    }
+
+    /// Gives an application one endpoint more.
+    pub(super) async fn add_endpoint(&self, app: &str, endpoint: &serde_json::Value) -> Result<()> {
+        self.call("POST", &format!("/api/v1/app/{app}/endpoint"), endpoint).await.map(drop)
+    }
+
+    /// What the API answers to a read.
+    pub(super) async fn read(&self, path: &str) -> Result<serde_json::Value> {
+        self.call("GET", path, &serde_json::Value::Null).await
     }
 
     /// Processor seconds so far, user and system.
@@ -136,8 +145,13 @@ impl Service {
         }
     }
 
-    async fn call(&self, method: &str, path: &str, body: &serde_json::Value) -> Result<()> {
-        let body = body.to_string();
+    async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> Result<serde_json::Value> {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
@@ -148,7 +162,7 @@ impl Service {
         let mut connection = Connection::open(self.api).await?;
         let (status, answer) = connection.exchange(request.as_bytes()).await?;
         if (200..300).contains(&status) {
-            return Ok(());
+            return serde_json::from_slice(answer).kind(Kind::Internal);
         }
         let text = format!("{method} {path}: {status} {}", String::from_utf8_lossy(answer));
         Err(Error::new(Kind::Internal, text))
