@@ -132,3 +132,15 @@ async fn a_group_stays_held_though_all_its_lanes_are_forgotten() {
     pass(2 * SECOND).await;
     assert_eq!(items(&all(&lanes)), [11]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_that_changes_its_class_while_it_waits_keeps_its_turn() {
+    let lanes = lanes(64, Options::default());
+    prove(&lanes, "a", 1, 2);
+    put(&lanes, "a", 1, 10);
+    put(&lanes, "a", 1, 11);
+    let mut first = lanes.try_next().unwrap();
+    put(&lanes, "a", 2, 20);
+    first.timed_out();
+    assert_eq!(items(&all(&lanes)), [11, 20]);
+}
