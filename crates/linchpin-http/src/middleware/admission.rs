@@ -18,6 +18,7 @@ use linchpin::resilience::{Outcome, Priority, Refusal};
 use linchpin::time::Instant;
 use linchpin::{Context, Kind};
 
+use super::observe::Refused;
 use super::{Ctx, ErrorPage, OnError, RequestId};
 use crate::problem::Registered;
 
@@ -227,6 +228,7 @@ impl Door {
         };
         let page = ErrorPage { status, problem, policies: &[], detail, request_id: id };
         let mut response = (self.on_error)(page);
+        response.extensions_mut().insert(Refused);
         let headers = response.headers_mut();
         if problem.is_some() {
             let seconds =

@@ -14,6 +14,7 @@ use linchpin::resilience::bulkhead::{Bulkhead, Permit};
 use linchpin::resilience::{Failed, Outcome};
 use linchpin::{Context, Error};
 
+use super::observe::Refused;
 use super::{Ctx, ErrorPage, OnError, RequestId};
 use crate::problem::{Problem, Registered};
 
@@ -105,13 +106,15 @@ impl Inside {
         let status =
             StatusCode::from_u16(problem.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
         let is_busy = status == StatusCode::SERVICE_UNAVAILABLE;
-        (self.on_error)(ErrorPage {
+        let mut response = (self.on_error)(ErrorPage {
             status,
             problem: is_busy.then_some(Registered::REDUCED_CAPACITY),
             policies: &[],
             detail: &problem.detail,
             request_id,
-        })
+        });
+        response.extensions_mut().insert(Refused);
+        response
     }
 }
 

@@ -43,6 +43,9 @@ const METHODS: [Method; 7] = [
 /// Puts a span around the handler, and logs and counts what became of the request. The label is the route as it was
 /// declared, never the path: labels stay bounded.
 ///
+/// A status of 500 and above is an error in the log, but what a policy has refused is not: it is no fault of a handler, the
+/// policy counts it, and a line each would cost most when there is least to spend.
+///
 /// # Cancel safety
 ///
 /// Dropping the future drops the handler. The request is then neither counted nor logged: nobody was answered.
@@ -61,12 +64,17 @@ pub async fn observe(State(observer): State<Observer>, request: Request, next: N
     route.count(&method, status);
     route.seconds.record(elapsed.as_secs_f64());
     let (status, ms) = (status.as_u16(), elapsed.as_secs_f64() * 1_000.0);
+    let is_refused = response.extensions().get::<Refused>().is_some();
     span.in_scope(|| match status {
-        500.. => tracing::error!(status, ms, "answered"),
+        500.. if !is_refused => tracing::error!(status, ms, "answered"),
         _ => tracing::debug!(status, ms, "answered"),
     });
     response
 }
+
+/// Marks the answer to a request that no handler has seen, since a policy refused it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refused;
 
 impl Observer {
     /// An observer that knows no route yet.

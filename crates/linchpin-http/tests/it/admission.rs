@@ -21,6 +21,9 @@ use linchpin_http::problem::Registered;
 use linchpin_testing::steps;
 use serde_json::Value;
 use tower::ServiceExt as _;
+use tracing::instrument::WithSubscriber as _;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -289,4 +292,48 @@ async fn what_is_refused_costs_no_handler() {
         assert_eq!(ask(&router, "/", &[]).await.status(), StatusCode::SERVICE_UNAVAILABLE);
     }
     assert_eq!(asked.load(Ordering::Relaxed), 0);
+}
+
+/// Counts what is logged as an error.
+#[derive(Clone, Default)]
+struct Errors(Arc<AtomicU32>);
+
+impl Subscriber for Errors {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::ERROR
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[linchpin_testing::test]
+async fn what_is_refused_is_no_error_in_the_log_and_what_fails_is() {
+    let load = Load::given();
+    let router = routed(Admission::default().shedder(shedder(&load)));
+    let errors = Errors::default();
+    let log = tracing::Dispatch::new(errors.clone());
+    let logged = async |path| {
+        let before = errors.0.load(Ordering::Relaxed);
+        let response = ask(&router, path, &[]).with_subscriber(log.clone()).await;
+        (response.status().as_u16(), errors.0.load(Ordering::Relaxed) - before)
+    };
+    assert_eq!(logged("/broken").await, (500, 1));
+    // A handler's own 503 is its failure.
+    assert_eq!(logged("/busy").await, (503, 1));
+    load.set(1.0);
+    assert_eq!(logged("/broken").await, (503, 0));
 }

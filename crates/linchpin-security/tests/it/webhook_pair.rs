@@ -1,6 +1,6 @@
 //! Signatures by key pairs: `v1a`, alone and beside `v1`.
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use linchpin_security::webhook::{
@@ -219,4 +219,43 @@ fn of_a_pair_only_the_public_half_is_shown() {
     assert_eq!(shown, "whsk_****** Signer { .. } Verifier { keys: 1, tolerance: 300s }");
     assert_eq!(format!("{:?}", Key::from(&key)), format!("Public(PublicKey({PUBLIC}))"));
     assert_eq!(format!("{:?}", Key::from(&pair)), "Secret(whsk_******)");
+}
+
+/// A key of small order: with nothing for a signature the equation holds for one message in eight.
+fn anybody_signs(key: &[u8; 32]) -> bool {
+    // The neutral point, and zero.
+    let mut signature = [0; 64];
+    signature[0] = 1;
+    let key = UnparsedPublicKey::new(&ED25519, key);
+    (0..256_u32).any(|message| key.verify(&message.to_le_bytes(), &signature).is_ok())
+}
+
+#[test]
+fn a_key_under_which_anybody_signs_is_refused() {
+    let bytes = |hex: &str| {
+        let byte = |at: usize| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap();
+        std::array::from_fn::<u8, 32, _>(byte)
+    };
+    let weak = [
+        format!("00{}", "00".repeat(31)),
+        format!("01{}", "00".repeat(31)),
+        format!("ec{}7f", "ff".repeat(30)),
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05".to_owned(),
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a".to_owned(),
+    ];
+    for hex in weak {
+        let mut key = bytes(&hex);
+        assert!(anybody_signs(&key), "{hex}");
+        let parsed = |key: &[u8; 32]| format!("whpk_{}", STANDARD.encode(key)).parse::<PublicKey>();
+        assert_eq!(parsed(&key), Err(ParseKeyError::Weak), "{hex}");
+        key[31] |= 0x80;
+        assert_eq!(parsed(&key), Err(ParseKeyError::Weak), "{hex}, the other sign");
+    }
+    // Other spellings of the first two.
+    for first in ["ed", "ee"] {
+        let key = bytes(&format!("{first}{}7f", "ff".repeat(30)));
+        let text = format!("whpk_{}", STANDARD.encode(key));
+        assert_eq!(text.parse::<PublicKey>(), Err(ParseKeyError::Weak));
+    }
+    assert!(!anybody_signs(&bytes(&"11".repeat(32))));
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
+use super::waits::Waits;
 use crate::time::Instant;
 
 /// Tells how much of the processors has been used. The default reads what the kernel says of this process's group; for a
@@ -35,11 +36,15 @@ pub struct Usage {
 
 /// The control group of this process (cgroup v2), or this process alone where there is none.
 ///
+/// Of a process alone counts what its threads have used of the processors, and for how long they were ready and waited for
+/// one: on a machine that others use too, a process that gets half of what it needs is as overloaded as one that has all.
+///
 /// Never the load average, which in a container is that of its host.
 #[derive(Clone, Debug)]
 pub struct Process {
     group: Option<PathBuf>,
     processors: f64,
+    waits: Waits,
 }
 
 /// What is made of it.
@@ -80,12 +85,18 @@ impl Process {
         Self::at(Some(folder), &top)
     }
 
+    /// This process alone, whatever group it is in.
+    #[must_use]
+    pub fn alone() -> Self {
+        Self::at(None, Path::new(MOUNTED))
+    }
+
     /// The least quota of the group and of those around it holds.
     fn at(group: Option<PathBuf>, top: &Path) -> Self {
         let all = thread::available_parallelism().map_or(1.0, |all| all.get() as f64);
         let quotas = group.iter().flat_map(|group| group.ancestors());
         let quotas = quotas.take_while(|folder| folder.starts_with(top)).filter_map(quota);
-        Self { processors: quotas.fold(all, f64::min), group }
+        Self { processors: quotas.fold(all, f64::min), group, waits: Waits::default() }
     }
 }
 
@@ -101,7 +112,8 @@ impl Source for Process {
             Some(group) => stat(&fs::read_to_string(group.join("cpu.stat"))?)?,
             None => {
                 let time = clock_gettime(ClockId::ProcessCPUTime);
-                (Duration::new(time.tv_sec as u64, time.tv_nsec as u32), Duration::ZERO)
+                let used = Duration::new(time.tv_sec as u64, time.tv_nsec as u32);
+                (used + self.waits.read(), Duration::ZERO)
             }
         };
         Ok(Usage { used, throttled, processors: self.processors })

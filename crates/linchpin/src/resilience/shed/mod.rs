@@ -33,6 +33,7 @@ mod permit;
 mod recent;
 mod stacked;
 mod state;
+mod waits;
 
 use std::fmt;
 use std::sync::Arc;

@@ -3,10 +3,13 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use linchpin::resilience::shed::{Load, Options, Process, Shedder, Source, Usage};
+use linchpin::time::Instant;
+use rustix::time::{ClockId, clock_gettime};
 
 use super::{MS, SECOND};
 
@@ -166,4 +169,33 @@ fn the_default_source_sees_this_process_work() {
         }
     }
     assert!(before.processors > 0.0);
+}
+
+#[test]
+fn a_process_alone_counts_what_its_threads_wait_for_a_processor() {
+    // What was used and waited for, less what was used.
+    let waited = |process: &mut Process| {
+        let all = process.read().unwrap().used;
+        let ran = clock_gettime(ClockId::ProcessCPUTime);
+        all.saturating_sub(Duration::new(ran.tv_sec as u64, ran.tv_nsec as u32))
+    };
+    let mut process = Process::alone();
+    let before = waited(&mut process);
+    let stop = AtomicBool::new(false);
+    let limit = Instant::now() + Duration::from_secs(30);
+    std::thread::scope(|scope| {
+        // One more than there are processors, so that somebody always waits.
+        for _ in 0..=std::thread::available_parallelism().unwrap().get() {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        while waited(&mut process) < before + 50 * MS && Instant::now() < limit {}
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert!(waited(&mut process) >= before + 50 * MS);
+    // What the threads have waited stays when they are gone.
+    assert!(waited(&mut process) >= before + 50 * MS);
 }
