@@ -120,12 +120,46 @@ fn what_is_stored_is_not_lost() {
     assert!(visits(&lanes).is_some(), "it was lost");
 }
 
+/// A lane becomes slow while one waits for what it is not worth any more.
+fn a_surplus_wakes() {
+    let lanes = lanes(8);
+    put(&lanes, 1, 0);
+    lanes.try_next().expect("there is one").answered();
+    for item in 1..=4 {
+        put(&lanes, 1, item);
+    }
+    let mut first = lanes.try_next().expect("there is one");
+    let other = thread::spawn(move || {
+        first.timed_out();
+        drop(first);
+    });
+    let (ctx, (woken, waker)) = (Context::root(), Woken::pair());
+    let mut surplus = pin!(lanes.surplus(&ctx, 8));
+    let had = surplus.as_mut().poll(&mut Poller::from_waker(&waker));
+    other.join().unwrap();
+    let had = match had {
+        Poll::Ready(had) => had,
+        Poll::Pending => {
+            assert!(woken.times() > 0, "a wake-up was lost");
+            let Poll::Ready(had) = surplus.poll(&mut Poller::from_waker(Waker::noop())) else {
+                panic!("woken for nothing")
+            };
+            had
+        }
+    };
+    let had: Vec<u32> = had.expect("a root does not end").iter().map(|one| **one).collect();
+    // The first was still there if it was looked at before it was dropped.
+    assert!([vec![4], vec![4, 3]].contains(&had), "{had:?}");
+}
+
 #[test]
 fn lanes_wake() {
     holds("lanes_items", an_item_wakes);
     catches(Fault::LanesLookBeforeTheyWait, an_item_wakes);
     holds("lanes_places", a_place_wakes);
     catches(Fault::LanesLookBeforeTheyWait, a_place_wakes);
+    holds("lanes_surplus", a_surplus_wakes);
+    catches(Fault::LanesLookBeforeTheyWait, a_surplus_wakes);
 }
 
 #[test]

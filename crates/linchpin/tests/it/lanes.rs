@@ -10,6 +10,7 @@ mod classes;
 mod listed;
 mod memory;
 mod random;
+mod surplus;
 mod turns;
 mod waits;
 

@@ -108,7 +108,7 @@ const DROPPED: &[Row] = &[
     ("linchpin/src/sync/event/wait_group.rs", &["WaitGroup::wait"], "event.rs"),
     (
         "linchpin/src/sync/lanes/mod.rs",
-        &["Lanes::next", "Lanes::unlisted", "Lanes::visits"],
+        &["Lanes::next", "Lanes::surplus", "Lanes::unlisted", "Lanes::visits"],
         "lanes/waits.rs",
     ),
     ("linchpin/src/sync/lock/future.rs", &["checked"], "steps.rs"),

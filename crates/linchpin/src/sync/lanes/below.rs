@@ -21,7 +21,7 @@ impl<G: Clone + Eq, K: Clone + Eq, T> Machine<G, K, T> {
     }
 
     /// The same for a lane that is known, unless it has something that is due before.
-    fn due_at(&mut self, lane: u32, due: Timestamp) {
+    pub(super) fn due_at(&mut self, lane: u32, due: Timestamp) {
         let below = &mut self.lane(lane).below;
         if !below.is_due && below.due.is_none_or(|first| due < first) {
             let before = below.due.replace(due);

@@ -31,7 +31,7 @@ impl Class {
     pub(super) const ALL: [Self; 3] = [Self::Proven, Self::Fresh, Self::Slow];
 
     /// What it and the classes behind it may have of a whole.
-    fn share(self, whole: usize) -> usize {
+    pub(super) fn share(self, whole: usize) -> usize {
         match self {
             Self::Proven => whole,
             Self::Fresh => (whole / 2).max(1),

@@ -8,9 +8,10 @@ use hashbrown::HashTable;
 
 use super::Full;
 use super::class::{Class, Shares};
-use super::options::{LITTLE, Options, PART};
+use super::options::{LITTLE, NEW, Options, PART};
 use super::order::Line;
 use super::rows::{GroupRow, LaneRow, Name, Rest};
+use super::surplus::Spare;
 use crate::task::slab::Slab;
 use crate::time::{Instant, Timestamp};
 
@@ -45,6 +46,7 @@ pub(super) struct Machine<G, K, T> {
     pub(super) idle: BTreeSet<(Instant, u32)>,
     /// When the first is due of what lies below and belongs to no lane that is known.
     pub(super) unlisted: Option<Timestamp>,
+    pub(super) spare: Spare,
     /// Who waits for a time is to look again: there is an earlier one.
     pub(super) is_news: bool,
 }
@@ -87,6 +89,7 @@ impl<G: Clone + Eq, K: Clone + Eq, T> Machine<G, K, T> {
             asleep: BTreeSet::new(),
             idle: BTreeSet::new(),
             unlisted: None,
+            spare: Spare::default(),
             is_news: false,
             options,
         }
@@ -225,7 +228,11 @@ impl<G: Clone + Eq, K: Clone + Eq, T> Machine<G, K, T> {
     /// How many items a lane may have in memory now.
     pub(super) fn most(&self, row: &LaneRow<G, K, T>) -> usize {
         let is_little = row.class == Class::Slow || row.held.is_some();
-        let most = if is_little { LITTLE } else { usize::MAX };
+        let most = match row.class {
+            _ if is_little => LITTLE,
+            Class::Fresh => NEW,
+            _ => usize::MAX,
+        };
         let part = (self.items.left(row.class) / PART).max(1);
         most.min(self.options.lane_items).min(part)
     }
@@ -258,6 +265,7 @@ impl<G: Clone + Eq, K: Clone + Eq, T> Machine<G, K, T> {
             self.is_news |= self.unlisted.is_some() && rest != Rest::Busy;
         }
         self.settle_group(group);
+        self.settle_spare(lane);
     }
 
     pub(super) fn settle_group(&mut self, group: u32) {

@@ -44,6 +44,9 @@
 //! [`visits`](Lanes::visits) call the lanes, by turns again, whose turn it is to bring some up. While something of a lane is
 //! due below, what comes anew is laid below, too, so that the older goes first.
 //!
+//! A lane that was well and becomes slow, or is held for long, has more in memory than it is worth then: that is its
+//! [`surplus`](Lanes::surplus), which goes below, so that it keeps nobody else out.
+//!
 //! | you have | use |
 //! |---|---|
 //! | calls that wait by themselves, of one kind | [`Bulkhead`](crate::resilience::bulkhead::Bulkhead) |
@@ -60,13 +63,14 @@ mod order;
 mod rows;
 mod seat;
 mod started;
+mod state;
+mod surplus;
 mod visit;
 mod work;
 
 use std::fmt;
 use std::hash::{BuildHasher as _, Hash};
 use std::sync::Arc;
-use std::task::Waker;
 
 use hashbrown::DefaultHashBuilder;
 
@@ -77,14 +81,16 @@ pub use self::numbers::{Listed, Numbers};
 pub use self::options::Options;
 pub use self::seat::Seat;
 pub use self::started::Started;
+use self::state::{Here, Idle, State, Wants};
+pub use self::surplus::Surplus;
 use self::visit::Guard;
 pub use self::visit::Visit;
 use crate::context::{Context, Ended};
 use crate::error::{Error, Kind};
 use crate::resilience::BadOptions;
-use crate::shim::{Fault, Mutex, lock, planted};
+use crate::shim::{Mutex, lock};
 use crate::sync::select;
-use crate::sync::waiters::{Calls, Place, Ticket, Wait, Waiters, Within};
+use crate::sync::waiters::{Wait, Within};
 use crate::time::{Instant, Timestamp};
 
 /// Items of many lanes that share places, by turns. See the [module](self).
@@ -99,39 +105,9 @@ struct Shared<G, K, T> {
     state: Mutex<State<G, K, T>>,
 }
 
-struct State<G, K, T> {
-    machine: Machine<G, K, T>,
-    /// Who waits for something to start.
-    starters: Waiters,
-    /// Who waits for something below.
-    visitors: Waiters,
-}
-
 /// There is no room in memory for another item of this lane, or for another lane.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Full;
-
-/// What one who waits waits for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Wants {
-    Starts,
-    Visits,
-}
-
-/// Nothing is there, before that moment if there is one, unless one is called.
-#[derive(Clone, Copy, Debug)]
-struct Idle {
-    wants: Wants,
-    /// How often those who wait had been called.
-    round: usize,
-    until: Option<Instant>,
-}
-
-/// Where one waits who has seen a round of calls.
-struct Here<'a, G, K, T> {
-    state: &'a Mutex<State<G, K, T>>,
-    idle: Idle,
-}
 
 // ===== impl Lanes =====
 
@@ -144,8 +120,7 @@ impl<G: Clone + Eq + Hash, K: Clone + Eq + Hash, T> Lanes<G, K, T> {
     pub fn new(places: usize, options: Options) -> Result<Self, BadOptions> {
         options.check(places)?;
         let machine = Machine::new(places, options.clone(), Instant::now());
-        let (starters, visitors) = (Waiters::default(), Waiters::default());
-        let state = Mutex::new(State { machine, starters, visitors });
+        let state = Mutex::new(State::new(machine));
         let hasher = DefaultHashBuilder::default();
         Ok(Self(Arc::new(Shared { options, hasher, state })))
     }
@@ -159,6 +134,11 @@ impl<G: Clone + Eq + Hash, K: Clone + Eq + Hash, T> Lanes<G, K, T> {
     pub fn release_group(&self, group: &G) {
         let hash = self.0.hasher.hash_one(group);
         self.with(|machine| machine.release_group(group, hash));
+    }
+
+    /// Lets a lane go on, for who does not know its group. Looks at each lane that is held.
+    pub fn release_key(&self, key: &K) {
+        self.with(|machine| machine.release_key(key));
     }
 
     /// Waits for the item whose turn it is.
@@ -202,6 +182,35 @@ impl<G: Clone + Eq + Hash, K: Clone + Eq + Hash, T> Lanes<G, K, T> {
                 Ok(visits) => return Ok(visits),
                 Err(idle) => self.wait(ctx, idle).await?,
             }
+        }
+    }
+
+    /// Waits until lanes have more in memory than they are worth, and gives up to `most` items that are to be laid below: one at
+    /// least.
+    ///
+    /// Such a lane has become slow, or is [held](Started::hold) for longer than a lane may be slow, and has more than two
+    /// items; or the slow ones have more than their share, and the held ones leave little to all others. Without anybody who
+    /// lays it below, what they took when they were well stays in memory and keeps others out.
+    ///
+    /// # Errors
+    ///
+    /// [`Ended`], if the context ends first, or had ended before.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: what was not returned stays where it is.
+    pub async fn surplus(
+        &self,
+        ctx: &Context,
+        most: usize,
+    ) -> Result<Vec<Surplus<G, K, T>>, Ended> {
+        loop {
+            ctx.check()?;
+            let (taken, round) = self.look(Wants::Surplus, |machine| machine.surplus(most.max(1)));
+            if !taken.is_empty() {
+                return Ok(taken.into_iter().map(|one| Surplus::new(self.clone(), one)).collect());
+            }
+            self.wait(ctx, Idle { wants: Wants::Surplus, round, until: None }).await?;
         }
     }
 
@@ -324,53 +333,6 @@ impl<G, K, T> Clone for Lanes<G, K, T> {
 impl<G, K, T> fmt::Debug for Lanes<G, K, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lanes").field("options", &self.0.options).finish_non_exhaustive()
-    }
-}
-
-// ===== impl State =====
-
-impl<G: Clone + Eq, K: Clone + Eq, T> State<G, K, T> {
-    /// Whoever has something to look for since the last look.
-    fn calls(&mut self) -> [Calls; 2] {
-        let is_news = std::mem::take(&mut self.machine.is_news);
-        let starts = is_news || self.machine.can_start();
-        let visits = is_news || self.machine.can_visit();
-        let call = |is_called: bool, line: &mut Waiters| {
-            if is_called { line.call() } else { Calls::default() }
-        };
-        [call(starts, &mut self.starters), call(visits, &mut self.visitors)]
-    }
-}
-
-impl<G, K, T> State<G, K, T> {
-    fn line(&self, wants: Wants) -> &Waiters {
-        match wants {
-            Wants::Starts => &self.starters,
-            Wants::Visits => &self.visitors,
-        }
-    }
-
-    fn line_mut(&mut self, wants: Wants) -> &mut Waiters {
-        match wants {
-            Wants::Starts => &mut self.starters,
-            Wants::Visits => &mut self.visitors,
-        }
-    }
-}
-
-impl<G, K, T> Place for Here<'_, G, K, T> {
-    fn enter(&self, waker: Waker) -> Option<Ticket> {
-        let mut state = lock(self.state);
-        let line = state.line_mut(self.idle.wants);
-        if line.round() != self.idle.round && !planted(Fault::LanesLookBeforeTheyWait) {
-            drop(state);
-            return None;
-        }
-        Some(line.enter(waker))
-    }
-
-    fn list<R>(&self, work: impl FnOnce(&mut Waiters) -> R) -> R {
-        work(lock(self.state).line_mut(self.idle.wants))
     }
 }
 

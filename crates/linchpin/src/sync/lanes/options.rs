@@ -27,6 +27,8 @@ pub struct Options {
 pub(super) const PART: usize = 8;
 /// What a lane may have in memory while it is slow or held.
 pub(super) const LITTLE: usize = 2;
+/// And while nothing is known of it.
+pub(super) const NEW: usize = 8;
 
 impl Options {
     /// How many items are in memory at once. Default 4,096.
@@ -43,7 +45,8 @@ impl Options {
         self
     }
 
-    /// How many items of a lane are in memory at once, those under way included; of a lane that is slow or held two. Never
+    /// How many items of a lane are in memory at once, those under way included; of one that is new eight, of one that is slow
+    /// or held two. Never
     /// more than an eighth of those that there is still room for, but one. Default 32.
     #[must_use]
     pub fn lane_items(mut self, items: usize) -> Self {

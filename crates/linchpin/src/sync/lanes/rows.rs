@@ -7,6 +7,7 @@ use hashbrown::DefaultHashBuilder;
 
 use super::class::Class;
 use super::order::{Part, Spot};
+use super::surplus::In;
 use crate::time::{Instant, Timestamp};
 
 /// The name of a lane. Its hashes are taken before the lock, so that what may panic under it is a comparison or a clone.
@@ -33,11 +34,14 @@ pub(super) struct LaneRow<G, K, T> {
     /// What takes room in memory: seats, what waits, what is under way and what was answered and is still held.
     pub(super) items: usize,
     pub(super) bytes: usize,
+    /// Of its items those that are on their way below.
+    pub(super) leaving: usize,
     pub(super) held: Option<Instant>,
     pub(super) below: Below,
     pub(super) start: Spot,
     pub(super) visit: Spot,
     pub(super) rest: Rest,
+    pub(super) spare: In,
 }
 
 /// An item that waits.
@@ -108,11 +112,13 @@ impl<G, K, T> LaneRow<G, K, T> {
             late: 0,
             items: 0,
             bytes: 0,
+            leaving: 0,
             held: None,
             below: Below::default(),
             start: None,
             visit: None,
             rest: Rest::Busy,
+            spare: In::default(),
         }
     }
 

@@ -149,6 +149,17 @@ impl<G: Clone + Eq, K: Clone + Eq, T> Machine<G, K, T> {
         }
     }
 
+    pub(super) fn release_key(&mut self, key: &K) {
+        let held = |lane: &u32| self.lanes.get(*lane).is_some_and(|row| row.name.key == *key);
+        let lanes = self.holds.iter().filter_map(|(_, whom)| match whom {
+            Whom::Lane(lane) => Some(*lane),
+            Whom::Group(_) => None,
+        });
+        for lane in lanes.filter(held).collect::<Vec<_>>() {
+            self.release(Whom::Lane(lane));
+        }
+    }
+
     pub(super) fn release_group(&mut self, key: &G, hash: u64) {
         if let Some(group) = self.find_group(key, hash) {
             self.release(Whom::Group(group));

@@ -29,7 +29,7 @@ async fn what_is_due_below_is_visited_and_comes_up() {
     assert!(visits(&lanes, 4).await.is_empty());
     pass(SECOND).await;
     let mut visit = visits(&lanes, 4).await.pop().unwrap();
-    assert_eq!((*visit.group(), *visit.key(), visit.room()), ("a", 1, 32));
+    assert_eq!((*visit.group(), *visit.key(), visit.room()), ("a", 1, 8));
     let seats = [visit.seat(1).unwrap(), visit.seat(1).unwrap()];
     visit.leaves(Some(day(5 * SECOND)));
     visit.done();

@@ -15,6 +15,8 @@ fn fill(lanes: &Numbered, group: Group, key: u32) -> Seats {
 #[tokio::test(start_paused = true)]
 async fn a_lane_has_its_bound_or_an_eighth_of_what_is_free() {
     let large = lanes(8, Options::default().lane_items(40));
+    assert_eq!(fill(&large, "a", 1).len(), 8, "it is new");
+    prove(&large, "a", 1, 1);
     assert_eq!(fill(&large, "a", 1).len(), 40);
     let small = lanes(8, Options::default().items(90));
     for (group, key) in [("a", 1), ("b", 2)] {

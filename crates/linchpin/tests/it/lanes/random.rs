@@ -3,18 +3,19 @@
 //! The model has no lines and no tables: a list of lanes, each of which is asked whether it may start. Who is passed is
 //! counted by itself, by a look at who could have started. What is visited is not foreseen, but judged.
 
+mod below;
 mod model;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use linchpin::Context;
-use linchpin::sync::lanes::{Class, Lanes, Options, Seat, Started, Visit};
+use linchpin::sync::lanes::{Class, Lanes, Options, Seat, Started, Surplus, Visit};
 use linchpin::time::{Instant, Timestamp};
 use linchpin_testing::steps::poll_by_hand;
 use proptest::prelude::*;
 
-use self::model::{CLASSES, Ended, GROUPS, LANES, Model, Rules};
+use self::model::{CLASSES, Ended, GROUPS, LANES, Model, Rules, Waiting};
 use crate::paused;
 
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +38,9 @@ enum Step {
     VisitSeat { which: usize, bytes: usize },
     Leave { which: usize, millis: Option<u64> },
     EndVisit { which: usize, is_done: bool },
+    Lay(usize),
+    Laid { which: usize, millis: u64 },
+    Keep(usize),
     Pass(u64),
 }
 
@@ -63,6 +67,9 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (which(), prop::option::of(0..100_u64))
             .prop_map(|(which, millis)| Step::Leave { which, millis }),
         4 => (which(), any::<bool>()).prop_map(|(which, is_done)| Step::EndVisit { which, is_done }),
+        5 => (1..4_usize).prop_map(Step::Lay),
+        3 => (which(), 0..100_u64).prop_map(|(which, millis)| Step::Laid { which, millis }),
+        1 => which().prop_map(Step::Keep),
         8 => (0..70_u64).prop_map(Step::Pass),
     ]
 }
@@ -77,6 +84,9 @@ struct World {
     /// With the number that the model has for it.
     begun: BTreeMap<usize, Started<usize, usize, usize>>,
     visits: Vec<(Visit<usize, usize, usize>, usize)>,
+    surplus: Vec<(Surplus<usize, usize, usize>, usize, Waiting)>,
+    /// The lane of each item.
+    lane_of: BTreeMap<usize, usize>,
 }
 
 fn name(lane: usize) -> (usize, usize) {
@@ -106,6 +116,8 @@ impl World {
             seats: Vec::new(),
             begun: BTreeMap::new(),
             visits: Vec::new(),
+            surplus: Vec::new(),
+            lane_of: BTreeMap::new(),
         }
     }
 
@@ -124,6 +136,7 @@ impl World {
             Step::Put(which) => {
                 let Some((seat, lane, bytes)) = pick(&mut self.seats, which) else { return };
                 self.model.put(lane, bytes, id);
+                self.lane_of.insert(id, lane);
                 seat.put(id);
             }
             Step::DropSeat(which) => {
@@ -223,6 +236,18 @@ impl World {
                 self.model.visited(lane, is_done);
                 if is_done { visit.done() } else { drop(visit) }
             }
+            Step::Lay(most) => self.lay(most),
+            Step::Laid { which, millis } => {
+                let Some((one, lane, waiting)) = pick(&mut self.surplus, which) else { return };
+                let due = now + later(millis);
+                one.laid(Timestamp::default() + Duration::from_micros(due));
+                self.model.laid(lane, waiting.1, due);
+            }
+            Step::Keep(which) => {
+                let Some((one, lane, waiting)) = pick(&mut self.surplus, which) else { return };
+                drop(one);
+                self.model.keep(lane, waiting);
+            }
             other => unreachable!("{other:?} is done above"),
         }
     }
@@ -248,6 +273,22 @@ impl World {
         }
     }
 
+    fn lay(&mut self, most: usize) {
+        let ctx = Context::root();
+        let polled = poll_by_hand(self.lanes.surplus(&ctx, most)).poll();
+        let std::task::Poll::Ready(surplus) = polled else {
+            assert_eq!(self.model.must_be_laid(), None, "{:?}", self.model);
+            return;
+        };
+        let surplus = surplus.unwrap();
+        assert!((1..=most).contains(&surplus.len()));
+        for one in surplus {
+            let lane = self.lane_of[&*one];
+            let waiting = self.model.lay(lane, *one);
+            self.surplus.push((one, lane, waiting));
+        }
+    }
+
     #[track_caller]
     fn compare(&mut self) {
         self.model.at(self.origin.elapsed().as_micros() as u64);
@@ -265,8 +306,8 @@ async fn play(rules: Rules, steps: Vec<Step>) {
         world.step(step, id).await;
     }
     // In the end all is given back, whatever it was.
-    let World { lanes, seats, begun, visits, .. } = world;
-    drop((seats, begun, visits));
+    let World { lanes, seats, begun, visits, surplus, .. } = world;
+    drop((seats, begun, visits, surplus));
     for lane in 0..GROUPS * LANES {
         let (group, key) = name(lane);
         drop(lanes.lane(group, key).take_back());

@@ -155,6 +155,11 @@ async fn a_wait_that_is_dropped_wherever_it_can_be_takes_nothing() {
             drop(lanes.unlisted(&ctx).await);
         };
         assert!(steps::drop_at_each(world, work, left).await.steps > 1);
+        let work = async |(lanes, _): &(Numbered, task::Task<()>)| {
+            let ctx = Context::root().with_timeout(timeout);
+            drop(lanes.surplus(&ctx, 4).await);
+        };
+        assert!(steps::drop_at_each(world, work, left).await.steps > 1);
     }
 }
 

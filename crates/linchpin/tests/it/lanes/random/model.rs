@@ -27,19 +27,21 @@ pub(super) enum Ended {
 }
 
 /// Number, bytes and item.
-type Waiting = (usize, usize, usize);
+pub(super) type Waiting = (usize, usize, usize);
 
 #[derive(Debug)]
-struct Lane {
-    class: Class,
+pub(super) struct Lane {
+    pub(super) class: Class,
     window: usize,
-    waiting: Vec<Waiting>,
-    items: usize,
-    bytes: usize,
-    held: Option<u64>,
-    due: Option<u64>,
+    pub(super) waiting: Vec<Waiting>,
+    pub(super) items: usize,
+    pub(super) bytes: usize,
+    /// Of its items those that are on their way below.
+    pub(super) leaving: usize,
+    pub(super) held: Option<u64>,
+    pub(super) due: Option<u64>,
     /// What was due when the visit began, and whether it has told what it leaves.
-    visit: Option<(u64, bool)>,
+    pub(super) visit: Option<(u64, bool)>,
     turn: Option<usize>,
 }
 
@@ -54,10 +56,10 @@ struct Begun {
 
 #[derive(Debug)]
 pub(super) struct Model {
-    rules: Rules,
-    now: u64,
-    lanes: Vec<Lane>,
-    held: [Option<u64>; GROUPS],
+    pub(super) rules: Rules,
+    pub(super) now: u64,
+    pub(super) lanes: Vec<Lane>,
+    pub(super) held: [Option<u64>; GROUPS],
     turns: [Option<usize>; GROUPS],
     begun: BTreeMap<usize, Begun>,
     number: usize,
@@ -66,7 +68,7 @@ pub(super) struct Model {
 }
 
 /// What a class may still have of a whole of which so much is used.
-fn left(class: Class, whole: usize, used: [usize; 3]) -> usize {
+pub(super) fn left(class: Class, whole: usize, used: [usize; 3]) -> usize {
     let [proven, fresh, slow] = used;
     let all = whole.saturating_sub(proven + fresh + slow);
     let half = (whole / 2).max(1).saturating_sub(fresh + slow);
@@ -86,6 +88,7 @@ impl Model {
             waiting: Vec::new(),
             items: 0,
             bytes: 0,
+            leaving: 0,
             held: None,
             due: None,
             visit: None,
@@ -112,7 +115,7 @@ impl Model {
         })
     }
 
-    fn under_way(&self, lane: usize) -> usize {
+    pub(super) fn under_way(&self, lane: usize) -> usize {
         self.begun.values().filter(|one| one.lane == lane && one.has_place).count()
     }
 
@@ -120,11 +123,11 @@ impl Model {
         self.sum(|at, _| self.under_way(at))
     }
 
-    fn items(&self) -> [usize; 3] {
+    pub(super) fn items(&self) -> [usize; 3] {
         self.sum(|_, lane| lane.items)
     }
 
-    fn bytes(&self) -> [usize; 3] {
+    pub(super) fn bytes(&self) -> [usize; 3] {
         self.sum(|_, lane| lane.bytes)
     }
 
@@ -133,13 +136,18 @@ impl Model {
         (self.places()[class], self.items()[class], self.bytes()[class])
     }
 
-    fn most(&self, lane: &Lane) -> usize {
+    pub(super) fn most(&self, lane: &Lane) -> usize {
         let eighth = (left(lane.class, self.rules.items, self.items()) / 8).max(1);
         let most = self.rules.lane_items.min(eighth);
-        if lane.class == Class::Slow || lane.held.is_some() { most.min(2) } else { most }
+        match lane.class {
+            Class::Slow => most.min(2),
+            _ if lane.held.is_some() => most.min(2),
+            Class::Fresh => most.min(8),
+            Class::Proven => most,
+        }
     }
 
-    fn has_room(&self, at: usize) -> bool {
+    pub(super) fn has_room(&self, at: usize) -> bool {
         let lane = &self.lanes[at];
         let group = &self.lanes[at / LANES * LANES..][..LANES];
         let items: usize = group.iter().map(|lane| lane.items).sum();
@@ -172,7 +180,7 @@ impl Model {
     }
 
     /// Who has become ready goes to the end, and who may not start has not been passed.
-    fn turn(&mut self) {
+    pub(super) fn turn(&mut self) {
         for at in 0..self.lanes.len() {
             let ready = self.is_ready(at);
             let before = self.lanes[at].turn.filter(|_| ready);
@@ -349,49 +357,5 @@ impl Model {
     pub(super) fn release_group(&mut self, group: usize) {
         self.held[group] = None;
         self.turn();
-    }
-
-    // ===== what lies below =====
-
-    pub(super) fn store(&mut self, at: usize, due: u64) {
-        let lane = &mut self.lanes[at];
-        lane.due = Some(lane.due.map_or(due, |first| first.min(due)));
-    }
-
-    /// A lane that has nothing in memory, and something due below, if all would let it come up.
-    pub(super) fn must_be_visited(&self) -> Option<usize> {
-        let must = |at: &usize| {
-            let lane = &self.lanes[*at];
-            lane.due.is_some_and(|due| due <= self.now)
-                && lane.items == 0
-                && lane.visit.is_none()
-                && lane.held.is_none()
-                && self.held[at / LANES].is_none()
-                && self.has_room(*at)
-        };
-        (0..self.lanes.len()).find(must)
-    }
-
-    pub(super) fn call(&mut self, at: usize, room: usize) {
-        assert!(self.has_room(at) && self.held[at / LANES].is_none());
-        let most = self.most(&self.lanes[at]);
-        let lane = &mut self.lanes[at];
-        assert!(lane.held.is_none() && lane.visit.is_none());
-        assert_eq!(room, most.saturating_sub(lane.items));
-        let due = lane.due.take().filter(|due| *due <= self.now);
-        lane.visit = Some((due.expect("something is due"), false));
-    }
-
-    pub(super) fn leave(&mut self, at: usize, next: Option<u64>) {
-        let lane = &mut self.lanes[at];
-        lane.due = next;
-        lane.visit.as_mut().unwrap().1 = true;
-    }
-
-    pub(super) fn visited(&mut self, at: usize, is_done: bool) {
-        let (due, is_told) = self.lanes[at].visit.take().unwrap();
-        if !(is_done && is_told) {
-            self.store(at, due);
-        }
     }
 }
