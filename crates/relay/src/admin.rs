@@ -182,7 +182,7 @@ async fn force(
     match state.policies.force(endpoint, wish.state) {
         Ok(snapshot) => {
             // What waited for it need not wait for the time that was told.
-            state.queue.look(endpoint);
+            state.queue.look_for(endpoint);
             tracing::warn!(%endpoint, to = ?wish.state, "an operator has set a breaker");
             Json(shown(&snapshot)).into_response()
         }

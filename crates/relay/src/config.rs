@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use linchpin::resilience::BadOptions;
 use linchpin::resilience::retry::{Jitter, Schedule};
 use linchpin_http::client::AddressPolicy;
 use linchpin_security::config::{Choice, Effective, Fault, Faults, Loader, Setting};
@@ -43,6 +44,16 @@ pub const SETTINGS: &[Setting] = &[
         .default("svix"),
     Setting::new("retry-schedule", "delays between attempts, up to 20 percent added to each")
         .default("5s, 5m, 30m, 2h, 5h, 10h, 10h"),
+    Setting::new(
+        "endpoint-disable-after",
+        "an endpoint that only fails for so long is disabled; 0 for never",
+    )
+    .default("120h"),
+    Setting::new(
+        "endpoint-disable-gone",
+        "whether a receiver that answers 410 is disabled at once",
+    )
+    .default("true"),
     Setting::new("request-timeout", "longest attempt, to the last byte of the response")
         .default("15s"),
     Setting::new("delivery-concurrency", "attempts under way at once").default("512"),
@@ -83,6 +94,8 @@ pub struct Config {
     pub jwt_algorithm: Algorithm,
     pub webhook_headers: Family,
     pub retry_schedule: Schedule,
+    pub endpoint_disable_after: Option<Duration>,
+    pub endpoint_disable_gone: bool,
     pub request_timeout: Duration,
     pub delivery_concurrency: usize,
     pub delivery_queue: usize,
@@ -140,6 +153,8 @@ impl Config {
         let jwt_algorithm = loader.take("jwt-algorithm");
         let webhook_headers = loader.take("webhook-headers");
         let retry_schedule = schedule(loader);
+        let endpoint_disable_after = loader.take("endpoint-disable-after");
+        let endpoint_disable_gone = loader.take("endpoint-disable-gone");
         let request_timeout = positive(loader, "request-timeout");
         let delivery_concurrency = at_least_one(loader, "delivery-concurrency");
         let delivery_queue = at_least_one(loader, "delivery-queue");
@@ -162,6 +177,9 @@ impl Config {
             jwt_algorithm: jwt_algorithm?,
             webhook_headers: webhook_headers?,
             retry_schedule: retry_schedule?,
+            endpoint_disable_after: Some(endpoint_disable_after?)
+                .filter(|after: &Duration| !after.is_zero()),
+            endpoint_disable_gone: endpoint_disable_gone?,
             request_timeout: request_timeout?,
             delivery_concurrency: delivery_concurrency?,
             delivery_queue: delivery_queue?,
@@ -271,9 +289,13 @@ fn loader(sources: &Sources) -> Result<Loader, Faults> {
 
 fn schedule(loader: &mut Loader) -> Result<Schedule, Fault> {
     let delays: Vec<Duration> = loader.take("retry-schedule")?;
-    Schedule::new(delays)
-        .and_then(|schedule| schedule.jitter(Jitter::Added(RETRY_JITTER)))
+    retry_schedule(delays)
         .map_err(|bad| loader.reject("retry-schedule", bad.to_string(), "delays of up to a year"))
+}
+
+/// These delays, as deliveries wait for their next attempt.
+pub(crate) fn retry_schedule(delays: Vec<Duration>) -> Result<Schedule, BadOptions> {
+    Schedule::new(delays).and_then(|schedule| schedule.jitter(Jitter::Added(RETRY_JITTER)))
 }
 
 fn positive(loader: &mut Loader, key: &str) -> Result<Duration, Fault> {

@@ -25,7 +25,7 @@ use crate::api::{self, ApiState};
 use crate::background::Background;
 use crate::cli;
 use crate::config::{Config, Mode};
-use crate::deliver::{Dispatcher, PolicySettings, Sender, Settings};
+use crate::deliver::{HealthSettings, PolicySettings, Seed, Sender, Settings};
 use crate::ids::DEFAULT_ORG;
 use crate::listen::DEMO_APP;
 use crate::store::{self, Store};
@@ -89,16 +89,21 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
 
     let connections = connections(config.delivery_concurrency)?;
     let database = store::open(&config.database)?;
-    let (queue, seed) = Dispatcher::prepare(&Settings {
+    let seed = Seed::new(Settings {
         concurrency: config.delivery_concurrency,
         queue: config.delivery_queue,
         schedule: config.retry_schedule.clone(),
+        health: HealthSettings {
+            disable_after: config.endpoint_disable_after,
+            gone_disables: config.endpoint_disable_gone,
+        },
         policies: PolicySettings {
             request_timeout: config.request_timeout,
             open_for: config.breaker_open_for,
             max_open_for: config.breaker_max_open_for,
         },
     })?;
+    let queue = seed.queue().clone();
     let api = Server::bind(config.listen).await?;
     let operators = Server::bind(config.admin_listen).await?;
 

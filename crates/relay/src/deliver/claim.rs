@@ -9,13 +9,17 @@ use linchpin_data::sqlite::{Sql as _, Tx};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::policies::UNREADABLE;
-use super::queue::{Queue, Ready, Seat, Visit};
+use super::queue::{Queue, Ready, Seat, Surplus, Visit};
+use super::record::{self, Skipped, Taken};
 use super::targets::{Barred, Target};
 use crate::ids::{AppId, EndpointId};
 
 /// Visits that are under way. The hooks of a submission that was committed take them out; those of one that was not are as
 /// they were, for the next try.
 pub(super) type Visits = Arc<[Mutex<Option<Visit>>]>;
+
+/// Deliveries that are on their way back. As with visits, the hooks of a submission take them out.
+pub(super) type Leaving = Arc<[Mutex<Option<Surplus>>]>;
 
 /// What visits have come to.
 #[derive(Debug, Default)]
@@ -72,8 +76,27 @@ pub(super) fn claim(tx: &mut Tx<'_>, queue: &Queue, visits: &Visits) -> linchpin
     Ok(claimed)
 }
 
+/// Gives deliveries back to the database, where they are due as before.
+pub(super) fn lay_down(tx: &mut Tx<'_>, surplus: &Leaving) -> linchpin::Result<()> {
+    for at in 0..surplus.len() {
+        let (taken, due) = match &*surplus[at].lock() {
+            Some(one) => (one.ready.taken(), one.ready.due),
+            None => continue,
+        };
+        // A row that is gone leaves nothing below, which the next visit finds.
+        record::give_back(tx, &taken)?;
+        let surplus = surplus.clone();
+        tx.after_commit(move || {
+            if let Some(one) = surplus[at].lock().take() {
+                one.laid(due);
+            }
+        });
+    }
+    Ok(())
+}
+
 /// What has come up of one endpoint.
-struct Taken {
+struct Found {
     ready: Vec<(Ready, Seat)>,
     /// When there is more.
     next: Option<Timestamp>,
@@ -85,7 +108,7 @@ fn one(
     visit: &Visit,
     now: Timestamp,
     claimed: &mut Claimed,
-) -> linchpin::Result<Taken> {
+) -> linchpin::Result<Found> {
     let (endpoint, most) = (*visit.key(), visit.room().min(ROWS));
     let mut ready = Vec::with_capacity(most);
     for rowid in rowids(tx, (endpoint, now.as_micros(), most as i64))? {
@@ -95,17 +118,21 @@ fn one(
                 change(tx, LEASE, rowid)?;
                 ready.push((*one, seat));
             }
-            Loaded::Nowhere => {
+            Loaded::Nowhere(skipped) => {
+                record::skip(tx, &skipped)?;
+                claimed.dropped += 1;
+            }
+            Loaded::Lost => {
                 change(tx, DROP, rowid)?;
                 claimed.dropped += 1;
             }
             Loaded::Unreadable => {
                 claimed.unreadable.push(endpoint);
-                return Ok(Taken { ready, next: Some(now + UNREADABLE) });
+                return Ok(Found { ready, next: Some(now + UNREADABLE) });
             }
         }
     }
-    Ok(Taken { ready, next: next(tx, endpoint)? })
+    Ok(Found { ready, next: next(tx, endpoint)? })
 }
 
 /// When the first delivery of an endpoint is due that nobody has leased.
@@ -159,7 +186,9 @@ fn change(tx: &Tx<'_>, sql: &str, rowid: i64) -> linchpin::Result<usize> {
 enum Loaded {
     Ready(Box<Ready>),
     /// Its endpoint gets nothing any more.
-    Nowhere,
+    Nowhere(Skipped),
+    /// There is no message of it, or no endpoint.
+    Lost,
     /// Nothing can be signed for its endpoint.
     Unreadable,
 }
@@ -176,13 +205,17 @@ fn load(tx: &mut Tx<'_>, queue: &Queue, rowid: i64) -> linchpin::Result<Loaded> 
         Target::COLUMNS
     );
     let read = |row: &Row<'_>| {
+        let (attempt, org, app, message) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        let (endpoint, manual) = (row.get(4)?, row.get(7)?);
         let target = match Target::read(row, 8)? {
             Ok(target) => target,
-            Err(barred) => return Ok(Err(barred)),
+            Err(why) => {
+                let taken = Taken { rowid, attempt, endpoint, message };
+                return Ok(Err(Skipped { org, app, taken, manual, why }));
+            }
         };
-        let (attempt, org, app, message) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-        let (endpoint, payload) = (row.get(4)?, Bytes::from(row.get::<_, Vec<u8>>(5)?));
-        let (due, manual) = (Timestamp::from_micros(row.get(6)?), row.get(7)?);
+        let payload = Bytes::from(row.get::<_, Vec<u8>>(5)?);
+        let due = Timestamp::from_micros(row.get(6)?);
         let ready = move |target| Ready {
             rowid,
             attempt,
@@ -205,7 +238,8 @@ fn load(tx: &mut Tx<'_>, queue: &Queue, rowid: i64) -> linchpin::Result<Loaded> 
         Some(Ok((endpoint, target, ready))) => {
             Loaded::Ready(Box::new(ready(queue.hold(tx, endpoint, target))))
         }
-        Some(Err(Barred::Unreadable)) => Loaded::Unreadable,
-        Some(Err(_)) | None => Loaded::Nowhere,
+        Some(Err(skipped)) if skipped.why == Barred::Unreadable => Loaded::Unreadable,
+        Some(Err(skipped)) => Loaded::Nowhere(skipped),
+        None => Loaded::Lost,
     })
 }

@@ -10,38 +10,27 @@ use linchpin::resilience::retry::Schedule;
 use linchpin::sync::Mutex;
 use linchpin::task::{self, Task, Tracker};
 use linchpin::time::{Instant, Timestamp};
-use linchpin_data::sqlite::{Tx, Writer};
+use linchpin_data::sqlite::Writer;
 use linchpin_http::lifecycle::Lifecycle;
 
 use super::claim::{self, Visits};
-use super::policies::{HeldBack, Policies, PolicySettings, Whom, Why};
-use super::queue::{Bounds, Queue, Ready, Started};
+use super::health::HealthSettings;
+use super::policies::{HeldBack, Policies, Whom, Why};
+use super::queue::{Queue, Ready, Started};
 use super::record::{self, Attempt};
-use super::records::{Record, Records};
+use super::records::{Kept, Record, Records};
+use super::seed::Seed;
 use super::send::{Sender, Sent};
 use super::targets::Barred;
 use super::told::{self, Meters};
 use crate::events::Events;
-
-/// How the dispatcher works.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Attempts under way at once.
-    pub concurrency: usize,
-    /// Deliveries that wait in memory, at most.
-    pub queue: usize,
-    /// When to try again.
-    pub schedule: Schedule,
-    /// When not to try.
-    pub policies: PolicySettings,
-}
 
 /// Sends what is due. It stops taking up work when the service stops accepting, and gives up what is under way when the
 /// service's work must end.
 #[derive(Debug)]
 pub struct Dispatcher {
     shared: Arc<Shared>,
-    tasks: [Task<()>; 3],
+    tasks: [Task<()>; 4],
 }
 
 #[derive(Debug)]
@@ -53,34 +42,52 @@ struct Shared {
     policies: Arc<Policies>,
     sender: Sender,
     schedule: Schedule,
+    health: HealthSettings,
     tracker: Tracker,
     life: Lifecycle,
     returned: AtomicUsize,
     meters: Meters,
 }
 
-/// The most payload in memory, in bytes.
-const MEMORY: usize = 64 << 20;
-/// So many endpoints are visited in one submission: enough to fill a commit, few enough not to hold up the writer.
+/// So many endpoints are visited in one submission: enough to fill a commit, not to hold up the writer.
 const VISITS: usize = 16;
+/// So many deliveries are laid down in one submission.
+const SURPLUS: usize = 256;
 /// So many endpoints are found in one submission.
-const FOUND: usize = 1_024;
+pub(super) const FOUND: usize = 1_024;
 /// The waits between tries to record an attempt while storage fails.
 const RECORD_RETRY: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
 
 impl Dispatcher {
-    /// The queue, and the seed of a dispatcher that serves it once [started](Seed::start).
-    ///
-    /// # Errors
-    ///
-    /// If the queue has no places.
-    pub fn prepare(settings: &Settings) -> linchpin::Result<(Queue, Seed)> {
-        let (places, deliveries) = (settings.concurrency, settings.queue);
-        let queue = Queue::new(Bounds { places, deliveries, bytes: MEMORY })?;
-        let (events, settings) = (Events::new()?, settings.clone());
-        let policies = Arc::new(Policies::new(settings.policies)?);
-        let seed = Seed { queue: queue.clone(), events, policies, settings };
-        Ok((queue, seed))
+    /// Begins to send for `seed`, whose work goes by `life`.
+    pub(super) fn begin(
+        seed: Seed,
+        (writer, sender, life): (Writer, Sender, Lifecycle),
+    ) -> linchpin::Result<Self> {
+        let Seed { queue, events, policies, settings } = seed;
+        let health = settings.health;
+        let records = Records::new(writer.clone(), Kept { queue: queue.clone(), health })?;
+        let shared = Arc::new(Shared {
+            queue,
+            events,
+            writer,
+            records,
+            policies,
+            sender,
+            schedule: settings.schedule,
+            health,
+            tracker: Tracker::new("deliveries"),
+            life,
+            returned: AtomicUsize::new(0),
+            meters: Meters::new(),
+        });
+        let tasks = [
+            task::spawn("dispatch", shared.clone().dispatch()),
+            task::spawn("claim", shared.clone().claim()),
+            task::spawn("find", shared.clone().find()),
+            task::spawn("lay down", shared.clone().lay_down()),
+        ];
+        Ok(Self { shared, tasks })
     }
 
     /// Waits until nothing is under way; call it once the service has stopped accepting.
@@ -97,75 +104,6 @@ impl Dispatcher {
             tracing::warn!(%ended, "records were left unwritten");
         }
         self.shared.returned.load(Ordering::Relaxed)
-    }
-}
-
-/// A dispatcher that does not run yet: the store needs its queue before it can.
-#[derive(Debug)]
-pub struct Seed {
-    queue: Queue,
-    events: Events,
-    policies: Arc<Policies>,
-    settings: Settings,
-}
-
-impl Seed {
-    /// Where attempts will be told of.
-    #[must_use]
-    pub fn events(&self) -> &Events {
-        &self.events
-    }
-
-    /// What will hold deliveries back.
-    #[must_use]
-    pub fn policies(&self) -> &Arc<Policies> {
-        &self.policies
-    }
-
-    /// Voids the leases of the last process and starts sending.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database, and settings that make no sense.
-    pub async fn start(
-        self,
-        writer: Writer,
-        sender: Sender,
-        life: &Lifecycle,
-    ) -> linchpin::Result<Dispatcher> {
-        let voided = writer.submit(life.accepting(), claim::void_leases).await?;
-        if voided > 0 {
-            tracing::info!(deliveries = voided, "taken over from the last run");
-        }
-        let mut last = None;
-        loop {
-            let queue = self.queue.clone();
-            let found = move |tx: &mut Tx<'_>| claim::find(tx, &queue, last, FOUND);
-            last = writer.submit(life.accepting(), found).await?;
-            if last.is_none() {
-                break;
-            }
-        }
-        let records = Records::new(writer.clone(), self.queue.clone())?;
-        let shared = Arc::new(Shared {
-            queue: self.queue,
-            events: self.events,
-            writer,
-            records,
-            policies: self.policies,
-            sender,
-            schedule: self.settings.schedule,
-            tracker: Tracker::new("deliveries"),
-            life: life.clone(),
-            returned: AtomicUsize::new(0),
-            meters: Meters::new(),
-        });
-        let tasks = [
-            task::spawn("dispatch", shared.clone().dispatch()),
-            task::spawn("claim", shared.clone().claim()),
-            task::spawn("find", shared.clone().find()),
-        ];
-        Ok(Dispatcher { shared, tasks })
     }
 }
 
@@ -207,8 +145,9 @@ impl Shared {
 
     /// Puts a delivery back in front of its lane, which waits with it.
     fn put_back(&self, started: Started, held: HeldBack) {
-        let (endpoint, target) = (started.ready.endpoint, started.ready.target.clone());
-        let (msg, why) = (&started.ready.message, held.why.as_str());
+        let ready = &started.ready;
+        let (app, endpoint, target) = (ready.app, ready.endpoint, ready.target.clone());
+        let (msg, why) = (ready.message, held.why.as_str());
         tracing::debug!(%msg, %endpoint, why, wait = ?held.wait, "postponed");
         let until = Instant::now() + held.wait;
         match held.whom {
@@ -216,14 +155,14 @@ impl Shared {
             Whom::Application => started.hold_group(until),
         }
         started.put_back();
-        // Who let it go meanwhile has found nothing that was held.
+        // Who let it go meanwhile found nothing that was held.
         let is_free = match held.why {
             Why::Unreadable => target.now().is_ok(),
             Why::Asked | Why::Breaker => self.policies.lets_go(&endpoint),
             Why::Throttle => false,
         };
         if is_free {
-            self.queue.look(endpoint);
+            self.queue.look(app, endpoint);
         }
     }
 
@@ -248,6 +187,28 @@ impl Shared {
                 Err(error) => {
                     tracing::error!(error = %error.report(), "cannot take up due deliveries");
                     // Before the visits are dropped, which are made again then.
+                    drop(accepting.sleep(RECORD_RETRY[1]).await);
+                }
+            }
+        }
+    }
+
+    /// Brings deliveries of endpoints that became slow or are held back into the database: others need the room.
+    async fn lay_down(self: Arc<Self>) {
+        let accepting = self.life.accepting();
+        while let Ok(surplus) = self.queue.surplus(accepting, SURPLUS).await {
+            let surplus: claim::Leaving =
+                surplus.into_iter().map(|one| Mutex::new(Some(one))).collect();
+            let laid = {
+                let surplus = surplus.clone();
+                self.writer.submit(accepting, move |tx| claim::lay_down(tx, &surplus)).await
+            };
+            match laid {
+                Ok(()) => self.meters.laid.increment(surplus.len() as u64),
+                Err(_) if accepting.is_cancelled() => return,
+                Err(error) => {
+                    tracing::error!(error = %error.report(), "cannot lay deliveries down");
+                    // Before they go back to their lanes, which call for them again.
                     drop(accepting.sleep(RECORD_RETRY[1]).await);
                 }
             }
@@ -293,10 +254,11 @@ impl Shared {
         let ready = &started.ready;
         if is_probe {
             // There may be room for another, or for all.
-            self.queue.look(ready.endpoint);
+            self.queue.look(ready.app, ready.endpoint);
         }
-        if !attempt.success {
-            let delay = self.schedule.delay(ready.attempt as usize, fastrand::f64());
+        if !attempt.success && !self.health.is_final(attempt.status_code) {
+            let schedule = target.schedule.as_ref().unwrap_or(&self.schedule);
+            let delay = schedule.delay(ready.attempt as usize, fastrand::f64());
             // Counted from the end of the attempt, and not before the receiver wants it.
             let delay = delay.map(|delay| delay.max(asked.unwrap_or_default()));
             attempt.next = delay.map(|delay| Timestamp::now() + delay);
@@ -326,8 +288,8 @@ impl Shared {
     async fn give_up(&self, ready: &Ready, barred: Barred) {
         let (msg, endpoint, why) = (&ready.message, ready.endpoint, barred.as_str());
         tracing::debug!(%msg, %endpoint, why, "dropped");
-        let taken = ready.taken();
-        if self.write(|| Record::Dropped(taken)).await {
+        let skipped = ready.skipped(barred);
+        if self.write(|| Record::Skipped(skipped)).await {
             self.meters.dropped.increment(1);
         }
     }

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Each endpoint has a [lane](linchpin::sync::lanes), in the group of its application, and each start goes to applications and
-//! their endpoints by turns. Who is slow has a part of the places and two deliveries in memory; the rest of its backlog lies in
-//! the database and costs nobody anything. So do the deliveries of an endpoint whom [policies](Policies) hold back: its
+//! their endpoints by turns. Who is slow has a part of the places and two deliveries in memory; what it had more when it was well
+//! goes back to the database, where its backlog costs nobody anything. So do the deliveries of an endpoint whom [policies](Policies) hold back: its
 //! lane is held, no attempt is used up, and nothing is written. What was recorded is told on the bus of
 //! [`events`](crate::events).
 //!
@@ -22,17 +22,21 @@
 
 mod claim;
 mod dispatch;
+mod health;
 mod policies;
 mod queue;
 mod record;
 mod records;
+mod seed;
 mod send;
 mod targets;
 mod told;
 
-pub use self::dispatch::{Dispatcher, Seed, Settings};
+pub use self::dispatch::Dispatcher;
+pub use self::health::HealthSettings;
 pub use self::policies::{Force, Policies, PolicySettings, TooMany};
 pub(crate) use self::queue::New;
 pub use self::queue::Queue;
+pub use self::seed::{Seed, Settings};
 pub use self::send::Sender;
 pub(crate) use self::targets::{Barred, Target};

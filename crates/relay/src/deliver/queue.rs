@@ -12,7 +12,7 @@ use linchpin::sync::lanes::{self, Options};
 use linchpin::time::Timestamp;
 use linchpin_data::sqlite::{Sql as _, Tx};
 
-use super::record::Taken;
+use super::record::{Skipped, Taken};
 use super::targets::{Barred, Handle, Target, Targets};
 use crate::ids::{AppId, EndpointId, MessageId, OrgId};
 
@@ -72,6 +72,9 @@ pub(super) type Started = lanes::Started<AppId, EndpointId, Held>;
 pub(super) type Seat = lanes::Seat<AppId, EndpointId, Held>;
 /// An endpoint of which something in the database may come into memory.
 pub(super) type Visit = lanes::Visit<AppId, EndpointId, Held>;
+
+/// A delivery in memory that others need the room of.
+pub(super) type Surplus = lanes::Surplus<AppId, EndpointId, Held>;
 
 /// What is in memory.
 #[derive(Debug, Default)]
@@ -195,6 +198,19 @@ impl Queue {
         Ok(())
     }
 
+    /// The same, where nothing that waits may go the sooner for it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub(super) fn targets_changed(
+        &self,
+        tx: &mut Tx<'_>,
+        endpoint: (OrgId, AppId, EndpointId),
+    ) -> linchpin::Result<()> {
+        self.targets.changed(tx, endpoint)
+    }
+
     /// The same of an application.
     ///
     /// # Errors
@@ -208,11 +224,13 @@ impl Queue {
     }
 
     /// Whatever held an endpoint back may be over.
-    pub(crate) fn look(&self, endpoint: EndpointId) {
-        // One that is held has something in memory, and so is known.
-        if let Some(app) = self.targets.application(endpoint) {
-            self.lanes.lane(app, endpoint).release();
-        }
+    pub(super) fn look(&self, app: AppId, endpoint: EndpointId) {
+        self.lanes.lane(app, endpoint).release();
+    }
+
+    /// The same for who does not know its application.
+    pub(crate) fn look_for(&self, endpoint: EndpointId) {
+        self.lanes.release_key(&endpoint);
     }
 
     /// The delivery whose turn it is.
@@ -223,6 +241,11 @@ impl Queue {
     /// Endpoints of which something in the database may come into memory, by turns.
     pub(super) async fn visits(&self, ctx: &Context, most: usize) -> Result<Vec<Visit>, Ended> {
         self.lanes.visits(ctx, most).await
+    }
+
+    /// Deliveries of endpoints that became slow or are held, which go back to the database.
+    pub(super) async fn surplus(&self, ctx: &Context, most: usize) -> Result<Vec<Surplus>, Ended> {
+        self.lanes.surplus(ctx, most).await
     }
 
     /// Waits until there is room to know endpoints that were too many before.
@@ -257,6 +280,12 @@ impl Ready {
     pub(super) fn taken(&self) -> Taken {
         let Self { rowid, attempt, endpoint, message, .. } = *self;
         Taken { rowid, attempt, endpoint, message }
+    }
+
+    /// As one that is not sent.
+    pub(super) fn skipped(&self, why: Barred) -> Skipped {
+        let Self { org, app, manual, .. } = *self;
+        Skipped { org, app, taken: self.taken(), manual, why }
     }
 
     fn key(&self) -> (i64, i64) {

@@ -7,9 +7,10 @@ use linchpin_data::sqlite::{Sql as _, Tx};
 use rusqlite::ToSql;
 
 use super::queue::Ready;
+use super::targets::Barred;
 use crate::events::Outcome;
-use crate::ids::{AttemptId, EndpointId, MessageId};
-use crate::model::attempt::{FAIL, MANUAL, SCHEDULED, SUCCESS};
+use crate::ids::{AppId, AttemptId, EndpointId, MessageId, OrgId};
+use crate::model::attempt::{CANCELED, FAIL, MANUAL, SCHEDULED, SUCCESS};
 
 /// An attempt that was made.
 #[derive(Clone, Debug)]
@@ -39,6 +40,17 @@ pub(super) struct Taken {
     pub(super) message: MessageId,
 }
 
+/// A delivery that has nowhere to go any more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Skipped {
+    pub(super) org: OrgId,
+    pub(super) app: AppId,
+    pub(super) taken: Taken,
+    /// Whether somebody had asked for it.
+    pub(super) manual: bool,
+    pub(super) why: Barred,
+}
+
 const DONE: &str = "
     DELETE FROM delivery WHERE rowid = ?1 AND attempt = ?2 AND endpoint = ?3 AND message = ?4";
 const AGAIN: &str = "
@@ -51,6 +63,11 @@ const INSERT: &str = "
     INSERT INTO attempt (org, app, message, endpoint, id, url, status, status_code, response,
                          duration_ms, trigger_type, next_attempt, created_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+const SKIPPED: &str = "
+    INSERT INTO attempt (org, app, message, endpoint, id, url, status, status_code, response,
+                         duration_ms, trigger_type, next_attempt, created_at)
+    SELECT ?1, ?2, ?3, ?4, ?5, url, ?6, 0, ?7, 0, ?8, NULL, ?9
+    FROM endpoint WHERE org = ?1 AND app = ?2 AND id = ?4";
 
 impl Attempt {
     pub(super) fn outcome(&self) -> Outcome {
@@ -96,9 +113,30 @@ pub(super) fn record(tx: &mut Tx<'_>, ready: &Ready, attempt: &Attempt) -> linch
     Ok(true)
 }
 
-/// Removes a delivery that has nowhere to go any more.
-pub(super) fn remove(tx: &mut Tx<'_>, taken: &Taken) -> linchpin::Result<bool> {
-    change(tx, DONE, taken, &[])
+/// Removes a delivery that has nowhere to go any more, which the attempt list shows.
+pub(super) fn skip(tx: &Tx<'_>, skipped: &Skipped) -> linchpin::Result<bool> {
+    let Skipped { org, app, taken, manual, why } = skipped;
+    let is_new = change(tx, DONE, taken, &[])?;
+    let Some(why) = why.shown().filter(|_| is_new) else { return Ok(is_new) };
+    let (now, Taken { attempt, endpoint, message, .. }) = (Timestamp::now(), taken);
+    let trigger = if *manual && *attempt == 0 { MANUAL } else { SCHEDULED };
+    tx.prepare_cached(SKIPPED)
+        .and_then(|mut insert| {
+            let id = AttemptId::at(now);
+            insert.execute((
+                org,
+                app,
+                message,
+                endpoint,
+                id,
+                CANCELED,
+                why,
+                trigger,
+                now.as_micros(),
+            ))
+        })
+        .sql("record why nothing was sent")?;
+    Ok(true)
 }
 
 /// Gives a leased delivery back, due as before.

@@ -14,8 +14,9 @@ use linchpin::task::fan;
 use linchpin::{Error, Kind, Result};
 use linchpin_data::sqlite::{Tx, Writer};
 
+use super::health::HealthSettings;
 use super::queue::{Queue, Ready};
-use super::record::{self, Attempt, Taken};
+use super::record::{self, Attempt, Skipped};
 
 /// Writes records down, in batches.
 #[derive(Debug)]
@@ -29,7 +30,14 @@ pub(super) enum Record {
     /// It was attempted.
     Attempted(Box<(Ready, Attempt)>),
     /// It has nowhere to go any more.
-    Dropped(Taken),
+    Skipped(Skipped),
+}
+
+/// What a record is kept with: who is told, and what it says of its endpoint.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    pub(super) queue: Queue,
+    pub(super) health: HealthSettings,
 }
 
 /// As many make a batch that waits no longer; with a place for each attempt under way there are seldom more.
@@ -42,8 +50,8 @@ const DELAY: Duration = Duration::from_millis(20);
 // ===== impl Records =====
 
 impl Records {
-    /// Records that go to `writer`; `queue` is told when the deliveries in them are due again.
-    pub(super) fn new(writer: Writer, queue: Queue) -> Result<Self> {
+    /// Records that go to `writer`; the queue is told when the deliveries in them are due again.
+    pub(super) fn new(writer: Writer, kept: Kept) -> Result<Self> {
         let options = Options::default()
             .name("records")
             .max_items(BATCH)
@@ -51,7 +59,7 @@ impl Records {
             .max_delay(DELAY);
         // Under a context of its own: what was done is recorded, shutdown or not.
         let batcher = Batcher::answering(&Context::root(), options, move |ctx, batch| {
-            write(ctx, writer.clone(), queue.clone(), batch)
+            write(ctx, writer.clone(), kept.clone(), batch)
         })?;
         Ok(Self { batcher: batcher.weigh(Record::bytes) })
     }
@@ -79,12 +87,12 @@ impl Records {
 async fn write(
     ctx: Context,
     writer: Writer,
-    queue: Queue,
+    kept: Kept,
     batch: Batch<Record, Result<bool>>,
 ) -> Result<()> {
     let (records, replies): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
     let records: Arc<[Record]> = records.into();
-    match submit(&ctx, &writer, &queue, records.clone(), 0..records.len()).await {
+    match submit(&ctx, &writer, &kept, records.clone(), 0..records.len()).await {
         Ok(answers) => {
             for (reply, new) in replies.into_iter().zip(answers) {
                 reply.send(Ok(new));
@@ -94,7 +102,7 @@ async fn write(
         Err(error) => {
             tracing::warn!(error = %error.report(), records = records.len(), "writing records one by one");
             let each = (0..records.len())
-                .map(|at| submit(&ctx, &writer, &queue, records.clone(), at..at + 1));
+                .map(|at| submit(&ctx, &writer, &kept, records.clone(), at..at + 1));
             let answers = fan::gather(&ctx, each).await;
             for (reply, answer) in replies.into_iter().zip(answers) {
                 reply.send(answer.map(|new| new == [true]));
@@ -108,17 +116,17 @@ async fn write(
 async fn submit(
     ctx: &Context,
     writer: &Writer,
-    queue: &Queue,
+    kept: &Kept,
     records: Arc<[Record]>,
     which: std::ops::Range<usize>,
 ) -> Result<Vec<bool>> {
-    let (queue, bytes) = (queue.clone(), records[which.clone()].iter().map(Record::bytes).sum());
+    let (kept, bytes) = (kept.clone(), records[which.clone()].iter().map(Record::bytes).sum());
     let work = move |tx: &mut Tx<'_>| {
         let mut written = Vec::with_capacity(which.len());
         for record in &records[which.clone()] {
-            let new = record.write(tx)?;
+            let new = record.write(tx, &kept)?;
             if new {
-                record.tell(tx, &queue);
+                record.tell(tx, &kept.queue);
             }
             written.push(new);
         }
@@ -133,15 +141,22 @@ impl Record {
     fn bytes(&self) -> usize {
         match self {
             Self::Attempted(made) => made.1.response.len(),
-            Self::Dropped(_) => 0,
+            Self::Skipped(_) => 0,
         }
     }
 
     /// Whether it is new.
-    fn write(&self, tx: &mut Tx<'_>) -> Result<bool> {
+    fn write(&self, tx: &mut Tx<'_>, Kept { queue, health }: &Kept) -> Result<bool> {
         match self {
-            Self::Attempted(made) => record::record(tx, &made.0, &made.1),
-            Self::Dropped(taken) => record::remove(tx, taken),
+            Self::Attempted(made) => {
+                let (ready, attempt) = &**made;
+                let is_new = record::record(tx, ready, attempt)?;
+                if is_new {
+                    health.heard(tx, queue, ready, attempt)?;
+                }
+                Ok(is_new)
+            }
+            Self::Skipped(skipped) => record::skip(tx, skipped),
         }
     }
 

@@ -10,13 +10,17 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use linchpin::resilience::retry::Schedule;
 use linchpin::sync::Mutex;
 use linchpin_data::sqlite::{Sql as _, Tx};
 use linchpin_security::webhook::{Secret, Signer};
 use rusqlite::{OptionalExtension as _, Row};
 
+use crate::config::retry_schedule;
 use crate::ids::{AppId, EndpointId, OrgId};
+use crate::store;
 
 /// An endpoint, as an attempt needs it.
 #[derive(Debug)]
@@ -24,6 +28,10 @@ pub(crate) struct Target {
     pub(super) url: Arc<str>,
     pub(super) signer: Signer,
     pub(super) rates: Rates,
+    /// Its own, in place of the service's.
+    pub(super) schedule: Option<Schedule>,
+    /// Its last attempt failed.
+    pub(super) is_failing: bool,
 }
 
 /// Deliveries a second, where there is a limit.
@@ -69,7 +77,8 @@ pub(super) struct Handle {
 impl Target {
     /// What [`read`](Self::read) reads, of an `endpoint e` and its `application a`.
     pub(crate) const COLUMNS: &str =
-        "a.deleted, e.deleted, e.disabled, e.url, e.secret, e.throttle_rate, a.throttle_rate";
+        "a.deleted, e.deleted, e.disabled, e.url, e.secret, e.throttle_rate, a.throttle_rate,
+         e.retry_schedule, e.failing_since IS NOT NULL";
 
     /// Reads the columns of a row from `first` on.
     pub(crate) fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Result<Arc<Self>, Barred>> {
@@ -86,8 +95,17 @@ impl Target {
             url: row.get::<_, String>(first + 3)?.into(),
             signer: Signer::new(&secret),
             rates: Rates { endpoint: row.get(first + 5)?, application: row.get(first + 6)? },
+            schedule: own_schedule(row, first + 7)?,
+            is_failing: row.get(first + 8)?,
         })))
     }
+}
+
+/// Delays that were checked when they were set.
+fn own_schedule(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Schedule>> {
+    let delays: Option<Vec<u32>> = store::column(row, column)?;
+    let delays = delays.map(|delays| delays.into_iter().map(u64::from).map(Duration::from_secs));
+    Ok(delays.and_then(|delays| retry_schedule(delays.collect()).ok()))
 }
 
 // ===== impl Barred =====
@@ -99,6 +117,15 @@ impl Barred {
             Self::Deleted => "the endpoint is deleted",
             Self::Disabled => "the endpoint is disabled",
             Self::Unreadable => "the secret of the endpoint cannot be read",
+        }
+    }
+
+    /// What the attempt list says of a delivery that was not sent. Nobody sees that of a deleted application.
+    pub(super) fn shown(self) -> Option<&'static str> {
+        match self {
+            Self::Deleted => Some("not sent: the endpoint is deleted"),
+            Self::Disabled => Some("not sent: the endpoint is disabled"),
+            Self::Application | Self::Unreadable => None,
         }
     }
 }
@@ -139,11 +166,6 @@ impl Targets {
             .sql("load where deliveries go")?;
         self.tell(tx, id, now.unwrap_or(Err(Barred::Deleted)));
         Ok(())
-    }
-
-    /// The application of an endpoint with deliveries in memory.
-    pub(super) fn application(&self, endpoint: EndpointId) -> Option<AppId> {
-        self.0.lock().get(&endpoint).map(|known| known.app)
     }
 
     /// All endpoints of an application are, or may be, others from the commit of `tx` on.

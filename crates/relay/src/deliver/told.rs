@@ -12,6 +12,8 @@ pub(super) struct Meters {
     failure: metrics::Counter,
     exhausted: metrics::Counter,
     pub(super) dropped: metrics::Counter,
+    /// Went back to the database, as others needed the room.
+    pub(super) laid: metrics::Counter,
     seconds: metrics::Histogram,
 }
 
@@ -26,6 +28,7 @@ impl Meters {
             failure: attempts("failure"),
             exhausted: metrics::counter!("relay_deliveries_exhausted_total"),
             dropped: metrics::counter!("relay_deliveries_dropped_total"),
+            laid: metrics::counter!("relay_deliveries_laid_down_total"),
             seconds: metrics::histogram!("relay_attempt_seconds"),
         }
     }

@@ -26,7 +26,7 @@ pub struct Attempted<T> {
 pub struct EndpointMessageOut {
     #[serde(flatten)]
     message: MessageOut,
-    /// 0 if it was delivered, 3 if it is still to be, 2 if it failed for good.
+    /// 0 if it was delivered, 3 if it is still to be, 2 if it failed for good, 4 if it was never sent.
     status: u8,
     /// The status as a word.
     #[schema(value_type = String)]
@@ -43,7 +43,7 @@ pub struct EndpointMessageOut {
 pub struct MessageEndpointOut {
     #[serde(flatten)]
     endpoint: EndpointOut,
-    /// How the last attempt ended: 0 success, 2 fail; 3 if the first one is still to be made.
+    /// How the last attempt ended: 0 success, 2 fail, 4 not made; 3 if the first one is still to be made.
     status: u8,
     /// The status as a word.
     #[schema(value_type = String)]

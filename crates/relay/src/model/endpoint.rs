@@ -1,6 +1,8 @@
 //! Endpoints: the URLs that receive, and what they want.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use linchpin::time::Timestamp;
 use linchpin_http::client::{AddressPolicy, validate_url};
@@ -17,6 +19,10 @@ use crate::ids::EndpointId;
 
 /// The most channels of an endpoint.
 const CHANNELS: usize = 10;
+/// The most delays of a schedule of its own.
+const DELAYS: usize = 20;
+/// How long one may be, in seconds: at most a week.
+const DELAY: RangeInclusive<u32> = 1..=604_800;
 
 /// An endpoint as it is kept, but for its secret.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -45,6 +51,10 @@ pub struct Endpoint {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+    /// Seconds between its attempts, in place of the service's.
+    pub retry_schedule: Option<Vec<u32>>,
+    /// Why the service has disabled it: `failing` or `gone`; `None` if it has not.
+    pub disabled_reason: Option<String>,
 }
 
 /// What an endpoint wants to be sent; `None` is no limit.
@@ -94,6 +104,11 @@ pub struct EndpointIn {
     /// Free data, at most 4096 bytes as JSON.
     #[serde(default, deserialize_with = "nullable")]
     pub metadata: Metadata,
+    /// Seconds from a failed attempt to the next, in place of the service's schedule; none at all for a single attempt. At
+    /// most 20, each from 1 to 604800.
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    pub retry_schedule: Option<Vec<u32>>,
     /// `whsec_` and the base64 of 24 to 75 bytes; made for you if absent. Ignored by PUT.
     #[serde(default, deserialize_with = "secret")]
     #[schema(value_type = Option<String>)]
@@ -141,6 +156,10 @@ pub struct EndpointPatch {
     #[serde(deserialize_with = "present")]
     #[schema(value_type = Option<Metadata>)]
     pub metadata: Option<Option<Metadata>>,
+    /// Seconds from a failed attempt to the next; the service's schedule if null.
+    #[serde(deserialize_with = "present")]
+    #[schema(value_type = Option<Vec<u32>>, max_items = 20)]
+    pub retry_schedule: Option<Option<Vec<u32>>>,
 }
 
 /// An endpoint as it is shown. Unset fields are null; the secret has a route of its own.
@@ -158,6 +177,8 @@ pub struct EndpointOut {
     pub description: String,
     /// Whether it gets nothing.
     pub disabled: bool,
+    /// Why the service has disabled it: `failing` for days without a success, `gone` by a 410; null if it has not.
+    pub disabled_reason: Option<String>,
     /// What it wants; everything if null.
     pub event_types: Option<BTreeSet<String>>,
     /// The same as `eventTypes`, for old clients.
@@ -173,6 +194,8 @@ pub struct EndpointOut {
     /// For old clients; without meaning.
     #[schema(deprecated)]
     pub version: u16,
+    /// Seconds from a failed attempt to the next; the service's schedule if null.
+    pub retry_schedule: Option<Vec<u32>>,
     /// Free data.
     pub metadata: Metadata,
     /// When it was made.
@@ -224,12 +247,16 @@ impl Endpoint {
             metadata: input.metadata.clone(),
             created_at: now,
             updated_at: now,
+            retry_schedule: input.retry_schedule.clone(),
+            disabled_reason: None,
         }
     }
 
     /// Takes over everything from `input`; what it has not is cleared.
     pub fn replace(&mut self, input: &EndpointIn, now: Timestamp) {
-        *self = Self { created_at: self.created_at, ..Self::new(self.id, input, now) };
+        let disabled_reason = self.disabled_reason.take().filter(|_| input.disabled);
+        let created_at = self.created_at;
+        *self = Self { created_at, disabled_reason, ..Self::new(self.id, input, now) };
     }
 
     /// Takes over what `patch` has.
@@ -243,6 +270,8 @@ impl Endpoint {
         set(&mut self.channels, patch.channels.as_ref());
         set(&mut self.throttle_rate, patch.throttle_rate.as_ref().or(patch.rate_limit.as_ref()));
         set(&mut self.metadata, patch.metadata.clone().map(Option::unwrap_or_default).as_ref());
+        set(&mut self.retry_schedule, patch.retry_schedule.as_ref());
+        self.disabled_reason = self.disabled_reason.take().filter(|_| self.disabled);
         self.updated_at = now;
     }
 }
@@ -257,6 +286,7 @@ impl Input for EndpointIn {
         rules::names(faults, "eventTypes", usize::MAX, self.event_types.as_ref());
         rules::names(faults, "channels", CHANNELS, self.channels.as_ref());
         rules::metadata(faults, Some(&self.metadata));
+        schedule(faults, self.retry_schedule.as_deref());
         if let Some(Err(fault)) = self.secret.as_ref().map(|text| shared(text.expose())) {
             faults.add(["secret"], fault.to_string());
         }
@@ -276,6 +306,23 @@ impl Input for EndpointPatch {
         rules::names(faults, "eventTypes", usize::MAX, inner(&self.event_types).as_ref());
         rules::names(faults, "channels", CHANNELS, inner(&self.channels).as_ref());
         rules::metadata(faults, self.metadata.as_ref().and_then(Option::as_ref));
+        schedule(faults, self.retry_schedule.as_ref().and_then(Option::as_deref));
+    }
+}
+
+/// Delays in seconds.
+fn schedule(faults: &mut Faults, delays: Option<&[u32]>) {
+    let Some(delays) = delays else { return };
+    if delays.len() > DELAYS {
+        faults.add(["retrySchedule"], format!("must have at most {DELAYS} items"));
+    }
+    for (index, delay) in delays.iter().enumerate() {
+        if !DELAY.contains(delay) {
+            let item: Cow<'static, str> = format!("[{index}]").into();
+            let (least, most) = (DELAY.start(), DELAY.end());
+            let msg = format!("must be from {least} to {most} seconds");
+            faults.add(["retrySchedule".into(), item], msg);
+        }
     }
 }
 
@@ -310,6 +357,8 @@ impl From<Endpoint> for EndpointOut {
             url: endpoint.url,
             description: endpoint.description,
             disabled: endpoint.disabled,
+            disabled_reason: endpoint.disabled_reason,
+            retry_schedule: endpoint.retry_schedule,
             filter_types: endpoint.event_types.clone(),
             event_types: endpoint.event_types,
             channels: endpoint.channels,

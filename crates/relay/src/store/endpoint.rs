@@ -196,7 +196,8 @@ impl Store {
 
 pub(super) const COLUMNS: &str =
     "id, uid, url, description, version, disabled, event_types, channels,
-                       throttle_rate, metadata, created_at, updated_at";
+                       throttle_rate, metadata, created_at, updated_at, retry_schedule,
+                       disabled_reason";
 const ID: &str = "
     SELECT id FROM endpoint WHERE org = ?1 AND app = ?2 AND id = ?3 AND deleted = 0";
 const ID_BY_UID: &str = "
@@ -205,11 +206,15 @@ const SECRET: &str = "
     SELECT secret FROM endpoint WHERE org = ?1 AND app = ?2 AND id = ?3 AND deleted = 0";
 const INSERT: &str = "
     INSERT INTO endpoint (org, app, id, uid, url, description, version, disabled, event_types,
-                          channels, throttle_rate, metadata, updated_at, created_at, secret)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+                          channels, throttle_rate, metadata, updated_at, retry_schedule,
+                          disabled_reason, created_at, secret)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 const UPDATE: &str = "
     UPDATE endpoint SET uid = ?4, url = ?5, description = ?6, version = ?7, disabled = ?8,
-           event_types = ?9, channels = ?10, throttle_rate = ?11, metadata = ?12, updated_at = ?13
+           event_types = ?9, channels = ?10, throttle_rate = ?11, metadata = ?12, updated_at = ?13,
+           retry_schedule = ?14, disabled_reason = ?15,
+           failing_since = iif(disabled AND NOT ?8, NULL, failing_since),
+           failing_day = iif(disabled AND NOT ?8, NULL, failing_day)
     WHERE org = ?1 AND app = ?2 AND id = ?3 AND deleted = 0";
 const DELETE: &str = "
     UPDATE endpoint SET deleted = 1, uid = NULL, updated_at = ?4
@@ -290,7 +295,7 @@ fn write(conn: &Connection, org: OrgId, app: AppId, endpoint: &Endpoint) -> Resu
     run(conn, UPDATE, org, app, endpoint, &[])
 }
 
-/// The statements that write have the same first thirteen parameters.
+/// The statements that write have the same first fifteen parameters.
 fn run(
     conn: &Connection,
     sql: &str,
@@ -303,6 +308,7 @@ fn run(
     let channels = endpoint.channels.as_ref().map(json).transpose()?;
     let metadata = json(&endpoint.metadata)?;
     let updated = endpoint.updated_at.as_micros();
+    let schedule = endpoint.retry_schedule.as_ref().map(json).transpose()?;
     let mut params: Vec<&dyn ToSql> = vec![
         &org,
         &app,
@@ -317,6 +323,8 @@ fn run(
         &endpoint.throttle_rate,
         &metadata,
         &updated,
+        &schedule,
+        &endpoint.disabled_reason,
     ];
     params.extend_from_slice(extra);
     let result = conn
@@ -351,5 +359,7 @@ pub(super) fn endpoint(row: &Row<'_>) -> rusqlite::Result<Endpoint> {
         metadata: column(row, 9)?,
         created_at: Timestamp::from_micros(row.get(10)?),
         updated_at: Timestamp::from_micros(row.get(11)?),
+        retry_schedule: column(row, 12)?,
+        disabled_reason: row.get(13)?,
     })
 }

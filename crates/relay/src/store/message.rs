@@ -204,7 +204,12 @@ fn fan_out(
     app: AppId,
     message: &Message,
 ) -> Result<()> {
-    for (endpoint, target) in target::targets(tx, org, app, message)? {
+    let targets = target::targets(tx, org, app, message)?;
+    if targets.is_empty() {
+        // It is kept: an endpoint that comes later can have it by a task that sends what is missing.
+        tx.after_commit(|| metrics::counter!("relay_messages_unrouted_total").increment(1));
+    }
+    for (endpoint, target) in targets {
         let (message, payload, due) = (message.id, message.payload.clone(), message.created_at);
         queue.enqueue(tx, New { org, app, message, endpoint, target, payload, due })?;
     }

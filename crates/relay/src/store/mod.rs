@@ -213,7 +213,7 @@ fn conflict<T>(result: Result<T>, code: &'static str, detail: &'static str) -> R
 }
 
 /// Reads a JSON column.
-fn column<T: serde::de::DeserializeOwned>(
+pub(crate) fn column<T: serde::de::DeserializeOwned>(
     row: &rusqlite::Row<'_>,
     index: usize,
 ) -> rusqlite::Result<T> {

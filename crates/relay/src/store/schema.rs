@@ -22,6 +22,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 4, name: "turns of deliveries", sql: TURNS },
     Migration { version: 5, name: "parked deliveries", sql: PARKED },
     Migration { version: 7, name: "deliveries by endpoint", sql: LANES },
+    Migration { version: 9, name: "endpoints that only fail", sql: FAILING },
 ];
 
 const TABLES: &str = "
@@ -152,6 +153,13 @@ UPDATE delivery SET leased = 0 WHERE leased = 2;
 DROP INDEX delivery_due;
 DROP INDEX delivery_parked;
 CREATE INDEX delivery_lane ON delivery (endpoint, due) WHERE leased = 0;
+";
+
+const FAILING: &str = "
+ALTER TABLE endpoint ADD COLUMN failing_since INTEGER;
+ALTER TABLE endpoint ADD COLUMN failing_day INTEGER;
+ALTER TABLE endpoint ADD COLUMN disabled_reason TEXT;
+ALTER TABLE endpoint ADD COLUMN retry_schedule TEXT;
 ";
 
 const PARKED: &str = "CREATE INDEX delivery_parked ON delivery (endpoint, due) WHERE leased = 2;";

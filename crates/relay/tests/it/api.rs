@@ -19,7 +19,7 @@ use linchpin_http::middleware::{self, StackOptions};
 use linchpin_security::jwt::{Issuer, Keys, Verifier};
 use relay::api::auth::Claims;
 use relay::api::{self, ApiState};
-use relay::deliver::{Dispatcher, Policies, PolicySettings, Queue, Settings};
+use relay::deliver::{HealthSettings, Policies, PolicySettings, Queue, Seed, Settings};
 use relay::ids::{AppId, OrgId};
 use relay::store::{self, Store};
 use serde_json::{Value, json};
@@ -72,8 +72,10 @@ impl Api {
             open_for: Duration::from_secs(10),
             max_open_for: Duration::from_mins(5),
         };
-        let settings = Settings { concurrency: 1, queue: 4096, schedule, policies };
-        let (queue, seed) = Dispatcher::prepare(&settings).unwrap();
+        let health = HealthSettings { disable_after: None, gone_disables: true };
+        let settings = Settings { concurrency: 1, queue: 4096, schedule, health, policies };
+        let seed = Seed::new(settings).unwrap();
+        let queue = seed.queue().clone();
         let store = Store::new(&database, queue.clone());
         let state = ApiState {
             store: store.clone(),

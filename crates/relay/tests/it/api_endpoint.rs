@@ -31,6 +31,7 @@ async fn what_is_created_is_shown_without_its_secret() {
             "id": created["id"], "uid": "hook", "url": URL, "description": "d", "disabled": false,
             "eventTypes": ["paid", "sent"], "filterTypes": ["paid", "sent"], "channels": ["one"],
             "throttleRate": 5, "rateLimit": 5, "version": 2, "metadata": { "a": "b" },
+            "retrySchedule": null, "disabledReason": null,
             "createdAt": created["createdAt"], "updatedAt": created["createdAt"],
         })
     );

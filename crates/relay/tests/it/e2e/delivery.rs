@@ -83,7 +83,8 @@ async fn a_receiver_that_is_not_there_is_recorded_without_a_status() {
 async fn whatever_is_not_a_2xx_is_a_failure_and_no_redirect_is_followed() {
     let home = Home::new();
     let receiver = Receiver::start().await;
-    let relay = home.serve(&ONCE).await;
+    let flags = [&ONCE[..], &["--endpoint-disable-gone", "false"]].concat();
+    let relay = home.serve(&flags).await;
     let (app, _) = relay.application(&[&receiver.url("/hook")]).await;
     let elsewhere = receiver.url("/elsewhere");
     let replies = [

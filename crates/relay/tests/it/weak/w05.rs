@@ -46,3 +46,32 @@ async fn w05_a_pause_longer_than_a_breaker_holds_for_all() {
     let times: Vec<i64> = home.query("SELECT created_at FROM attempt ORDER BY rowid");
     assert!(times[1..].iter().all(|time| time - times[0] >= 1_000_000), "{times:?}");
 }
+
+#[linchpin_testing::test]
+async fn w05_a_410_disables_at_once() {
+    for is_on in [true, false] {
+        let (home, receiver) = (Home::new(), Receiver::start().await);
+        let on = if is_on { "true" } else { "false" };
+        let relay = home.serve(&["--retry-schedule", "10ms", "--endpoint-disable-gone", on]).await;
+        let (app, endpoints) = relay.application(&[&receiver.url("/hook")]).await;
+        receiver.reply("/hook", [Reply::Status(410)]);
+        let message = relay.message(&app, "{}").await;
+        let path = format!("/app/{app}/endpoint/{}", endpoints[0]);
+        if is_on {
+            assert_eq!(relay.attempts(&app, &message, 1).await, [410]);
+            eventually("settled", async || home.query::<i64>(WAIT) == [0]).await;
+            let shown = relay.call("GET", &path, "").await.expect(200).json();
+            assert_eq!(
+                (&shown["disabled"], &shown["disabledReason"]),
+                (&true.into(), &"gone".into())
+            );
+            assert_eq!(relay.counted(r#"relay_endpoints_disabled_total{why="gone"}"#).await, 1);
+            relay.message(&app, "{}").await;
+        } else {
+            receiver.wait("/hook", 2).await;
+            let shown = relay.call("GET", &path, "").await.expect(200).json();
+            assert_eq!(shown["disabled"], false);
+        }
+        assert_eq!(receiver.received("/hook").len(), if is_on { 1 } else { 2 });
+    }
+}

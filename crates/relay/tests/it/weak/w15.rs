@@ -67,12 +67,14 @@ impl Crowd {
         Webhook::new(&key).expect("a secret")
     }
 
-    /// Asserts that only the attempt that was under way has been made.
-    async fn got_nothing_more(&self) {
+    /// Asserts that only the attempt that was under way has been made, and that the list says `why` of the others.
+    async fn got_nothing_more(&self, why: Option<&str>) {
         let dropped = "relay_deliveries_dropped_total 4";
         eventually("counted", async || self.relay.metrics().await.contains(dropped)).await;
         assert_eq!(self.receiver.received("/old").len(), 1);
-        assert_eq!(self.home.query::<i64>("SELECT count(*) FROM attempt"), [1]);
+        assert_eq!(self.home.query::<i64>("SELECT count(*) FROM attempt WHERE status = 0"), [1]);
+        let skipped: Vec<String> = self.home.query("SELECT response FROM attempt WHERE status = 4");
+        assert_eq!(skipped, why.map_or(vec![], |why| vec![why; 4]));
     }
 }
 
@@ -134,12 +136,12 @@ async fn w15_a_deleted_or_disabled_endpoint_gets_nothing_more() {
     let crowd = Crowd::new().await;
     crowd.patch(&crowd.endpoint, json!({ "disabled": true })).await;
     crowd.settled().await;
-    crowd.got_nothing_more().await;
+    crowd.got_nothing_more(Some("not sent: the endpoint is disabled")).await;
 
     let crowd = Crowd::new().await;
     crowd.relay.call("DELETE", &crowd.endpoint, "").await.expect(204);
     crowd.settled().await;
-    crowd.got_nothing_more().await;
+    crowd.got_nothing_more(Some("not sent: the endpoint is deleted")).await;
 }
 
 #[linchpin_testing::test]
@@ -147,7 +149,7 @@ async fn w15_the_endpoints_of_a_deleted_application_get_nothing_more() {
     let crowd = Crowd::new().await;
     crowd.relay.call("DELETE", &crowd.app, "").await.expect(204);
     crowd.settled().await;
-    crowd.got_nothing_more().await;
+    crowd.got_nothing_more(None).await;
 }
 
 #[linchpin_testing::test]
