@@ -1,5 +1,5 @@
 //! What operators see and do, on a listener of its own: `/live`, `/ready`, `/metrics`, `/events`, `/policies`,
-//! `/breakers/{endpoint}`.
+//! `/breakers/{endpoint}`, `/keys/rotate`.
 
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ use crate::api::{Gate, RateLimited};
 use crate::deliver::{Force, Policies, Queue};
 use crate::events::{self, Events};
 use crate::ids::EndpointId;
+use crate::model::Empty;
 use crate::store::Store;
 
 /// What the admin routes look at.
@@ -91,6 +92,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/events", get(live))
         .route("/policies", get(policies))
         .route("/breakers/{endpoint}", post(force))
+        .route("/keys/rotate", post(rotate_keys))
         .with_state(state)
 }
 
@@ -187,5 +189,17 @@ async fn force(
             Json(shown(&snapshot)).into_response()
         }
         Err(many) => (StatusCode::CONFLICT, format!("{many}\n")).into_response(),
+    }
+}
+
+/// Seals everything with the first key that the service was started with.
+async fn rotate_keys(State(state): State<AdminState>, Json(Empty {}): Json<Empty>) -> Response {
+    match state.store.rotate_keys(state.life.work()).await {
+        Ok(walked) => Json(walked).into_response(),
+        Err(error) => {
+            tracing::error!(error = %error.report(), "secrets are not all sealed anew");
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            (status, "not all is sealed anew; the log says why\n").into_response()
+        }
     }
 }

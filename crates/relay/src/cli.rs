@@ -1,5 +1,7 @@
 //! The command line.
 
+mod keys;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZero;
@@ -34,6 +36,13 @@ pub fn run() -> ExitCode {
     let (name, matches) = matches.subcommand().unwrap_or(("serve", &matches));
     let result = match name {
         "listen" => listen(matches),
+        "keys" => match matches.subcommand() {
+            Some(("list", matches)) => run_keys(matches, keys::list),
+            Some(("rotate", matches)) => {
+                run_keys(matches, |config| keys::rotate(config, matches.get_one("url")))
+            }
+            _ => keys::new(matches.subcommand_matches("new").unwrap_or(matches)),
+        },
         "migrate" => migrate(matches),
         "token" => token(matches),
         "check-config" => check_config(matches),
@@ -101,6 +110,7 @@ fn command() -> Command {
             .subcommands([
                 with_settings(Command::new("serve").about("Run the service (the default)")),
                 listen,
+                keys::command(with_settings),
                 with_settings(
                     Command::new("migrate").about("Bring the database up to date and stop"),
                 ),
@@ -114,7 +124,7 @@ fn command() -> Command {
 
 fn setting(setting: &'static linchpin_security::config::Setting) -> Arg {
     let default = match setting.default_text() {
-        Some(_) if setting.is_secret() => " [default: the development secret]".to_owned(),
+        Some(_) if setting.is_secret() => " [default: the one of development]".to_owned(),
         Some(text) if !text.is_empty() => format!(" [default: {text}]"),
         _ => String::new(),
     };
@@ -157,10 +167,21 @@ fn serve(matches: &ArgMatches) -> linchpin::Result<ExitCode> {
     Ok(ExitCode::from(report.exit_code()))
 }
 
+/// Runs one of the commands of keys that look at the database.
+fn run_keys<F: Future<Output = linchpin::Result<ExitCode>>>(
+    matches: &ArgMatches,
+    command: impl FnOnce(Config) -> F,
+) -> linchpin::Result<ExitCode> {
+    runtime()?.block_on(command(load(matches)?))
+}
+
 fn migrate(matches: &ArgMatches) -> linchpin::Result<ExitCode> {
     let config = load(matches)?;
-    let database = store::open(&config.database)?;
-    runtime()?.block_on(database.close(&linchpin::Context::root()))?;
+    runtime()?.block_on(async {
+        let ctx = linchpin::Context::root();
+        let database = store::keys::open_sealed(&ctx, &config.database, &config.vault).await?;
+        database.close(&ctx).await
+    })?;
     println!("{} is up to date (schema {})", config.database.display(), store::schema_version());
     Ok(ExitCode::SUCCESS)
 }

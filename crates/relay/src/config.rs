@@ -16,12 +16,20 @@ use linchpin_security::secret::{SecretString, strength};
 use linchpin_security::webhook::Family;
 
 use crate::logging::Format;
+use crate::vault::{SignatureType, Vault};
 
 /// The prefix of environment variables.
 pub const PREFIX: &str = "RELAY";
 
 /// The secret of development mode. Known to everybody, so production mode refuses it.
 pub const DEVELOPMENT_SECRET: &str = "relay-development-secret-known-to-everybody";
+
+/// The key of development mode. Known to everybody, so production mode refuses it.
+pub const DEVELOPMENT_KEY: &str = "dev:cmVsYXkga2V5IHRoYXQgZXZlcnlib2R5IGtub3dzLi4=";
+
+/// What `encryption-keys` should be.
+const KEYS: &str =
+    "keys such as `relay keys new` prints, with commas between, the current one first";
 
 /// How much is added to each delay of the retry schedule, at most.
 const RETRY_JITTER: f64 = 0.2;
@@ -40,6 +48,14 @@ pub const SETTINGS: &[Setting] = &[
         .secret(),
     Setting::new("jwt-algorithm", "the one algorithm accepted: HS256, HS384 or HS512")
         .default("HS256"),
+    Setting::new(
+        "encryption-keys",
+        "keys that seal secrets, `id:base64` of 32 bytes, current first",
+    )
+    .default(DEVELOPMENT_KEY)
+    .secret(),
+    Setting::new("default-signature-type", "what signs for new endpoints: hmac256 or ed25519")
+        .default("hmac256"),
     Setting::new("webhook-headers", "header names of a delivery: svix, webhook or both")
         .default("svix"),
     Setting::new("retry-schedule", "delays between attempts, up to 20 percent added to each")
@@ -92,6 +108,7 @@ pub struct Config {
     pub database: PathBuf,
     pub jwt_secret: SecretString,
     pub jwt_algorithm: Algorithm,
+    pub vault: Vault,
     pub webhook_headers: Family,
     pub retry_schedule: Schedule,
     pub endpoint_disable_after: Option<Duration>,
@@ -151,6 +168,7 @@ impl Config {
         let database = loader.take("database");
         let jwt_secret = loader.take("jwt-secret");
         let jwt_algorithm = loader.take("jwt-algorithm");
+        let vault = vault(loader);
         let webhook_headers = loader.take("webhook-headers");
         let retry_schedule = schedule(loader);
         let endpoint_disable_after = loader.take("endpoint-disable-after");
@@ -168,6 +186,7 @@ impl Config {
         let log_level = loader.take("log-level");
 
         let mode = mode?;
+        let (vault, is_known_key) = vault?;
         let config = Self {
             mode,
             listen: listen?,
@@ -175,6 +194,7 @@ impl Config {
             database: database?,
             jwt_secret: jwt_secret?,
             jwt_algorithm: jwt_algorithm?,
+            vault,
             webhook_headers: webhook_headers?,
             retry_schedule: retry_schedule?,
             endpoint_disable_after: Some(endpoint_disable_after?)
@@ -192,12 +212,12 @@ impl Config {
             log_format: log_format?,
             log_level: log_level?,
         };
-        config.check(loader)?;
+        config.check(loader, is_known_key)?;
         Ok(config)
     }
 
     /// What only shows when settings are held against each other.
-    fn check(&self, loader: &mut Loader) -> Result<(), Fault> {
+    fn check(&self, loader: &mut Loader, is_known_key: bool) -> Result<(), Fault> {
         let mut result = Ok(());
         if self.pre_drain > self.drain_timeout {
             result = Err(loader.reject(
@@ -228,6 +248,10 @@ impl Config {
                 }
             }
             Mode::Production => {
+                if is_known_key {
+                    let why = "there is the development key, which everybody knows";
+                    result = Err(loader.reject("encryption-keys", why, KEYS));
+                }
                 if let Some(why) = self.weakness() {
                     result = Err(loader.reject(
                         "jwt-secret",
@@ -285,6 +309,17 @@ fn loader(sources: &Sources) -> Result<Loader, Faults> {
         }
     }
     Ok(loader)
+}
+
+/// The keys, and whether the one of development is among them.
+fn vault(loader: &mut Loader) -> Result<(Vault, bool), Fault> {
+    let keys: SecretString = loader.take("encryption-keys")?;
+    let (_, known) = DEVELOPMENT_KEY.split_once(':').expect("an id and a key");
+    let is_known = keys.expose().split(',').any(|key| key.ends_with(known));
+    let vault = Vault::parse(keys.expose())
+        .map_err(|bad| loader.reject("encryption-keys", bad.to_string(), KEYS));
+    let kind = loader.take("default-signature-type")?;
+    Ok((vault?.making(kind), is_known))
 }
 
 fn schedule(loader: &mut Loader) -> Result<Schedule, Fault> {
@@ -349,4 +384,9 @@ impl Choice for Mode {
 impl Choice for Format {
     const CHOICES: &'static [(&'static str, Self)] =
         &[("auto", Self::Auto), ("text", Self::Text), ("json", Self::Json)];
+}
+
+impl Choice for SignatureType {
+    const CHOICES: &'static [(&'static str, Self)] =
+        &[("hmac256", Self::HmacSha256), ("ed25519", Self::Ed25519)];
 }

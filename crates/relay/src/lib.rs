@@ -11,6 +11,7 @@
 //! | [`api`] | routes, tokens, error bodies |
 //! | [`model`] | what goes over the wire, and its rules |
 //! | [`store`] | tables and queries; every write is a submission to one writer |
+//! | [`vault`] | what is secret of endpoints, sealed with the keys of the settings |
 //! | [`deliver`] | from a committed delivery to a recorded attempt |
 //! | [`events`] | what becomes of attempts, told to whoever listens |
 //! | [`background`] | recoveries and replays, which outlive their requests |
@@ -35,3 +36,4 @@ pub mod logging;
 pub mod model;
 pub mod serve;
 pub mod store;
+pub mod vault;

@@ -88,7 +88,8 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
     let _signals = life.signals()?;
 
     let connections = connections(config.delivery_concurrency)?;
-    let database = store::open(&config.database)?;
+    let opened = store::keys::open_sealed(life.work(), &config.database, &config.vault);
+    let database = opened.await?;
     let seed = Seed::new(Settings {
         concurrency: config.delivery_concurrency,
         queue: config.delivery_queue,
@@ -102,6 +103,7 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
             open_for: config.breaker_open_for,
             max_open_for: config.breaker_max_open_for,
         },
+        vault: config.vault.clone(),
     })?;
     let queue = seed.queue().clone();
     let api = Server::bind(config.listen).await?;

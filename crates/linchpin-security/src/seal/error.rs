@@ -80,6 +80,8 @@ impl fmt::Display for KeyFault {
     }
 }
 
+impl std::error::Error for KeyFault {}
+
 // ===== impl OpenError =====
 
 impl fmt::Display for OpenError {

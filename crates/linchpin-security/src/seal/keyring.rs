@@ -4,13 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::zeroize::Zeroizing;
 
 use super::error::{KeyFault, OpenError, ParseKeyringError};
 use super::{Sealed, VERSION, is_id, split};
-use crate::secret::{SecretBytes, strength};
+use crate::secret::{SecretBytes, SecretString, strength};
 
 /// Several keys, each with an id. The first seals, all of them open.
 ///
@@ -47,6 +48,25 @@ impl Keyring {
             keys.push(key);
         }
         Ok(Self { keys: keys.into() })
+    }
+
+    /// A new key from the system's cryptographic generator, as [`parse`](Self::parse) reads it: `id:key`.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyFault::BadId`].
+    ///
+    /// # Panics
+    ///
+    /// If that generator fails: there is nothing safe to go on with.
+    pub fn generate_key(id: &str) -> Result<SecretString, KeyFault> {
+        if !is_id(id) {
+            return Err(KeyFault::BadId);
+        }
+        let mut key = Zeroizing::new([0; KEY_LEN]);
+        rand::fill(&mut *key).expect("the operating system gives random bytes");
+        let encoded = Zeroizing::new(STANDARD.encode(*key));
+        Ok(format!("{id}:{}", encoded.as_str()).into())
     }
 
     /// Seals `plain` with the current key, for the place that `context` names.
@@ -152,5 +172,7 @@ fn bound(id: &str, context: &[&[u8]]) -> Aad<Vec<u8>> {
     Aad::from(bytes)
 }
 
+/// A key of AES-256, in bytes.
+const KEY_LEN: usize = 32;
 /// The tag of every AES-GCM-SIV, in bytes.
 const TAG_LEN: usize = 16;

@@ -278,3 +278,15 @@ fn no_key_and_no_plain_text_is_shown() {
     assert_eq!(shown, r#"Keyring { ids: ["k2", "k1"], .. } Sealed(******) ******"#);
     assert_eq!(sealed.as_str(), sealed.clone().into_string());
 }
+
+#[test]
+fn a_generated_key_seals_and_is_another_each_time() {
+    let one = Keyring::generate_key("k1").unwrap();
+    let other = Keyring::generate_key("k1").unwrap();
+    let sealed = ring(one.expose()).seal(PLACE, PLAIN);
+    assert_eq!(open(&ring(one.expose()), PLACE, sealed.as_str()), Ok(PLAIN.to_vec()));
+    assert_eq!(open(&ring(other.expose()), PLACE, sealed.as_str()), Err(OpenError::Refused));
+    for id in ["", "K1", "a,b", "a-very-long-id-of-a-key"] {
+        assert_eq!(Keyring::generate_key(id).unwrap_err(), KeyFault::BadId, "{id}");
+    }
+}

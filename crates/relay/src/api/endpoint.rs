@@ -13,7 +13,7 @@ use super::body::{Checked, Creation};
 use super::error::ApiError;
 use super::params::{AppPath, At, EndpointPath, OrderQuery, PageQuery, Params};
 use super::{ApiState, status_of};
-use crate::model::endpoint::{EndpointIn, EndpointOut, EndpointPatch, EndpointSecretOut};
+use crate::model::endpoint::{EndpointIn, EndpointOut, EndpointPatch};
 use crate::model::page::Page;
 use crate::model::task::{BackgroundTaskOut, RecoverIn, ReplayIn, Stretch, TaskKind};
 use crate::store::page::Order;
@@ -25,7 +25,6 @@ pub(super) fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
         .routes(routes!(get, put, patch, delete))
-        .routes(routes!(secret))
         .routes(routes!(recover))
         .routes(routes!(replay_missing))
 }
@@ -114,20 +113,6 @@ async fn delete(
     let (scope, endpoint) = split(&caller, &path);
     state.store.delete_endpoint(&ctx, scope, endpoint).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Get the secret that deliveries are signed with.
-#[utoipa::path(get, path = "/app/{app_id}/endpoint/{endpoint_id}/secret", tag = TAG,
-    operation_id = "endpoint.get_secret", params(EndpointPath), responses((status = 200, body = EndpointSecretOut)))]
-async fn secret(
-    State(state): State<ApiState>,
-    Ctx(ctx): Ctx,
-    caller: Caller,
-    At(path): At<EndpointPath>,
-) -> Result<Json<EndpointSecretOut>, ApiError> {
-    let (scope, endpoint) = split(&caller, &path);
-    let secret = state.store.endpoint_secret(&ctx, scope, endpoint).await?;
-    Ok(Json(EndpointSecretOut { key: secret.expose().to_owned() }))
 }
 
 /// Send again what failed in a stretch of time and was not delivered since.

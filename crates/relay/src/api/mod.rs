@@ -15,6 +15,8 @@ mod bodies;
 mod body;
 mod docs;
 mod endpoint;
+mod endpoint_headers;
+mod endpoint_secret;
 pub mod error;
 mod event_type;
 mod health;
@@ -98,6 +100,8 @@ fn parts() -> (Router<ApiState>, OpenApi) {
         .merge(application::router())
         .merge(event_type::router())
         .merge(endpoint::router())
+        .merge(endpoint_headers::router())
+        .merge(endpoint_secret::router())
         .merge(message::router())
         .merge(manual::router())
         .merge(attempt::router())

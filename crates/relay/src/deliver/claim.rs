@@ -207,7 +207,7 @@ fn load(tx: &mut Tx<'_>, queue: &Queue, rowid: i64) -> linchpin::Result<Loaded> 
     let read = |row: &Row<'_>| {
         let (attempt, org, app, message) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
         let (endpoint, manual) = (row.get(4)?, row.get(7)?);
-        let target = match Target::read(row, 8)? {
+        let target = match Target::read(row, 8, &queue.vault().drawer((org, app, endpoint)))? {
             Ok(target) => target,
             Err(why) => {
                 let taken = Taken { rowid, attempt, endpoint, message };

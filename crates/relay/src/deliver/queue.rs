@@ -15,6 +15,7 @@ use linchpin_data::sqlite::{Sql as _, Tx};
 use super::record::{Skipped, Taken};
 use super::targets::{Barred, Handle, Target, Targets};
 use crate::ids::{AppId, EndpointId, MessageId, OrgId};
+use crate::vault::Vault;
 
 /// A delivery that is not stored yet.
 #[derive(Debug)]
@@ -113,7 +114,7 @@ impl Queue {
     /// # Errors
     ///
     /// If there are no places, or there is no room.
-    pub(super) fn new(bounds: Bounds) -> linchpin::Result<Self> {
+    pub(super) fn new(bounds: Bounds, vault: Vault) -> linchpin::Result<Self> {
         let Bounds { places, deliveries, bytes } = bounds;
         let options = Options::default()
             .items(deliveries)
@@ -121,7 +122,12 @@ impl Queue {
             .lane_items((deliveries / PART).max(1))
             .lane_bytes((bytes / PART).max(1));
         let lanes = Lanes::new(places, options)?;
-        Ok(Self { lanes, targets: Targets::default(), counts: Arc::default() })
+        Ok(Self { lanes, targets: Targets::new(vault), counts: Arc::default() })
+    }
+
+    /// What seals and opens the secrets of endpoints.
+    pub(crate) fn vault(&self) -> &Vault {
+        self.targets.vault()
     }
 
     /// Stores a delivery with the caller's transaction, and hands it over once that is committed. One that finds no room, or

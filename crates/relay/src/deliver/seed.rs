@@ -13,6 +13,7 @@ use super::policies::{Policies, PolicySettings};
 use super::queue::{Bounds, Queue};
 use super::send::Sender;
 use crate::events::Events;
+use crate::vault::Vault;
 
 /// How the dispatcher works.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Settings {
     pub health: HealthSettings,
     /// When not to try.
     pub policies: PolicySettings,
+    /// What opens the secrets that attempts are signed with.
+    pub vault: Vault,
 }
 
 /// A dispatcher that does not run yet: the store needs its queue before it can.
@@ -49,7 +52,8 @@ impl Seed {
     /// If the queue has no places.
     pub fn new(settings: Settings) -> linchpin::Result<Self> {
         let (places, deliveries) = (settings.concurrency, settings.queue);
-        let queue = Queue::new(Bounds { places, deliveries, bytes: MEMORY })?;
+        let bounds = Bounds { places, deliveries, bytes: MEMORY };
+        let queue = Queue::new(bounds, settings.vault.clone())?;
         let policies = Arc::new(Policies::new(settings.policies)?);
         Ok(Self { queue, events: Events::new()?, policies, settings })
     }

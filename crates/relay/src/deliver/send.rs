@@ -84,11 +84,10 @@ impl Sender {
         at: Timestamp,
     ) -> Result<Request<Full<bytes::Bytes>>, http::Error> {
         let id = ready.message.to_string();
-        let seconds = at.as_seconds();
-        let signature = target.signer.sign(&id, seconds, &ready.payload).to_string();
+        let signature = target.opened.signers.sign(&id, at, &ready.payload);
         let values = [
             HeaderValue::try_from(id)?,
-            HeaderValue::from(seconds),
+            HeaderValue::from(at.as_seconds()),
             HeaderValue::try_from(signature)?,
         ];
         let mut request = Request::builder()
@@ -103,7 +102,11 @@ impl Sender {
                 request = request.header(HeaderName::from_static(name), value.clone());
             }
         }
-        request.body(Full::new(ready.payload.clone()))
+        let mut request = request.body(Full::new(ready.payload.clone()))?;
+        for (name, value) in &target.opened.headers {
+            request.headers_mut().insert(name.clone(), value.clone());
+        }
+        Ok(request)
     }
 }
 

@@ -15,18 +15,19 @@ use std::time::Duration;
 use linchpin::resilience::retry::Schedule;
 use linchpin::sync::Mutex;
 use linchpin_data::sqlite::{Sql as _, Tx};
-use linchpin_security::webhook::{Secret, Signer};
 use rusqlite::{OptionalExtension as _, Row};
 
 use crate::config::retry_schedule;
 use crate::ids::{AppId, EndpointId, OrgId};
 use crate::store;
+use crate::vault::{Drawer, Opened, Texts, Vault};
 
 /// An endpoint, as an attempt needs it.
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(super) url: Arc<str>,
-    pub(super) signer: Signer,
+    /// What signs for it.
+    pub(super) opened: Arc<Opened>,
     pub(super) rates: Rates,
     /// Its own, in place of the service's.
     pub(super) schedule: Option<Schedule>,
@@ -55,8 +56,11 @@ pub(crate) enum Barred {
 }
 
 /// What there is to know of the endpoints of deliveries in memory. Clones share it.
-#[derive(Clone, Default)]
-pub(super) struct Targets(Arc<Mutex<HashMap<EndpointId, Known>>>);
+#[derive(Clone)]
+pub(super) struct Targets {
+    vault: Vault,
+    known: Arc<Mutex<HashMap<EndpointId, Known>>>,
+}
 
 struct Known {
     org: OrgId,
@@ -78,25 +82,29 @@ impl Target {
     /// What [`read`](Self::read) reads, of an `endpoint e` and its `application a`.
     pub(crate) const COLUMNS: &str =
         "a.deleted, e.deleted, e.disabled, e.url, e.secret, e.throttle_rate, a.throttle_rate,
-         e.retry_schedule, e.failing_since IS NOT NULL";
+         e.old_secrets, e.headers, e.retry_schedule, e.failing_since IS NOT NULL";
 
-    /// Reads the columns of a row from `first` on.
-    pub(crate) fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Result<Arc<Self>, Barred>> {
+    /// Reads the columns of a row from `first` on; `drawer` is the endpoint's.
+    pub(crate) fn read(
+        row: &Row<'_>,
+        first: usize,
+        drawer: &Drawer<'_>,
+    ) -> rusqlite::Result<Result<Arc<Self>, Barred>> {
         let bars = [Barred::Application, Barred::Deleted, Barred::Disabled];
         for (column, barred) in (first..).zip(bars) {
             if row.get(column)? {
                 return Ok(Err(barred));
             }
         }
-        let Ok(secret) = row.get_ref(first + 4)?.as_str()?.parse::<Secret>() else {
+        let Ok(opened) = drawer.opened(Texts::read(row, first + 4, first + 7)?) else {
             return Ok(Err(Barred::Unreadable));
         };
         Ok(Ok(Arc::new(Self {
             url: row.get::<_, String>(first + 3)?.into(),
-            signer: Signer::new(&secret),
+            opened,
             rates: Rates { endpoint: row.get(first + 5)?, application: row.get(first + 6)? },
-            schedule: own_schedule(row, first + 7)?,
-            is_failing: row.get(first + 8)?,
+            schedule: own_schedule(row, first + 9)?,
+            is_failing: row.get(first + 10)?,
         })))
     }
 }
@@ -133,6 +141,14 @@ impl Barred {
 // ===== impl Targets =====
 
 impl Targets {
+    pub(super) fn new(vault: Vault) -> Self {
+        Self { vault, known: Arc::default() }
+    }
+
+    pub(super) fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
     /// A handle for a delivery to `target`, which `tx` has read.
     pub(super) fn hold(
         &self,
@@ -142,7 +158,7 @@ impl Targets {
     ) -> Handle {
         // Known from here on, so that a change of the application in a later submission finds it.
         let now = Ok(target.clone());
-        self.0.lock().entry(id).or_insert(Known { org, app, held: 0, now }).held += 1;
+        self.known.lock().entry(id).or_insert(Known { org, app, held: 0, now }).held += 1;
         self.tell(tx, id, Ok(target));
         Handle { id, targets: self.clone() }
     }
@@ -158,10 +174,11 @@ impl Targets {
              WHERE e.org = ?1 AND e.app = ?2 AND e.id = ?3",
             Target::COLUMNS
         );
+        let drawer = self.vault.drawer((org, app, id));
         let now = tx
             .prepare_cached(&sql)
             .and_then(|mut query| {
-                query.query_row((org, app, id), |row| Target::read(row, 0)).optional()
+                query.query_row((org, app, id), |row| Target::read(row, 0, &drawer)).optional()
             })
             .sql("load where deliveries go")?;
         self.tell(tx, id, now.unwrap_or(Err(Barred::Deleted)));
@@ -171,7 +188,7 @@ impl Targets {
     /// All endpoints of an application are, or may be, others from the commit of `tx` on.
     pub(super) fn application_changed(&self, tx: &mut Tx<'_>, app: AppId) -> linchpin::Result<()> {
         let of_app: Vec<_> = {
-            let known = self.0.lock();
+            let known = self.known.lock();
             let of_app = known.iter().filter(|(_, known)| known.app == app);
             of_app.map(|(id, known)| (known.org, app, *id)).collect()
         };
@@ -181,7 +198,7 @@ impl Targets {
     fn tell(&self, tx: &mut Tx<'_>, id: EndpointId, now: Result<Arc<Target>, Barred>) {
         let targets = self.clone();
         tx.after_commit(move || {
-            if let Some(known) = targets.0.lock().get_mut(&id) {
+            if let Some(known) = targets.known.lock().get_mut(&id) {
                 known.now = now;
             }
         });
@@ -193,13 +210,13 @@ impl Targets {
 impl Handle {
     /// Where the delivery goes if it goes now.
     pub(super) fn now(&self) -> Result<Arc<Target>, Barred> {
-        self.targets.0.lock().get(&self.id).expect("it is known while it is held").now.clone()
+        self.targets.known.lock().get(&self.id).expect("it is known while it is held").now.clone()
     }
 }
 
 impl Clone for Handle {
     fn clone(&self) -> Self {
-        let mut known = self.targets.0.lock();
+        let mut known = self.targets.known.lock();
         known.get_mut(&self.id).expect("it is known while it is held").held += 1;
         Self { id: self.id, targets: self.targets.clone() }
     }
@@ -207,7 +224,7 @@ impl Clone for Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        if let Entry::Occupied(mut known) = self.targets.0.lock().entry(self.id) {
+        if let Entry::Occupied(mut known) = self.targets.known.lock().entry(self.id) {
             known.get_mut().held -= 1;
             if known.get().held == 0 {
                 known.remove();

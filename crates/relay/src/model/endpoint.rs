@@ -7,12 +7,13 @@ use std::ops::RangeInclusive;
 use linchpin::time::Timestamp;
 use linchpin_http::client::{AddressPolicy, validate_url};
 use linchpin_security::secret::SecretString;
-use linchpin_security::webhook::{ParseKeyError, Secret};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::headers::Headers;
 use super::patch::{nullable, present, set};
 use super::rules::{self, Metadata};
+use super::secret;
 use super::time::Time;
 use super::{Faults, Input};
 use crate::ids::EndpointId;
@@ -109,10 +110,14 @@ pub struct EndpointIn {
     #[serde(default)]
     #[schema(max_items = 20)]
     pub retry_schedule: Option<Vec<u32>>,
-    /// `whsec_` and the base64 of 24 to 75 bytes; made for you if absent. Ignored by PUT.
-    #[serde(default, deserialize_with = "secret")]
+    /// `whsec_` and the base64 of 24 to 75 bytes, or `whsk_` and that of an ed25519 key pair; made for you if absent. Ignored by PUT.
+    #[serde(default, deserialize_with = "secret::secret")]
     #[schema(value_type = Option<String>)]
     pub secret: Option<SecretString>,
+    /// What deliveries have besides our headers. If absent, PUT leaves those that are there.
+    #[serde(default)]
+    #[schema(value_type = Option<Metadata>)]
+    pub headers: Option<Headers>,
 }
 
 /// What to change; absent stays as it is, null clears.
@@ -206,13 +211,6 @@ pub struct EndpointOut {
     pub updated_at: Time,
 }
 
-/// The secret of an endpoint.
-#[derive(Clone, Serialize, ToSchema)]
-pub struct EndpointSecretOut {
-    /// `whsec_` and base64.
-    pub key: String,
-}
-
 // ===== impl Wants =====
 
 impl Wants {
@@ -287,8 +285,9 @@ impl Input for EndpointIn {
         rules::names(faults, "channels", CHANNELS, self.channels.as_ref());
         rules::metadata(faults, Some(&self.metadata));
         schedule(faults, self.retry_schedule.as_deref());
-        if let Some(Err(fault)) = self.secret.as_ref().map(|text| shared(text.expose())) {
-            faults.add(["secret"], fault.to_string());
+        secret::check(faults, "secret", self.secret.as_ref());
+        if let Some(headers) = &mut self.headers {
+            headers.check(faults);
         }
     }
 }
@@ -326,21 +325,6 @@ fn schedule(faults: &mut Faults, delays: Option<&[u32]>) {
     }
 }
 
-/// Only a secret that the receiver has, too: the route of the secret shows what is stored, and of a key pair that would be
-/// the half that signs.
-fn shared(text: &str) -> Result<Secret, ParseKeyError> {
-    if text.starts_with("whsec_") {
-        text.parse()
-    } else {
-        Err(ParseKeyError::Prefix { expected: "`whsec_`" })
-    }
-}
-
-/// Takes the text up in a type that does not print it.
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.map(SecretString::from))
-}
-
 /// Judges a URL and leaves its normal form behind.
 fn url(faults: &mut Faults, addresses: &AddressPolicy, text: &mut String) {
     match validate_url(text, addresses) {
@@ -369,11 +353,5 @@ impl From<Endpoint> for EndpointOut {
             created_at: Time(endpoint.created_at),
             updated_at: Time(endpoint.updated_at),
         }
-    }
-}
-
-impl std::fmt::Debug for EndpointSecretOut {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EndpointSecretOut").finish_non_exhaustive()
     }
 }

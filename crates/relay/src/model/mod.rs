@@ -12,11 +12,13 @@ pub mod endpoint;
 pub mod event_type;
 pub mod example;
 pub mod faults;
+pub mod headers;
 pub mod message;
 pub mod page;
 mod patch;
 pub mod rules;
 mod schema;
+pub mod secret;
 pub mod task;
 pub mod time;
 

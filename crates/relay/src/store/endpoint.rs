@@ -7,18 +7,22 @@ use linchpin::error::ResultExt as _;
 use linchpin::time::Timestamp;
 use linchpin::{Kind, Result};
 use linchpin_data::sqlite::Sql as _;
+use linchpin_security::seal::Sealed;
 use linchpin_security::webhook::Secret;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
 
 use super::page::Walk;
 use super::{
-    Answer, Once, Put, Reference, Refusal, Scope, Store, column, conflict, event_type, json, once,
+    Answer, Once, Put, Reference, Refusal, Scope, Store, column, conflict, event_type, headers,
+    json, once,
 };
 use crate::ids::{AppId, EndpointId, EndpointTag, OrgId};
 use crate::model::Faults;
 use crate::model::endpoint::{Endpoint, EndpointIn, EndpointOut, EndpointPatch};
 use crate::model::faults;
 use crate::model::page::Page;
+use crate::model::secret;
+use crate::vault::{Field, Owner, Vault};
 
 impl Store {
     /// One page of the application's endpoints.
@@ -50,13 +54,16 @@ impl Store {
     ) -> Result<Answer> {
         let now = Timestamp::now();
         let id = EndpointId::at(now);
-        let secret = secret(&input)?;
+        let vault = self.vault().clone();
+        let secret = secret(&input, &vault)?;
         self.writer
             .submit(ctx, move |tx| {
                 once(tx, key.as_ref(), now, |tx| {
                     let app = scope.resolve(tx)?;
                     let endpoint = Endpoint::new(id, &input, now);
-                    insert(tx, scope.org, app, &endpoint, &secret)?;
+                    let sealed = seal(&vault, (scope.org, app, id), &secret);
+                    insert(tx, scope.org, app, &endpoint, &sealed)?;
+                    give(tx, (&vault, (scope.org, app, id)), &input, now)?;
                     Ok((201, EndpointOut::from(endpoint)))
                 })
             })
@@ -96,7 +103,7 @@ impl Store {
     ) -> Result<(Put, Endpoint)> {
         let now = Timestamp::now();
         let id = EndpointId::at(now);
-        let (secret, queue) = (Secret::generate(), self.queue.clone());
+        let (secret, queue) = (self.vault().new_secret(), self.queue.clone());
         self.writer
             .submit(ctx, move |tx| {
                 let app = scope.resolve(tx)?;
@@ -104,12 +111,15 @@ impl Store {
                     Some(mut endpoint) => {
                         endpoint.replace(&input, now);
                         update(tx, scope.org, app, &endpoint)?;
+                        give(tx, (queue.vault(), (scope.org, app, endpoint.id)), &input, now)?;
                         queue.endpoint_changed(tx, (scope.org, app, endpoint.id))?;
                         Ok((Put::Replaced, endpoint))
                     }
                     None => {
                         let endpoint = Endpoint::new(id, &input, now);
-                        insert(tx, scope.org, app, &endpoint, &secret)?;
+                        let sealed = seal(queue.vault(), (scope.org, app, id), &secret);
+                        insert(tx, scope.org, app, &endpoint, &sealed)?;
+                        give(tx, (queue.vault(), (scope.org, app, id)), &input, now)?;
                         Ok((Put::Created, endpoint))
                     }
                 }
@@ -168,30 +178,6 @@ impl Store {
             })
             .await
     }
-
-    /// The secret that deliveries to the endpoint are signed with.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::NotFound`], those of the database.
-    pub async fn endpoint_secret(
-        &self,
-        ctx: &Context,
-        scope: Scope,
-        endpoint: Reference<EndpointTag>,
-    ) -> Result<Secret> {
-        self.reader
-            .query(ctx, move |conn| {
-                let app = scope.resolve(conn)?;
-                let id = id_of(conn, scope.org, app, &endpoint)?.ok_or(Refusal::NotFound)?;
-                let text: String = conn
-                    .prepare_cached(SECRET)
-                    .and_then(|mut query| query.query_row((scope.org, app, id), |row| row.get(0)))
-                    .sql("load a secret")?;
-                text.parse().kind(Kind::Internal)
-            })
-            .await
-    }
 }
 
 pub(super) const COLUMNS: &str =
@@ -202,8 +188,6 @@ const ID: &str = "
     SELECT id FROM endpoint WHERE org = ?1 AND app = ?2 AND id = ?3 AND deleted = 0";
 const ID_BY_UID: &str = "
     SELECT id FROM endpoint WHERE org = ?1 AND app = ?2 AND uid = ?3 AND deleted = 0";
-const SECRET: &str = "
-    SELECT secret FROM endpoint WHERE org = ?1 AND app = ?2 AND id = ?3 AND deleted = 0";
 const INSERT: &str = "
     INSERT INTO endpoint (org, app, id, uid, url, description, version, disabled, event_types,
                           channels, throttle_rate, metadata, updated_at, retry_schedule,
@@ -267,11 +251,18 @@ fn list(
     super::read(conn, walk, &sql, params, endpoint, |endpoint| endpoint.id)
 }
 
-fn secret(input: &EndpointIn) -> Result<Secret> {
-    input.secret.as_ref().map_or_else(
-        || Ok(Secret::generate()),
-        |text| text.expose().parse().kind(Kind::InvalidArgument),
-    )
+fn secret(input: &EndpointIn, vault: &Vault) -> Result<Secret> {
+    let given = input.secret.as_ref().map(secret::parse).transpose().kind(Kind::InvalidArgument)?;
+    Ok(given.unwrap_or_else(|| vault.new_secret()))
+}
+
+fn seal(vault: &Vault, endpoint: Owner, secret: &Secret) -> Sealed {
+    vault.drawer(endpoint).seal(Field::Secret, secret.expose())
+}
+
+/// Stores the headers that an input has.
+fn give(conn: &Connection, at: (&Vault, Owner), input: &EndpointIn, now: Timestamp) -> Result<()> {
+    input.headers.as_ref().map_or(Ok(()), |given| headers::write(conn, at, given, now))
 }
 
 fn insert(
@@ -279,10 +270,10 @@ fn insert(
     org: OrgId,
     app: AppId,
     endpoint: &Endpoint,
-    secret: &Secret,
+    secret: &Sealed,
 ) -> Result<()> {
     known(conn, org, endpoint.event_types.as_ref())?;
-    let extra = [&endpoint.created_at.as_micros() as &dyn ToSql, &secret.expose()];
+    let extra = [&endpoint.created_at.as_micros() as &dyn ToSql, &secret.as_str()];
     run(conn, INSERT, org, app, endpoint, &extra)
 }
 

@@ -8,6 +8,8 @@ mod attempt;
 mod attempted;
 mod endpoint;
 mod event_type;
+mod headers;
+pub mod keys;
 mod manual;
 mod message;
 mod once;
@@ -16,6 +18,7 @@ mod precheck;
 mod reference;
 mod resend;
 pub mod schema;
+mod secret;
 mod sift;
 mod target;
 mod task;
@@ -46,6 +49,7 @@ pub use self::task::{TaskFilter, prune as prune_tasks};
 use crate::deliver::Queue;
 use crate::model::Faults;
 use crate::model::page::Page;
+use crate::vault::Vault;
 
 /// All that Relay keeps. Clones share it.
 #[derive(Clone, Debug)]
@@ -156,6 +160,11 @@ impl Store {
             queue,
             begun: Event::new(),
         }
+    }
+
+    /// Where secrets are sealed and opened.
+    fn vault(&self) -> &Vault {
+        self.queue.vault()
     }
 
     /// Asks each part of the service whether it answers, all at once, and gives it a second: one that hangs hides

@@ -10,6 +10,8 @@
 //!
 //! `background_task` holds what is asked for, how far it has come (`mark`, the last id that was looked at) and what became
 //! of it. Its rowids are never used again, since tasks are taken up in their order.
+//!
+//! `secret`, `old_secrets` and `headers` of an endpoint are sealed with a key of which `keyring` has a proof.
 
 use linchpin_data::idempotency;
 use linchpin_data::migrate::Migration;
@@ -22,6 +24,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 4, name: "turns of deliveries", sql: TURNS },
     Migration { version: 5, name: "parked deliveries", sql: PARKED },
     Migration { version: 7, name: "deliveries by endpoint", sql: LANES },
+    Migration { version: 8, name: "sealed secrets", sql: SEALED },
     Migration { version: 9, name: "endpoints that only fail", sql: FAILING },
 ];
 
@@ -163,3 +166,14 @@ ALTER TABLE endpoint ADD COLUMN retry_schedule TEXT;
 ";
 
 const PARKED: &str = "CREATE INDEX delivery_parked ON delivery (endpoint, due) WHERE leased = 2;";
+
+const SEALED: &str = "
+ALTER TABLE endpoint ADD COLUMN old_secrets TEXT;
+ALTER TABLE endpoint ADD COLUMN headers TEXT;
+
+CREATE TABLE keyring (
+    id         TEXT PRIMARY KEY NOT NULL,
+    proof      TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+";

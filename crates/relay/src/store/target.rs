@@ -11,6 +11,7 @@ use crate::deliver::{Barred, Target};
 use crate::ids::{AppId, EndpointId, OrgId};
 use crate::model::endpoint::Wants;
 use crate::model::message::Message;
+use crate::vault::Vault;
 
 /// An endpoint that wants a message.
 pub(super) type Wanting = (EndpointId, std::result::Result<Arc<Target>, Barred>);
@@ -25,8 +26,8 @@ const DISABLED: &str = "
 /// The live endpoints of `app` that want `message`, also those that nothing can be sent to as they are.
 pub(super) fn targets(
     conn: &Connection,
-    org: OrgId,
-    app: AppId,
+    vault: &Vault,
+    (org, app): (OrgId, AppId),
     message: &Message,
 ) -> Result<Vec<Wanting>> {
     let sql = format!(
@@ -44,7 +45,8 @@ pub(super) fn targets(
             continue;
         }
         let id = row.get(0).sql("read an endpoint's id")?;
-        targets.push((id, Target::read(row, 3).sql("read an endpoint")?));
+        let drawer = vault.drawer((org, app, id));
+        targets.push((id, Target::read(row, 3, &drawer).sql("read an endpoint")?));
     }
     Ok(targets)
 }

@@ -19,9 +19,11 @@ use linchpin_http::middleware::{self, StackOptions};
 use linchpin_security::jwt::{Issuer, Keys, Verifier};
 use relay::api::auth::Claims;
 use relay::api::{self, ApiState};
+use relay::config::DEVELOPMENT_KEY;
 use relay::deliver::{HealthSettings, Policies, PolicySettings, Queue, Seed, Settings};
 use relay::ids::{AppId, OrgId};
 use relay::store::{self, Store};
+use relay::vault::Vault;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tower::ServiceExt as _;
@@ -73,7 +75,8 @@ impl Api {
             max_open_for: Duration::from_mins(5),
         };
         let health = HealthSettings { disable_after: None, gone_disables: true };
-        let settings = Settings { concurrency: 1, queue: 4096, schedule, health, policies };
+        let vault = Vault::parse(DEVELOPMENT_KEY).unwrap();
+        let settings = Settings { concurrency: 1, queue: 4096, schedule, health, policies, vault };
         let seed = Seed::new(settings).unwrap();
         let queue = seed.queue().clone();
         let store = Store::new(&database, queue.clone());

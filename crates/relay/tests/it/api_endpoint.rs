@@ -1,6 +1,5 @@
 //! Endpoints.
 
-use linchpin_security::webhook::Secret;
 use serde_json::{Value, json};
 
 use crate::api::Api;
@@ -136,18 +135,6 @@ async fn all_faults_of_a_body_are_told_at_once() {
     api.post("/app/shop/endpoint", json!({ "url": URL, "channels": channels[..10] })).await.ok(201);
     let both = json!({ "url": URL, "eventTypes": ["paid"], "filterTypes": ["paid"] });
     api.post("/app/shop/endpoint", both).await.faults("value_error.jsondecode");
-}
-
-/// The route of the secret shows what is stored: of a pair that would be the half that signs.
-#[linchpin_testing::test]
-async fn a_key_pair_is_no_secret_of_an_endpoint() {
-    let api = shop().await;
-    let pair = Secret::generate_pair();
-    let public = pair.public_key().unwrap().to_string();
-    for secret in [pair.expose(), &public] {
-        let reply = api.post("/app/shop/endpoint", json!({ "url": URL, "secret": secret })).await;
-        assert_eq!(reply.faults("value_error"), ["body.secret"]);
-    }
 }
 
 #[linchpin_testing::test]

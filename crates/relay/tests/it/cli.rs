@@ -9,6 +9,8 @@ use crate::process::Home;
 
 /// 32 bytes from a random generator, once.
 const STRONG: &str = "q3J0vN8sYk1hT5mXbR7eZcA2uLwPdF9gKiHoVtQnMyE=";
+/// A key of another generator.
+const SEALS: &str = "k1:Xd9DjKVT9CYK1cgHv8rXkQpu8dEK+Uc5rMZ4qSm2n7I=";
 
 #[linchpin_testing::test]
 async fn check_config_shows_each_setting_its_source_and_no_secret() {
@@ -131,10 +133,47 @@ async fn all_that_is_wrong_is_said_at_once() {
 }
 
 #[linchpin_testing::test]
+async fn production_wants_a_key_of_its_own() {
+    let home = Home::new();
+    let production = ["check-config", "--mode", "production"];
+    let secret = ("RELAY_JWT_SECRET", STRONG);
+    wrong(&home.run_with(&production, &[secret]).await, &["encryption-keys", "relay keys new"]);
+    let (_, known) = relay::config::DEVELOPMENT_KEY.split_once(':').expect("an id and a key");
+    let weak = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    for (keys, shown) in [
+        (format!("k1:{known}"), known),
+        (format!("{SEALS},k2:{known}"), known),
+        (format!("k1:{weak}"), weak),
+        (format!("{SEALS},{SEALS}"), SEALS),
+        (String::new(), "nothing"),
+    ] {
+        let variables = [secret, ("RELAY_ENCRYPTION_KEYS", keys.as_str())];
+        let refused = home.run_with(&production, &variables).await;
+        wrong(&refused, &["encryption-keys"]);
+        assert!(!text(&refused.stderr).contains(shown), "{keys}");
+    }
+}
+
+#[linchpin_testing::test]
+async fn a_new_key_is_one_that_production_takes() {
+    let home = Home::new();
+    let (one, other) = (home.run(&["keys", "new"]).await, home.run(&["keys", "new"]).await);
+    let (one, other) = (text(&one.stdout), text(&other.stdout));
+    assert_ne!(one, other);
+    let variables = [("RELAY_JWT_SECRET", STRONG), ("RELAY_ENCRYPTION_KEYS", one.trim())];
+    let taken = home.run_with(&["check-config", "--mode", "production"], &variables).await;
+    assert_eq!(taken.status.code(), Some(0), "{taken:?}");
+    assert!(!text(&taken.stdout).contains(one.trim()), "{taken:?}");
+    let named = text(&home.run(&["keys", "new", "--id", "mine"]).await.stdout);
+    assert!(named.starts_with("mine:"), "{named}");
+    wrong(&home.run(&["keys", "new", "--id", "Mine"]).await, &["--id", "a-z"]);
+}
+
+#[linchpin_testing::test]
 async fn production_refuses_the_known_secret_and_weak_ones() {
     let home = Home::new();
     let production = ["check-config", "--mode", "production"];
-    wrong(&home.run(&production).await, &["jwt-secret", "openssl rand"]);
+    wrong(&home.run(&production).await, &["jwt-secret", "openssl rand", "encryption-keys"]);
     for weak in ["short", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"] {
         let refused = home.run_with(&production, &[("RELAY_JWT_SECRET", weak)]).await;
         wrong(&refused, &["jwt-secret", "RELAY_JWT_SECRET"]);
@@ -143,7 +182,8 @@ async fn production_refuses_the_known_secret_and_weak_ones() {
             "a secret is never shown, not even a wrong one"
         );
     }
-    let taken = home.run_with(&production, &[("RELAY_JWT_SECRET", STRONG)]).await;
+    let variables = [("RELAY_JWT_SECRET", STRONG), ("RELAY_ENCRYPTION_KEYS", SEALS)];
+    let taken = home.run_with(&production, &variables).await;
     assert_eq!(taken.status.code(), Some(0), "{taken:?}");
 }
 
@@ -153,7 +193,8 @@ async fn development_does_not_listen_to_the_world() {
     let refused = home.run(&["check-config", "--listen", "0.0.0.0:8071"]).await;
     wrong(&refused, &["listen", "--listen", "127.0.0.1", "production"]);
     let args = ["check-config", "--mode", "production", "--listen", "0.0.0.0:8071"];
-    let taken = home.run_with(&args, &[("RELAY_JWT_SECRET", STRONG)]).await;
+    let variables = [("RELAY_JWT_SECRET", STRONG), ("RELAY_ENCRYPTION_KEYS", SEALS)];
+    let taken = home.run_with(&args, &variables).await;
     assert_eq!(taken.status.code(), Some(0), "{taken:?}");
 }
 
@@ -163,7 +204,7 @@ async fn help_names_every_command_and_setting() {
     let help = home.run(&["--help"]).await;
     assert_eq!(help.status.code(), Some(0));
     let help = text(&help.stdout);
-    for command in ["serve", "listen", "migrate", "token", "check-config"] {
+    for command in ["serve", "listen", "keys", "migrate", "token", "check-config"] {
         assert!(
             help.lines().any(|line| line.trim_start().starts_with(command)),
             "{command} in {help}"
@@ -173,7 +214,9 @@ async fn help_names_every_command_and_setting() {
     for setting in relay::config::SETTINGS {
         assert!(serve.contains(&format!("--{}", setting.key())), "{} in {serve}", setting.key());
     }
-    assert!(!serve.contains(relay::config::DEVELOPMENT_SECRET));
+    for secret in [relay::config::DEVELOPMENT_SECRET, relay::config::DEVELOPMENT_KEY] {
+        assert!(!serve.contains(secret));
+    }
     let unknown = home.run(&["sreve"]).await;
     assert_eq!(unknown.status.code(), Some(2), "{unknown:?}");
     assert!(text(&unknown.stderr).contains("serve"), "{unknown:?}");

@@ -18,7 +18,7 @@ const RECORDED: &str =
     r#"{"eventType":"invoice.paid","eventId":"first","channels":["eu"],"payload":{"n":1}}"#;
 
 /// Makes the file, with the receiver where it is now and the record of a reply as if it were of just now.
-fn make(home: &Home, receiver: &Receiver) {
+pub(crate) fn make(home: &Home, receiver: &Receiver) {
     std::fs::create_dir_all(home.database().parent().expect("a folder")).expect("made");
     let database = Connection::open(home.database()).expect("open");
     let sql = SCHEMA_5.replace("http://receiver/", &receiver.url("/"));

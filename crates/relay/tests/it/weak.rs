@@ -10,5 +10,6 @@ mod w04;
 mod w05;
 mod w08;
 mod w12;
+mod w13;
 mod w14;
 mod w15;

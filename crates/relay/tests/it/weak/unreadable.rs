@@ -7,8 +7,8 @@ use tokio::sync::Semaphore;
 use crate::process::receiver::{Receiver, Reply};
 use crate::process::{Home, Relay, eventually};
 
-const SPOIL: &str = "UPDATE endpoint SET secret = 'x' WHERE url LIKE '%/bad'";
-const MEND: &str = "UPDATE endpoint SET secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
+const SPOIL: &str = "UPDATE endpoint SET secret = 'x' || secret WHERE url LIKE '%/bad'";
+const MEND: &str = "UPDATE endpoint SET secret = substr(secret, 2)
                     WHERE url LIKE '%/bad'";
 const UNREADABLE: &str = r#"relay_deliveries_postponed_total{why="unreadable"}"#;
 const WAIT: &str = "SELECT count(*) FROM delivery";

@@ -116,12 +116,35 @@ async fn w15_a_replaced_endpoint_is_replaced_for_what_waits_in_memory() {
 }
 
 #[linchpin_testing::test]
+async fn w15_changed_headers_are_sent_with_the_next_attempt() {
+    let crowd = Crowd::new().await;
+    let path = format!("{}/headers", crowd.endpoint);
+    let set = async |value: &str| {
+        let headers = json!({ "headers": { "Authorization": value, "accept": "text/plain" } });
+        crowd.relay.call("PUT", &path, &headers.to_string()).await.expect(204);
+    };
+    set("Bearer first").await;
+    crowd.settled().await;
+    set("Bearer second").await;
+    crowd.relay.message(&crowd.app["/app/".len()..], "{}").await;
+    let received = crowd.receiver.wait("/old", 6).await;
+    let sent: Vec<_> = received
+        .iter()
+        .map(|one| one.headers.get("authorization").map(|value| value.to_str().expect("text")))
+        .collect();
+    let first = Some("Bearer first");
+    assert_eq!(sent, [None, first, first, first, first, Some("Bearer second")]);
+    let accepts: Vec<_> = received[5].headers.get_all("accept").iter().collect();
+    assert_eq!(accepts, ["text/plain"]);
+}
+
+#[linchpin_testing::test]
 async fn w15_a_rotated_secret_signs_what_waits() {
     let crowd = Crowd::new().await;
     let before = crowd.secret().await;
-    // By hand, and any edit of the endpoint reads it anew.
-    crowd.home.write(&format!("UPDATE endpoint SET secret = '{SECRET}'"));
-    crowd.patch(&crowd.endpoint, json!({ "description": "rotated" })).await;
+    let path = format!("{}/secret/rotate", crowd.endpoint);
+    let body = json!({ "key": SECRET, "gracePeriodSeconds": 0 }).to_string();
+    crowd.relay.call("POST", &path, &body).await.expect(200);
     let after = crowd.secret().await;
     crowd.settled().await;
     let received = crowd.receiver.received("/old");

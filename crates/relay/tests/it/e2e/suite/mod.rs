@@ -6,4 +6,5 @@ mod errors;
 mod manual;
 mod messages;
 mod pages;
+mod secrets;
 mod tasks;

@@ -1,0 +1,125 @@
+//! `relay keys`: the keys that secrets are sealed with.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::{Arg, ArgMatches, Command};
+use http::{Method, Request, header};
+use http_body_util::Full;
+use linchpin::context::Context;
+use linchpin::error::ResultExt as _;
+use linchpin::time::Timestamp;
+use linchpin::{Error, Kind, Result};
+use linchpin_data::sqlite::Database;
+use linchpin_http::client::{Client, ClientOptions, Limits};
+use linchpin_security::seal::Keyring;
+
+use crate::config::Config;
+use crate::store::keys::{self, KeyUse, Walked};
+
+/// Sealing a million texts anew takes less.
+const LONGEST: Duration = Duration::from_mins(10);
+const AFTER: &str = "\
+To change the key: put a new one in front of `encryption-keys` (`relay keys new` prints one), start
+Relay again, run `relay keys rotate`, and drop the old one when `relay keys list` says that nothing
+is sealed with it. Backups that were made before need the old key as long as you keep them.";
+
+pub(super) fn command(with_settings: impl Fn(Command) -> Command) -> Command {
+    let url = Arg::new("url").long("url").value_name("URL").help(
+        "The operators' address of the Relay that runs, such as http://127.0.0.1:8072 [default: none runs, open the file]",
+    );
+    let id = Arg::new("id").long("id").help("1 to 16 of a-z, 0-9 and - [default: k and the date]");
+    Command::new("keys")
+        .about("Make, list and change the keys that secrets are sealed with")
+        .after_help(AFTER)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands([
+            Command::new("new").about("Print a new key for `encryption-keys`").arg(id),
+            with_settings(
+                Command::new("list").about("Show each key and how many texts it has sealed"),
+            ),
+            with_settings(
+                Command::new("rotate").about("Seal everything with the first key").arg(url),
+            ),
+        ])
+}
+
+/// Prints a new key.
+pub(super) fn new(matches: &ArgMatches) -> Result<ExitCode> {
+    let today: String =
+        Timestamp::now().to_string().chars().filter(char::is_ascii_digit).take(8).collect();
+    let id = matches.get_one::<String>("id").cloned().unwrap_or_else(|| format!("k{today}"));
+    let key = Keyring::generate_key(&id).kind(Kind::InvalidArgument).context("--id")?;
+    println!("{}", key.expose());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints every key that is in use or in force.
+pub(super) async fn list(config: Config) -> Result<ExitCode> {
+    let ctx = Context::root();
+    // Whoever looks for a key that is missing must not be refused for that.
+    let database = crate::store::open(&config.database)?;
+    let uses = keys::key_uses(&ctx, &database, &config.vault).await;
+    database.close(&ctx).await?;
+    for KeyUse { id, texts, current, known } in uses? {
+        let state = match (current, known) {
+            (true, _) => "current",
+            (false, true) => "old",
+            (false, false) => "MISSING from `encryption-keys`",
+        };
+        println!("{id:<16} {texts:>9} texts  {state}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Seals all that is not sealed with the current key.
+pub(super) async fn rotate(config: Config, url: Option<&String>) -> Result<ExitCode> {
+    let ctx = Context::root();
+    let Walked { sealed, unreadable } = match url {
+        Some(url) => ask(&ctx, &config, url).await?,
+        None => {
+            let database = open(&ctx, &config.database, &config).await?;
+            let walked = keys::rotate(&ctx, database.writer(), &config.vault).await;
+            database.close(&ctx).await?;
+            walked?
+        }
+    };
+    println!("{sealed} texts sealed anew");
+    if unreadable > 0 {
+        let why = format!("{unreadable} texts do not open and are as they were: keep the old keys");
+        return Err(Error::new(Kind::FailedPrecondition, why));
+    }
+    println!("The old keys are not needed any more, but for backups that were made before.");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn open(ctx: &Context, path: &Path, config: &Config) -> Result<Database> {
+    keys::open_sealed(ctx, path, &config.vault)
+        .await
+        .context("open the database; if Relay runs, give its operators' address with `--url`")
+}
+
+/// Has a Relay that runs do it, with the keys that it was started with.
+async fn ask(ctx: &Context, config: &Config, url: &str) -> Result<Walked> {
+    let addresses = config.addresses.clone().allow_loopback();
+    let client = Client::new(ClientOptions::default().addresses(addresses))?;
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(format!("{}/keys/rotate", url.trim_end_matches('/')))
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Full::new(Bytes::from_static(b"{}")))
+        .kind(Kind::InvalidArgument)
+        .context("--url")?;
+    let limits = Limits::default().timeout(LONGEST);
+    let answer =
+        client.send(ctx, request, &limits).await.kind(Kind::Unavailable).context("--url")?;
+    if !answer.status.is_success() {
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        return Err(Error::new(Kind::FailedPrecondition, text)
+            .context(format!("{url} answered {}", answer.status)));
+    }
+    serde_json::from_slice(&answer.body).kind(Kind::Internal).context("read the answer of --url")
+}
