@@ -3,6 +3,7 @@
 //! | module | what it gives | what a Go engineer knows it as |
 //! |---|---|---|
 //! | `server` (feature `http`) | a real server on a free port | `httptest.Server` |
+//! | `proxy` (feature `http`) | a forward proxy on a free port | - |
 //! | [`test`] and [`harness`] | a test under the leak check, with clean-ups | `testing.T`, `t.Cleanup` |
 //! | [`leak`] | fails a test that leaves a task behind | goleak |
 //! | [`steps`] | drops a future at each await point, and polls one by hand | - |
@@ -13,6 +14,8 @@
 
 pub mod harness;
 pub mod leak;
+#[cfg(feature = "http")]
+pub mod proxy;
 #[cfg(feature = "http")]
 pub mod server;
 pub mod steps;

@@ -1,5 +1,8 @@
 //! Every setting: declared once, taken from flag, environment and file in that order, checked together.
 
+mod egress;
+mod settings;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
@@ -10,11 +13,13 @@ use std::time::Duration;
 use linchpin::resilience::BadOptions;
 use linchpin::resilience::retry::{Jitter, Schedule};
 use linchpin_http::client::AddressPolicy;
-use linchpin_security::config::{Choice, Effective, Fault, Faults, Loader, Setting};
+use linchpin_security::config::{Choice, Effective, Fault, Faults, Loader};
 use linchpin_security::jwt::Algorithm;
 use linchpin_security::secret::{SecretString, strength};
 use linchpin_security::webhook::Family;
 
+pub use self::egress::Egress;
+pub use self::settings::SETTINGS;
 use crate::logging::Format;
 use crate::vault::{SignatureType, Vault};
 
@@ -33,61 +38,6 @@ const KEYS: &str =
 
 /// How much is added to each delay of the retry schedule, at most.
 const RETRY_JITTER: f64 = 0.2;
-
-/// Every setting there is.
-pub const SETTINGS: &[Setting] = &[
-    Setting::new("config", "TOML file with settings; must exist if named").default("relay.toml"),
-    Setting::new("mode", "development (loopback only, known secret) or production")
-        .default("development"),
-    Setting::new("listen", "address of the API").default("127.0.0.1:8071"),
-    Setting::new("admin-listen", "address of /live, /ready and /metrics").default("127.0.0.1:8072"),
-    Setting::new("database", "the SQLite file; its folder is made if missing")
-        .default("relay-data/relay.db"),
-    Setting::new("jwt-secret", "secret that signs API tokens, at least 32 bytes")
-        .default(DEVELOPMENT_SECRET)
-        .secret(),
-    Setting::new("jwt-algorithm", "the one algorithm accepted: HS256, HS384 or HS512")
-        .default("HS256"),
-    Setting::new(
-        "encryption-keys",
-        "keys that seal secrets, `id:base64` of 32 bytes, current first",
-    )
-    .default(DEVELOPMENT_KEY)
-    .secret(),
-    Setting::new("default-signature-type", "what signs for new endpoints: hmac256 or ed25519")
-        .default("hmac256"),
-    Setting::new("webhook-headers", "header names of a delivery: svix, webhook or both")
-        .default("svix"),
-    Setting::new("retry-schedule", "delays between attempts, up to 20 percent added to each")
-        .default("5s, 5m, 30m, 2h, 5h, 10h, 10h"),
-    Setting::new(
-        "endpoint-disable-after",
-        "an endpoint that only fails for so long is disabled; 0 for never",
-    )
-    .default("120h"),
-    Setting::new(
-        "endpoint-disable-gone",
-        "whether a receiver that answers 410 is disabled at once",
-    )
-    .default("true"),
-    Setting::new("request-timeout", "longest attempt, to the last byte of the response")
-        .default("15s"),
-    Setting::new("delivery-concurrency", "attempts under way at once").default("512"),
-    Setting::new("delivery-queue", "deliveries that wait in memory, at most").default("4096"),
-    Setting::new("breaker-open-for", "how long an endpoint that fails is left alone at first")
-        .default("10s"),
-    Setting::new("breaker-max-open-for", "the longest that an endpoint is left alone at a time")
-        .default("5m"),
-    Setting::new("api-rate", "requests a second of one principal of the API; 0 for no limit")
-        .default("0"),
-    Setting::new("allowed-subnets", "subnets that deliveries may go to although not public")
-        .default(""),
-    Setting::new("pre-drain", "go on accepting for so long after a signal").default("0s"),
-    Setting::new("drain-timeout", "time for requests and attempts under way after a signal")
-        .default("20s"),
-    Setting::new("log-format", "auto, text or json").default("auto"),
-    Setting::new("log-level", "filter such as info or relay=debug,info").default("info"),
-];
 
 /// Where the service runs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -120,6 +70,7 @@ pub struct Config {
     pub breaker_max_open_for: Duration,
     pub api_rate: u32,
     pub addresses: AddressPolicy,
+    pub egress: Egress,
     pub pre_drain: Duration,
     pub drain_timeout: Duration,
     pub log_format: Format,
@@ -180,6 +131,8 @@ impl Config {
         let breaker_max_open_for = positive(loader, "breaker-max-open-for");
         let api_rate = rate(loader, "api-rate");
         let subnets = loader.take("allowed-subnets");
+        let ports = loader.take("allowed-ports");
+        let egress = Egress::take(loader);
         let pre_drain = loader.take("pre-drain");
         let drain_timeout = loader.take("drain-timeout");
         let log_format = loader.take("log-format");
@@ -206,7 +159,8 @@ impl Config {
             breaker_open_for: breaker_open_for?,
             breaker_max_open_for: breaker_max_open_for?,
             api_rate: api_rate?,
-            addresses: addresses(loader, mode, subnets?)?,
+            addresses: addresses(loader, mode, subnets?, ports?)?,
+            egress: egress?,
             pre_drain: pre_drain?,
             drain_timeout: drain_timeout?,
             log_format: log_format?,
@@ -361,10 +315,14 @@ fn addresses(
     loader: &mut Loader,
     mode: Mode,
     subnets: Vec<String>,
+    ports: Vec<u16>,
 ) -> Result<AddressPolicy, Fault> {
     let mut policy = AddressPolicy::public();
     if mode == Mode::Development {
         policy = policy.allow_loopback();
+    }
+    for port in ports {
+        policy = policy.allow_port(port);
     }
     for subnet in subnets {
         let subnet = subnet.parse().map_err(|fault| {

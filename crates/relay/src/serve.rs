@@ -14,7 +14,7 @@ use linchpin::time::Timestamp;
 use linchpin::{Error, Kind};
 use linchpin_data::idempotency;
 use linchpin_data::sqlite::{Database, Tx, Writer};
-use linchpin_http::client::{Client, ClientOptions};
+use linchpin_http::client::Client;
 use linchpin_http::lifecycle::{self, Lifecycle, Report};
 use linchpin_http::middleware::{self, StackOptions};
 use linchpin_http::server::{self, Server};
@@ -109,7 +109,7 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
     let api = Server::bind(config.listen).await?;
     let operators = Server::bind(config.admin_listen).await?;
 
-    let client = Client::new(ClientOptions::default().addresses(config.addresses.clone()))?;
+    let client = Client::new(config.egress.options(config.addresses.clone()))?;
     let sender = Sender::new(client, config.request_timeout, config.webhook_headers);
     let (events, policies) = (seed.events().clone(), seed.policies().clone());
     let dispatcher = seed.start(database.writer().clone(), sender, &life).await?;

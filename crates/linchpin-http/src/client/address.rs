@@ -1,17 +1,20 @@
 //! Which addresses may be dialled.
 //!
 //! From IANA's registries of special-purpose addresses, with everything denied that is not plain global unicast.
-//! Addresses that carry an IPv4 address inside are judged by that one.
+//! Addresses that carry an IPv4 address inside are judged by that one. Ports are those of web servers: a body that somebody
+//! else chose must not be spoken to a mail server or a cache.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-/// Which addresses may be dialled: public ones, and what is allowed besides.
+/// Which addresses may be dialled: public ones, at ports of web servers, and what is allowed besides.
 #[derive(Clone, Debug)]
 pub struct AddressPolicy {
     loopback: bool,
     allowed: Vec<Subnet>,
+    ports: Vec<u16>,
 }
 
 /// A range of addresses, as in `10.0.0.0/8` or `fd00::/8`.
@@ -59,16 +62,39 @@ const V6: &[V6Range] = &[
     ([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20, "documentation"),
 ];
 
+/// Ports from 1024 on where services listen that take orders from whoever reaches them.
+const SERVICES: &[RangeInclusive<u16>] = &[
+    1433..=1433,   // SQL Server
+    1521..=1521,   // Oracle
+    2049..=2049,   // NFS
+    2375..=2376,   // Docker
+    2379..=2380,   // etcd
+    3306..=3306,   // MySQL
+    3389..=3389,   // RDP
+    5432..=5432,   // PostgreSQL
+    5672..=5672,   // AMQP
+    5900..=5900,   // VNC
+    6000..=6000,   // X11
+    6379..=6379,   // Redis
+    6665..=6669,   // IRC
+    9042..=9042,   // Cassandra
+    9092..=9092,   // Kafka
+    9200..=9200,   // Elasticsearch
+    10250..=10250, // kubelet
+    11211..=11211, // memcached
+    27017..=27017, // MongoDB
+];
+
 // ===== impl AddressPolicy =====
 
 impl AddressPolicy {
-    /// Public addresses only.
+    /// Public addresses only, and there the ports 80, 443 and those from 1024 on where no other service is known to listen.
     #[must_use]
     pub fn public() -> Self {
-        Self { loopback: false, allowed: Vec::new() }
+        Self { loopback: false, allowed: Vec::new(), ports: Vec::new() }
     }
 
-    /// Loopback too: for development and tests.
+    /// Loopback too, at any port: for development and tests.
     #[must_use]
     pub fn allow_loopback(mut self) -> Self {
         self.loopback = true;
@@ -80,6 +106,22 @@ impl AddressPolicy {
     pub fn allow(mut self, subnet: Subnet) -> Self {
         self.allowed.push(subnet);
         self
+    }
+
+    /// This port too, at every address that may be dialled.
+    #[must_use]
+    pub fn allow_port(mut self, port: u16) -> Self {
+        self.ports.push(port);
+        self
+    }
+
+    /// Whether this port may be dialled at this address, or at the one that a name will turn out to stand for.
+    pub(super) fn allows_port(&self, address: Option<IpAddr>, port: u16) -> bool {
+        let is_services = || SERVICES.iter().any(|range| range.contains(&port));
+        let at_home = self.loopback && address.is_none_or(|address| address.is_loopback());
+        at_home
+            || self.ports.contains(&port)
+            || (matches!(port, 80 | 443 | 1024..) && !is_services())
     }
 
     /// Judges an address.

@@ -12,11 +12,16 @@ use http::Uri;
 use hyper_util::rt::TokioIo;
 use linchpin::sync::select;
 use linchpin::sync::singleflight::{self, Group};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 use tower::Service;
 
 use super::address::AddressPolicy;
-use super::error::Blocked;
+use super::error::{Blocked, BlockedPort};
+use super::proxy::{Proxy, ProxyFault, Refused, tunnel};
+use super::stream::Stream;
 
 /// Looks names up.
 ///
@@ -55,6 +60,15 @@ struct Shared {
     addresses: AddressPolicy,
     resolver: Arc<dyn Resolve>,
     lookups: Group<(Arc<str>, u16), Found, Arc<str>>,
+    exit: Option<Exit>,
+}
+
+/// The proxy, and how to reach it.
+pub(super) struct Exit {
+    pub(super) proxy: Proxy,
+    pub(super) tls: Arc<ClientConfig>,
+    /// The time to reach the proxy itself. Within that of the whole connection, so that it shows who is slow.
+    pub(super) limit: Duration,
 }
 
 /// A connector that has so much time for all that is before the first byte of a request. The pool opens connections that
@@ -75,12 +89,13 @@ impl Connector {
         addresses: AddressPolicy,
         resolver: Arc<dyn Resolve>,
         timeout: Duration,
+        exit: Option<Exit>,
     ) -> Self {
         // Without any time for a connection there is none for a look-up, and no flight gets far.
         let limit = Some(timeout).filter(|limit| !limit.is_zero());
         let options = singleflight::Options::default().name("look-up").max_flight(limit);
         let lookups = Group::new(options).expect("it lets others wait, and has time");
-        Self { shared: Arc::new(Shared { addresses, resolver, lookups }) }
+        Self { shared: Arc::new(Shared { addresses, resolver, lookups, exit }) }
     }
 }
 
@@ -114,9 +129,9 @@ where
 }
 
 impl Service<Uri> for Connector {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<Stream>;
     type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<TokioIo<TcpStream>, BoxError>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<TokioIo<Stream>, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
@@ -129,26 +144,83 @@ impl Service<Uri> for Connector {
 }
 
 impl Shared {
-    async fn connect(&self, uri: &Uri) -> Result<TcpStream, BoxError> {
+    async fn connect(&self, uri: &Uri) -> Result<Stream, BoxError> {
         let host = uri.host().ok_or("the URL has no host")?;
         // An IPv6 literal stands in brackets in a URL.
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let port =
             uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
-        let found = match host.parse::<IpAddr>() {
-            Ok(literal) => Arc::from([SocketAddr::new(literal, port)]),
-            Err(_) => self.look_up(host.into(), port).await?,
-        };
+        let found = self.find(host, port).await?;
         let mut last: BoxError = format!("`{host}` has no address").into();
         for &addr in &*found {
             if let Err(range) = self.addresses.judge(addr.ip()) {
                 last = Blocked { host: host.to_owned(), address: addr.ip(), range }.into();
                 continue;
             }
-            match TcpStream::connect(addr).await {
-                Ok(stream) => return self.checked(stream, host),
-                Err(fault) => last = format!("{addr}: {fault}").into(),
+            if !self.addresses.allows_port(Some(addr.ip()), port) {
+                last = BlockedPort { host: host.to_owned(), port }.into();
+                continue;
             }
+            let dialled = match &self.exit {
+                Some(exit) if !exit.proxy.spares(host, addr.ip()) => self.leave(exit, addr).await,
+                _ => self.dial(host, addr).await,
+            };
+            match dialled {
+                Ok(stream) => return Ok(stream),
+                // Another address would fare no better.
+                Err(fault) if fault.is::<ProxyFault>() => return Err(fault),
+                Err(fault) => last = fault,
+            }
+        }
+        Err(last)
+    }
+
+    async fn find(&self, host: &str, port: u16) -> Result<Found, BoxError> {
+        match host.parse::<IpAddr>() {
+            Ok(literal) => Ok(Arc::from([SocketAddr::new(literal, port)])),
+            Err(_) => self.look_up(host.into(), port).await,
+        }
+    }
+
+    async fn dial(&self, host: &str, addr: SocketAddr) -> Result<Stream, BoxError> {
+        let stream = TcpStream::connect(addr).await.map_err(|fault| format!("{addr}: {fault}"))?;
+        self.checked(stream, host).map(Stream::Plain)
+    }
+
+    /// Through the proxy, which is told an address that was judged.
+    async fn leave(&self, exit: &Exit, addr: SocketAddr) -> Result<Stream, BoxError> {
+        let root = linchpin::Context::root();
+        let reached = select::within(&root, exit.limit, self.reach(exit)).await?;
+        let late = || format!("no connection to it within {:?}", exit.limit).into();
+        let reached = reached.unwrap_or_else(|| Err(late()));
+        let mut stream = reached.map_err(|fault| exit.proxy.fault(&fault))?;
+        match tunnel(&exit.proxy, &mut stream, addr).await {
+            Ok(()) => Ok(stream),
+            Err(Refused::ByProxy(why)) => Err(exit.proxy.fault(&why).into()),
+            Err(Refused::ByTarget(why)) => Err(why.into()),
+        }
+    }
+
+    /// Connects with the proxy. Operators have chosen its address, which is not judged.
+    async fn reach(&self, exit: &Exit) -> Result<Stream, BoxError> {
+        let host = exit.proxy.host();
+        let mut last: BoxError = "it has no address".into();
+        for &addr in &*self.find(host, exit.proxy.port()).await? {
+            let stream = match TcpStream::connect(addr).await {
+                Ok(stream) if stream.peer_addr()? == addr => stream,
+                Ok(_) => return Err(format!("somebody else answers at {addr}").into()),
+                Err(fault) => {
+                    last = format!("{addr}: {fault}").into();
+                    continue;
+                }
+            };
+            drop(stream.set_nodelay(true));
+            if !exit.proxy.is_https() {
+                return Ok(Stream::Plain(stream));
+            }
+            let tls = TlsConnector::from(exit.tls.clone());
+            let stream = tls.connect(ServerName::try_from(host.to_owned())?, stream).await?;
+            return Ok(Stream::Tls(Box::new(stream)));
         }
         Err(last)
     }

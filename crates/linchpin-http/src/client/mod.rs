@@ -2,12 +2,15 @@
 //!
 //! Every address is judged just before it is dialled, IP literals included: a name that resolves differently the second
 //! time gains nothing, because there is no second time. Redirects are not followed, proxies from the environment are not
-//! used, nothing is decompressed. One time limit covers everything from the look-up to the last byte of the body, and of
+//! used (one of the options is: see [`Proxy`]), nothing is decompressed. One time limit covers everything from the look-up to the last byte of the body, and of
 //! the body no more than a bound is read.
 
 mod address;
 mod connect;
 mod error;
+mod proxy;
+mod roots;
+mod stream;
 mod url;
 
 use std::fmt;
@@ -18,7 +21,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Pooled;
 use hyper_util::rt::TokioTimer;
 use linchpin::context::Context;
@@ -28,9 +31,11 @@ use linchpin::time::Instant;
 use linchpin::{Error, Kind};
 
 pub use self::address::{AddressPolicy, ParseSubnetError, Subnet};
-use self::connect::{Connector, InTime};
+use self::connect::{Connector, Exit, InTime};
 pub use self::connect::{Resolve, SystemResolver};
-pub use self::error::{Blocked, SendError};
+pub use self::error::{Blocked, BlockedPort, SendError};
+pub use self::proxy::{ParseProxyError, Proxy, ProxyFault};
+pub use self::roots::{BadPem, Roots};
 pub use self::url::{Url, UrlFault, validate_url};
 
 /// A pooled HTTP/1.1 client. Clones share the pool.
@@ -60,6 +65,8 @@ pub struct ClientOptions {
     connect: Duration,
     idle: Duration,
     idle_per_host: usize,
+    proxy: Option<Proxy>,
+    roots: Option<Roots>,
 }
 
 /// The bounds of one call.
@@ -99,17 +106,16 @@ impl Client {
         let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|fault| Error::new(Kind::Internal, fault).context("set up TLS"))?;
-        // The system's roots where there are any; a bare container has none.
-        let tls = match tls.clone().with_native_roots() {
-            Ok(tls) => tls,
-            Err(fault) => {
-                tracing::debug!(%fault, "no certificates on this system, using the built-in ones");
-                tls.with_webpki_roots()
-            }
-        };
-        let connector = Connector::new(options.addresses, options.resolver, options.connect);
+        let roots = options.roots.unwrap_or_else(Roots::system).into_store();
+        let tls = tls.with_root_certificates(roots).with_no_client_auth();
+        let exit = options.proxy.map(|proxy| Exit {
+            proxy,
+            tls: Arc::new(tls.clone()),
+            limit: options.connect / 2,
+        });
+        let connector = Connector::new(options.addresses, options.resolver, options.connect, exit);
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls.with_no_client_auth())
+            .with_tls_config(tls)
             .https_or_http()
             .enable_http1()
             .wrap_connector(connector);
@@ -190,6 +196,8 @@ impl Default for ClientOptions {
             connect: Duration::from_secs(5),
             idle: Duration::from_secs(30),
             idle_per_host: 32,
+            proxy: None,
+            roots: None,
         }
     }
 }
@@ -227,6 +235,20 @@ impl ClientOptions {
     #[must_use]
     pub fn idle_per_host(mut self, connections: usize) -> Self {
         self.idle_per_host = connections;
+        self
+    }
+
+    /// The proxy that every call goes through. It has half of the connect timeout to answer. Default: none.
+    #[must_use]
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
+    /// Whose certificates are believed. Default: [`Roots::system`].
+    #[must_use]
+    pub fn roots(mut self, roots: Roots) -> Self {
+        self.roots = Some(roots);
         self
     }
 }

@@ -1,6 +1,7 @@
 //! URLs that may be called.
 
 use std::fmt;
+use std::net::IpAddr;
 
 pub use url::Url;
 
@@ -16,6 +17,8 @@ pub enum UrlFault {
     Fragment,
     /// It cannot be read as a URL.
     Malformed(String),
+    /// Its port is not one of web servers.
+    Port(u16),
     /// It is neither http nor https.
     Scheme,
     /// It is longer than 2,048 bytes.
@@ -48,13 +51,19 @@ pub fn validate_url(text: &str, addresses: &AddressPolicy) -> Result<Url, UrlFau
     if url.fragment().is_some() {
         return Err(UrlFault::Fragment);
     }
-    let judged = match url.host() {
-        Some(url::Host::Ipv4(address)) => addresses.judge(address.into()),
-        Some(url::Host::Ipv6(address)) => addresses.judge(address.into()),
+    let literal: Option<IpAddr> = match url.host() {
+        Some(url::Host::Ipv4(address)) => Some(address.into()),
+        Some(url::Host::Ipv6(address)) => Some(address.into()),
         Some(url::Host::Domain("")) | None => return Err(UrlFault::Malformed("empty host".into())),
-        Some(url::Host::Domain(_)) => Ok(()),
+        Some(url::Host::Domain(_)) => None,
     };
-    judged.map_err(UrlFault::Blocked).map(|()| url)
+    if let Some(address) = literal {
+        addresses.judge(address).map_err(UrlFault::Blocked)?;
+    }
+    match url.port() {
+        Some(port) if !addresses.allows_port(literal, port) => Err(UrlFault::Port(port)),
+        _ => Ok(url),
+    }
 }
 
 impl fmt::Display for UrlFault {
@@ -63,6 +72,7 @@ impl fmt::Display for UrlFault {
             Self::Blocked(range) => write!(f, "the host is {range}, not a public address"),
             Self::Fragment => f.write_str("a URL to call has no part after `#`"),
             Self::Malformed(why) => write!(f, "not a URL: {why}"),
+            Self::Port(port) => write!(f, "port {port} is not one of web servers"),
             Self::Scheme => f.write_str("only http and https URLs are called"),
             Self::TooLong => write!(f, "longer than {LONGEST} bytes"),
             Self::UserInfo => f.write_str("a user name or password in the URL is not allowed"),

@@ -19,6 +19,7 @@ use linchpin_http::lifecycle::{self, Lifecycle};
 use linchpin_http::middleware::{self, Ctx, StackOptions, stack};
 use linchpin_http::server::{Serve, Server};
 use linchpin_testing::leak::Check;
+use linchpin_testing::proxy::TestProxy;
 use linchpin_testing::server::{Answer, TestServer};
 use linchpin_testing::steps;
 use tokio::net::TcpStream;
@@ -151,6 +152,7 @@ async fn a_dropped_call_leaves_a_client_that_works_and_no_connection() {
         server: TestServer,
         client: Mutex<Option<Client>>,
         check: Check,
+        _proxy: TestProxy,
     }
 
     async fn call(client: &Client, server: &TestServer) -> StatusCode {
@@ -159,13 +161,17 @@ async fn a_dropped_call_leaves_a_client_that_works_and_no_connection() {
         soon("the call ends", client.send(&ctx, request, &limits)).await.unwrap().status
     }
 
-    let world = async || {
-        let server = TestServer::spawn().await;
+    let world = async |scheme: Option<&str>| {
+        let (server, proxy) = (TestServer::spawn().await, TestProxy::spawn().await);
         server.then(Answer::text(201, "made"));
         let local = AddressPolicy::public().allow_loopback();
-        let client = Client::new(ClientOptions::default().addresses(local)).unwrap();
+        let mut options = ClientOptions::default().addresses(local);
+        if let Some(scheme) = scheme {
+            options = options.proxy(format!("{scheme}://{}", proxy.addr()).parse().unwrap());
+        }
+        let client = Mutex::new(Some(Client::new(options).unwrap()));
         let check = Check::new().only(["client connection"]);
-        World { server, client: Mutex::new(Some(client)), check }
+        World { server, client, check, _proxy: proxy }
     };
     let send = async |world: &World| {
         let client = world.client.lock().unwrap().clone().expect("until the end");
@@ -177,6 +183,8 @@ async fn a_dropped_call_leaves_a_client_that_works_and_no_connection() {
         drop(client);
         world.check.assert_none().await;
     };
-    let report = steps::drop_at_each(world, send, left).await;
-    assert!(report.steps > 1, "{report:?}");
+    for (scheme, least) in [(None, 1), (Some("http"), 2), (Some("socks5"), 3)] {
+        let report = steps::drop_at_each(async || world(scheme).await, send, left).await;
+        assert!(report.steps > least, "{scheme:?}: {report:?}");
+    }
 }

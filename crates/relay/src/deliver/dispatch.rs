@@ -158,7 +158,7 @@ impl Shared {
         // Who let it go meanwhile found nothing that was held.
         let is_free = match held.why {
             Why::Unreadable => target.now().is_ok(),
-            Why::Asked | Why::Breaker => self.policies.lets_go(&endpoint),
+            Why::Asked | Why::Breaker | Why::Proxy => self.policies.lets_go(&endpoint),
             Why::Throttle => false,
         };
         if is_free {
@@ -246,6 +246,11 @@ impl Shared {
         let (mut attempt, asked) = match sent {
             Sent::Made(attempt, asked) => (attempt, asked),
             Sent::Abandoned => return self.give_back(&started.ready, started.ready.due).await,
+            Sent::NoWayOut(fault) => {
+                let wait = self.policies.no_way_out(permit, started.ready.endpoint, &fault);
+                started.answered();
+                return self.give_back(&started.ready, Timestamp::now() + wait).await;
+            }
         };
         let is_probe = permit.is_probe();
         self.policies.heard(permit, &started.ready, attempt.status_code, asked);
@@ -256,7 +261,10 @@ impl Shared {
             // There may be room for another, or for all.
             self.queue.look(ready.app, ready.endpoint);
         }
-        if !attempt.success && !self.health.is_final(attempt.status_code) {
+        // One that has moved meanwhile is gone from where it was.
+        let is_there = || ready.target.now().is_ok_and(|now| now.url == attempt.url);
+        let is_gone = self.health.is_final(attempt.status_code) && is_there();
+        if !attempt.success && !is_gone {
             let schedule = target.schedule.as_ref().unwrap_or(&self.schedule);
             let delay = schedule.delay(ready.attempt as usize, fastrand::f64());
             // Counted from the end of the attempt, and not before the receiver wants it.

@@ -13,6 +13,7 @@ use linchpin::resilience::limiter::{self, Keyed, KeyedOptions, Rate};
 use linchpin::resilience::{Outcome, Refusal, Snapshot};
 use linchpin::sync::Mutex;
 use linchpin::time::Instant;
+use linchpin_http::client::ProxyFault;
 
 use super::queue::Ready;
 use super::targets::Rates;
@@ -21,7 +22,7 @@ use crate::ids::{AppId, EndpointId};
 /// The policies of deliveries.
 pub struct Policies {
     breakers: Registry<EndpointId>,
-    /// What receivers asked for.
+    /// What receivers asked for, and what our proxy makes necessary.
     pauses: Keyed<EndpointId>,
     endpoints: Keyed<EndpointId>,
     applications: Keyed<AppId>,
@@ -84,6 +85,8 @@ pub(super) enum Why {
     /// The receiver asked to be left alone.
     Asked,
     Breaker,
+    /// The proxy of ours failed.
+    Proxy,
     Throttle,
     /// Nothing can be signed for the endpoint.
     Unreadable,
@@ -190,6 +193,21 @@ impl Policies {
         self.hold(Whom::Endpoint, Why::Unreadable, UNREADABLE)
     }
 
+    /// Our own proxy failed, so that nobody was asked: deliveries to the endpoint wait, for so long.
+    pub(super) fn no_way_out(
+        &self,
+        permit: Permit<'_>,
+        endpoint: EndpointId,
+        fault: &ProxyFault,
+    ) -> Duration {
+        // Without a record it says that there was no call.
+        drop(permit);
+        tracing::error!(%endpoint, %fault, "deliveries wait, as there is no way out");
+        let held = self.hold(Whom::Endpoint, Why::Proxy, spread(self.settings.open_for));
+        self.pauses.penalize(&endpoint, Instant::now() + held.wait);
+        held.wait
+    }
+
     fn hold(&self, whom: Whom, why: Why, wait: Duration) -> HeldBack {
         self.postponed[why as usize].increment(1);
         HeldBack { whom, wait, why }
@@ -280,12 +298,14 @@ impl fmt::Debug for Policies {
 // ===== impl Why =====
 
 impl Why {
-    const ALL: [Self; 4] = [Self::Asked, Self::Breaker, Self::Throttle, Self::Unreadable];
+    const ALL: [Self; 5] =
+        [Self::Asked, Self::Breaker, Self::Proxy, Self::Throttle, Self::Unreadable];
 
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Asked => "asked",
             Self::Breaker => "breaker",
+            Self::Proxy => "proxy",
             Self::Throttle => "throttle",
             Self::Unreadable => "unreadable",
         }

@@ -7,7 +7,7 @@ use http_body_util::Full;
 use linchpin::Context;
 use linchpin::resilience::retry::retry_after;
 use linchpin::time::{Instant, Timestamp};
-use linchpin_http::client::{Client, Exchange, Limits, SendError};
+use linchpin_http::client::{Client, Exchange, Limits, ProxyFault, SendError};
 use linchpin_security::webhook::Family;
 
 use super::queue::Ready;
@@ -31,6 +31,8 @@ pub(super) enum Sent {
     Made(Attempt, Option<Duration>),
     /// We stopped before an answer came; it must be made again.
     Abandoned,
+    /// It could not be made, which is no fault of the receiver's; it must be made later.
+    NoWayOut(ProxyFault),
 }
 
 /// How much of a response is kept, in bytes.
@@ -51,7 +53,7 @@ impl Sender {
         }
     }
 
-    /// Makes one attempt. Only the end of `ctx` abandons it; everything else is an outcome to record.
+    /// Makes one attempt. Only the end of `ctx` abandons it; everything else but a fault of our proxy is an outcome to record.
     pub(super) async fn send(&self, ctx: &Context, ready: &Ready, target: &Target) -> Sent {
         let at = Timestamp::now();
         let begun = Instant::now();
@@ -59,6 +61,7 @@ impl Sender {
             Ok(request) => match self.client.send(ctx, request, &self.limits).await {
                 Ok(exchange) => answer(&exchange),
                 Err(SendError::Ended(_)) => return Sent::Abandoned,
+                Err(SendError::Proxy(fault)) => return Sent::NoWayOut(fault),
                 Err(error) => (0, error.to_string(), None),
             },
             Err(error) => (0, error.to_string(), None),

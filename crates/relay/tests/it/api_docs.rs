@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::api::Api;
 
 /// Every route owed below `/api/v1`, with its methods.
-const ROUTES: &[(&str, &[&str])] = &[
+pub(crate) const ROUTES: &[(&str, &[&str])] = &[
     ("/app", &["get", "post"]),
     ("/app/{app_id}", &["delete", "get", "patch", "put"]),
     ("/app/{app_id}/attempt/endpoint/{endpoint_id}", &["get"]),

@@ -106,6 +106,19 @@ async fn a_wrong_setting_is_named_with_its_source_and_what_would_be_right() {
             vec![],
             vec!["allowed-subnets", "10.0.0.0/99"],
         ),
+        (
+            vec!["check-config", "--egress-proxy", "http://relay:hidden@proxy/path"],
+            vec![],
+            vec!["egress-proxy", "after host and port", "socks5://"],
+        ),
+        (
+            vec!["check-config", "--egress-proxy", "http://proxy", "--egress-no-proxy", "*.test"],
+            vec![],
+            vec!["egress-no-proxy", "`*.test`", ".example.com"],
+        ),
+        (vec!["check-config", "--ca-file", "nowhere.pem"], vec![], vec!["ca-file", "nowhere.pem"]),
+        (vec!["check-config", "--ca-file", &file], vec![], vec!["ca-file", "no certificate"]),
+        (vec!["check-config", "--ca-only", "true"], vec![], vec!["ca-only", "ca-file"]),
         (vec!["check-config", "--mode", "prod"], vec![], vec!["mode", "production"]),
     ] {
         let refused = home.run_with(&args, &variables).await;

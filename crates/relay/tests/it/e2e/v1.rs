@@ -1,6 +1,9 @@
 //! The suite with version 1 of the client.
 
-use svix1::api::{ApplicationIn, EndpointOut, EndpointUpdate, EventTypeOut, EventTypeUpdate, Svix};
+use svix1::api::{
+    ApplicationIn, EndpointHeadersIn, EndpointOut, EndpointUpdate, EventTypeOut, EventTypeUpdate,
+    Svix,
+};
 use svix1::error::Result;
 use svix1::{self as sdk, api as models};
 
@@ -9,6 +12,8 @@ use super::super::process;
 #[expect(clippy::duplicate_mod, reason = "one suite for both versions of the client")]
 #[path = "suite/mod.rs"]
 mod suite;
+
+const MAJOR: u64 = 1;
 
 /// What this version calls an endpoint's event types.
 const EVENT_TYPES: &str = "filterTypes";
@@ -24,4 +29,8 @@ async fn upsert_event_type(svix: &Svix, name: &str, description: &str) -> Result
 
 async fn upsert_endpoint(svix: &Svix, app: &str, id: &str, url: String) -> Result<EndpointOut> {
     svix.endpoint().update(app.into(), id.into(), EndpointUpdate::new(url)).await
+}
+
+async fn set_headers(svix: &Svix, app: &str, id: &str, headers: EndpointHeadersIn) -> Result<()> {
+    svix.endpoint().update_headers(app.into(), id.into(), headers).await
 }

@@ -2,13 +2,18 @@
 
 use svix::api::Svix;
 use svix::error::Result;
-use svix::models::{ApplicationIn, EndpointOut, EndpointUpsertIn, EventTypeOut, EventTypeUpsertIn};
+use svix::models::{
+    ApplicationIn, EndpointHeadersIn, EndpointOut, EndpointUpsertIn, EventTypeOut,
+    EventTypeUpsertIn,
+};
 use svix::{self as sdk, models};
 
 use super::super::process;
 
 #[path = "suite/mod.rs"]
 mod suite;
+
+const MAJOR: u64 = 2;
 
 /// What this version calls an endpoint's event types.
 const EVENT_TYPES: &str = "eventTypes";
@@ -24,4 +29,8 @@ async fn upsert_event_type(svix: &Svix, name: &str, description: &str) -> Result
 
 async fn upsert_endpoint(svix: &Svix, app: &str, id: &str, url: String) -> Result<EndpointOut> {
     svix.endpoint().upsert(app.into(), id.into(), EndpointUpsertIn::new(url)).await
+}
+
+async fn set_headers(svix: &Svix, app: &str, id: &str, headers: EndpointHeadersIn) -> Result<()> {
+    svix.endpoint().set_headers(app.into(), id.into(), headers).await
 }

@@ -13,7 +13,7 @@ use super::super::sdk::error::Error;
 /// Everything a test needs. The folder is last, so that it goes last.
 pub(super) struct Bench {
     pub(super) svix: Svix,
-    _relay: Relay,
+    pub(super) relay: Relay,
     pub(super) receiver: Receiver,
     pub(super) home: Home,
 }
@@ -26,7 +26,7 @@ impl Bench {
         let relay = home.serve(&flags).await;
         let options = SvixOptions { server_url: Some(relay.api.clone()), ..SvixOptions::default() };
         let svix = Svix::new(relay.token.clone(), Some(options));
-        Self { svix, _relay: relay, receiver: Receiver::start().await, home }
+        Self { svix, relay, receiver: Receiver::start().await, home }
     }
 
     /// The id of a new application.

@@ -1,0 +1,102 @@
+//! Every route is called and answers with a success, as Relay itself has counted.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::super::{MAJOR, set_headers, upsert_application, upsert_endpoint, upsert_event_type};
+use super::client::{Bench, input};
+use crate::sdk::called;
+
+/// The routes with a successful answer, as `GET /app`, from the metrics.
+fn answered(metrics: &str) -> BTreeSet<String> {
+    let series =
+        metrics.lines().filter_map(|line| line.strip_prefix("linchpin_http_requests_total{"));
+    let label = |series: &str, name: &str| {
+        let (_, value) = series.split_once(&format!("{name}=\"")).expect("the label");
+        value.split_once('"').expect("its end").0.to_owned()
+    };
+    series
+        .filter(|series| label(series, "status") == "2xx")
+        .filter_map(|series| {
+            let route = label(series, "route");
+            Some(format!("{} {}", label(series, "method"), route.strip_prefix("/api/v1")?))
+        })
+        .collect()
+}
+
+#[linchpin_testing::test]
+async fn every_route_is_called() {
+    let bench = Bench::start(&[]).await;
+    let svix = &bench.svix;
+    svix.health().get().await.expect("health");
+
+    let app = bench.application().await;
+    let apps = svix.application();
+    apps.list(None).await.expect("list");
+    apps.get(app.clone()).await.expect("get");
+    let named = input(json!({ "name": "Two", "uid": "two" }));
+    upsert_application(svix, "two", named).await.expect("upsert");
+    apps.patch("two".into(), input(json!({ "name": "Zwei" }))).await.expect("patch");
+    apps.delete("two".into()).await.expect("delete");
+
+    let types = svix.event_type();
+    let schemas = json!({ "1": { "examples": [{ "n": 1 }] } });
+    let paid = json!({ "name": "paid", "description": "", "schemas": schemas });
+    types.create(input(paid), None).await.expect("create");
+    types.list(None).await.expect("list");
+    types.get("paid".into()).await.expect("get");
+    upsert_event_type(svix, "void", "").await.expect("upsert");
+    types.patch("void".into(), input(json!({ "deprecated": true }))).await.expect("patch");
+    types.delete("void".into(), None).await.expect("delete");
+
+    let endpoint = bench.endpoint(&app, "/hook", json!({})).await;
+    let endpoints = svix.endpoint();
+    endpoints.list(app.clone(), None).await.expect("list");
+    endpoints.get(app.clone(), endpoint.clone()).await.expect("get");
+    endpoints.get_secret(app.clone(), endpoint.clone()).await.expect("secret");
+    let (of, by) = (app.clone(), endpoint.clone());
+    let key = input(json!({}));
+    endpoints.rotate_secret(of.clone(), by.clone(), key, None).await.expect("rotate");
+    let headers = json!({ "headers": { "x-one": "1" } });
+    set_headers(svix, &of, &by, input(headers.clone())).await.expect("set headers");
+    endpoints.patch_headers(of.clone(), by.clone(), input(headers)).await.expect("patch headers");
+    endpoints.get_headers(of, by).await.expect("headers");
+    let url = bench.receiver.url("/other");
+    let other = upsert_endpoint(svix, &app, "other", url).await.expect("upsert").id;
+    let patch = input(json!({ "description": "patched" }));
+    endpoints.patch(app.clone(), other.clone(), patch).await.expect("patch");
+    endpoints.delete(app.clone(), other).await.expect("delete");
+
+    let messages = svix.message();
+    let precheck = input(json!({ "eventType": "paid" }));
+    messages.precheck(app.clone(), precheck, None).await.expect("precheck");
+    let message = bench.message(&app, json!({ "eventType": "paid", "payload": {} })).await;
+    bench.receiver.wait("/hook", 1).await;
+    bench.settled().await;
+    messages.list(app.clone(), None).await.expect("list");
+    messages.get(app.clone(), message.clone(), None).await.expect("get");
+
+    let attempts = svix.message_attempt();
+    let (of, by) = ((app.clone(), message.clone()), (app.clone(), endpoint.clone()));
+    let made = attempts.list_by_msg(of.0.clone(), of.1.clone(), None).await.expect("list").data;
+    attempts.list_by_endpoint(by.0.clone(), by.1.clone(), None).await.expect("list");
+    attempts.list_attempted_messages(by.0, by.1, None).await.expect("list");
+    attempts.list_attempted_destinations(of.0.clone(), of.1.clone(), None).await.expect("list");
+    attempts.get(of.0, of.1, made[0].id.clone(), None).await.expect("get");
+    attempts.resend(app.clone(), message, endpoint.clone(), None).await.expect("resend");
+
+    let example = input(json!({ "eventType": "paid" }));
+    endpoints.send_example(app.clone(), endpoint.clone(), example, None).await.expect("example");
+    let since = json!({ "since": linchpin::time::Timestamp::now().to_string() });
+    let task = endpoints.recover(app.clone(), endpoint.clone(), input(since.clone()), None).await;
+    let tasks = svix.background_task();
+    tasks.get(task.expect("recover").id).await.expect("get");
+    endpoints.replay_missing(app, endpoint, input(since), None).await.expect("replay");
+    tasks.list(None).await.expect("list");
+
+    let owed = called(MAJOR);
+    let missing: Vec<_> =
+        owed.difference(&answered(&bench.relay.metrics().await)).cloned().collect();
+    assert!(missing.is_empty(), "call these here, too: {missing:?}");
+}
