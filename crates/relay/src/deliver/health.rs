@@ -44,12 +44,12 @@ const APART: Duration = Duration::from_hours(12);
 
 const STREAK: &str = "
     SELECT failing_since, failing_day FROM endpoint
-    WHERE org = ?1 AND app = ?2 AND id = ?3 AND deleted = 0 AND disabled = 0";
+    WHERE org = ?1 AND app = ?2 AND id = ?3 AND deleted = 0 AND disabled = 0 AND url = ?4";
 const WRITE: &str = "
     UPDATE endpoint SET failing_since = ?4, failing_day = ?5
     WHERE org = ?1 AND app = ?2 AND id = ?3";
 const DISABLE: &str = "
-    UPDATE endpoint SET disabled = 1, disabled_reason = ?4, updated_at = ?5
+    UPDATE endpoint SET disabled = 1, disabled_reason = ?4, updated_at = max(updated_at, ?5)
     WHERE org = ?1 AND app = ?2 AND id = ?3";
 
 // ===== impl HealthSettings =====
@@ -76,7 +76,7 @@ impl HealthSettings {
             write(tx, ready, Streak::default())?;
             return queue.endpoint_changed(tx, endpoint);
         }
-        let Some(before) = streak(tx, ready)? else { return Ok(()) };
+        let Some(before) = streak(tx, ready, &attempt.url)? else { return Ok(()) };
         let streak = before.and(attempt.at);
         let long = self.disable_after.and_then(|after| streak.lasts(attempt.at, after));
         let reason = match long {
@@ -96,7 +96,8 @@ impl HealthSettings {
     }
 }
 
-fn streak(tx: &Tx<'_>, ready: &Ready) -> linchpin::Result<Option<Streak>> {
+/// Of an endpoint that is still where the attempt went: what another place said is no word of this one.
+fn streak(tx: &Tx<'_>, ready: &Ready, url: &str) -> linchpin::Result<Option<Streak>> {
     tx.prepare_cached(STREAK)
         .and_then(|mut query| {
             let read = |row: &Row<'_>| {
@@ -104,7 +105,7 @@ fn streak(tx: &Tx<'_>, ready: &Ready) -> linchpin::Result<Option<Streak>> {
                 let [since, day] = times.map(|time| time.map(Timestamp::from_micros));
                 Ok(Streak { since, day })
             };
-            query.query_row((ready.org, ready.app, ready.endpoint), read).optional()
+            query.query_row((ready.org, ready.app, ready.endpoint, url), read).optional()
         })
         .sql("look for how long an endpoint has failed")
 }

@@ -197,8 +197,8 @@ const UPDATE: &str = "
     UPDATE endpoint SET uid = ?4, url = ?5, description = ?6, version = ?7, disabled = ?8,
            event_types = ?9, channels = ?10, throttle_rate = ?11, metadata = ?12, updated_at = ?13,
            retry_schedule = ?14, disabled_reason = ?15,
-           failing_since = iif(disabled AND NOT ?8, NULL, failing_since),
-           failing_day = iif(disabled AND NOT ?8, NULL, failing_day)
+           failing_since = iif(url <> ?5 OR disabled AND NOT ?8, NULL, failing_since),
+           failing_day = iif(url <> ?5 OR disabled AND NOT ?8, NULL, failing_day)
     WHERE org = ?1 AND app = ?2 AND id = ?3 AND deleted = 0";
 const DELETE: &str = "
     UPDATE endpoint SET deleted = 1, uid = NULL, updated_at = ?4

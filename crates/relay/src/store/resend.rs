@@ -53,8 +53,9 @@ const MESSAGES: &str = "
 const FAILED: &str = "
     SELECT NOT EXISTS (SELECT 1 FROM attempt WHERE message = ?1 AND +endpoint = ?2 AND org = ?3
        AND (status = 0 OR (status IN (2, 4) AND id > ?4 AND id < ?5)))";
+/// What was not sent, as there was nowhere to send it, is missing still.
 const MISSING: &str = "
-    SELECT NOT EXISTS (SELECT 1 FROM attempt WHERE message = ?1 AND +endpoint = ?2 AND org = ?3)
+    SELECT NOT EXISTS (SELECT 1 FROM attempt WHERE message = ?1 AND +endpoint = ?2 AND org = ?3 AND status <> 4)
        AND NOT EXISTS (SELECT 1 FROM delivery WHERE endpoint = ?2 AND message = ?1)";
 /// One that waits for its next attempt is brought forward, one that is under way is left alone.
 const RECOVER: &str = "
@@ -66,7 +67,7 @@ const RECOVER: &str = "
 const REPLAY: &str = "
     INSERT INTO delivery (org, app, message, endpoint, attempt, due, leased, manual)
     SELECT ?1, ?2, ?3, ?4, 0, ?5, 0, 1
-    WHERE NOT EXISTS (SELECT 1 FROM attempt WHERE message = ?3 AND +endpoint = ?4)
+    WHERE NOT EXISTS (SELECT 1 FROM attempt WHERE message = ?3 AND +endpoint = ?4 AND status <> 4)
     ON CONFLICT (endpoint, message) DO NOTHING";
 
 impl Store {

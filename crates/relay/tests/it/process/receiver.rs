@@ -34,8 +34,8 @@ pub(crate) enum Reply {
     Hang,
     /// 200, once the semaphore gives a permit.
     After(Arc<Semaphore>),
-    /// 500, once the semaphore gives a permit.
-    FailAfter(Arc<Semaphore>),
+    /// This status, once the semaphore gives a permit.
+    FailAfter(Arc<Semaphore>, u16),
 }
 
 /// A request as it arrived.
@@ -133,7 +133,9 @@ async fn receive(
         Reply::Redirect(to) => (StatusCode::FOUND, [("location", to)]).into_response(),
         Reply::Hang => std::future::pending().await,
         Reply::After(gate) => after(&gate, StatusCode::OK).await,
-        Reply::FailAfter(gate) => after(&gate, StatusCode::INTERNAL_SERVER_ERROR).await,
+        Reply::FailAfter(gate, status) => {
+            after(&gate, StatusCode::from_u16(status).expect("a status")).await
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::process::{Home, eventually};
 async fn retries_of_a_deleted_application_end() {
     let (home, receiver) = (Home::new(), Receiver::start().await);
     let gate = Arc::new(Semaphore::new(0));
-    receiver.reply("/hook", [Reply::FailAfter(gate.clone())]);
+    receiver.reply("/hook", [Reply::FailAfter(gate.clone(), 500)]);
     let relay = home.serve(&["--retry-schedule", "10ms,10ms"]).await;
     let (app, _) = relay.application(&[&receiver.url("/hook")]).await;
     relay.message(&app, "{}").await;

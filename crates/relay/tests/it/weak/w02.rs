@@ -1,9 +1,11 @@
 //! Endpoints that only fail, and what the list says of deliveries that nobody sends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use linchpin::time::Timestamp;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use crate::process::receiver::{Receiver, Reply};
 use crate::process::{Home, Relay, eventually};
@@ -56,6 +58,14 @@ impl Failing {
 
     async fn patch(&self, body: Value) {
         self.relay.call("PATCH", &self.endpoint, &body.to_string()).await.expect(200);
+    }
+
+    /// Asks for a task of the last hour.
+    async fn ask_for(&self, task: &str) {
+        let since = Timestamp::now() - Duration::from_hours(1);
+        let body = json!({ "since": since.to_string() }).to_string();
+        let path = format!("{}/{task}", self.endpoint);
+        self.relay.call("POST", &path, &body).await.expect(202);
     }
 
     async fn attempts(&self, message: &str) -> Vec<Value> {
@@ -131,11 +141,49 @@ async fn w02_the_list_says_why_what_was_due_was_not_sent() {
     assert_eq!(attempts.len(), 2);
     // What was skipped is sent by who asks for it, once it may be.
     failing.patch(json!({ "disabled": false })).await;
-    let path = format!("{}/recover", failing.endpoint);
-    let since = Timestamp::now() - Duration::from_hours(1);
-    let body = json!({ "since": since.to_string() }).to_string();
-    failing.relay.call("POST", &path, &body).await.expect(202);
+    failing.ask_for("recover").await;
     failing.receiver.wait("/hook", 2).await;
+}
+
+#[linchpin_testing::test]
+async fn w02_what_was_never_sent_is_missing_though_the_list_says_why() {
+    let failing = Failing::new(&["--delivery-concurrency", "1"]).await;
+    let gate = Arc::new(Semaphore::new(0));
+    failing.receiver.reply("/hook", [Reply::After(gate.clone())]);
+    failing.relay.message(&failing.app, "{}").await;
+    failing.receiver.wait("/hook", 1).await;
+    failing.relay.message(&failing.app, "{}").await;
+    failing.patch(json!({ "disabled": true })).await;
+    gate.add_permits(1);
+    eventually("skipped", async || failing.home.query::<i64>(DELIVERIES) == [0]).await;
+    let statuses = "SELECT status FROM attempt ORDER BY rowid";
+    assert_eq!(failing.home.query::<i64>(statuses), [0, 4]);
+    failing.patch(json!({ "disabled": false })).await;
+    failing.ask_for("replay-missing").await;
+    failing.receiver.wait("/hook", 2).await;
+}
+
+#[linchpin_testing::test]
+async fn w02_another_url_begins_the_five_days_anew_and_hears_no_word_of_the_old() {
+    let failing = Failing::new(&["--retry-schedule", "1h"]).await;
+    failing.receiver.reply("/hook", [Reply::Status(500)]);
+    let first = failing.relay.message(&failing.app, "{}").await;
+    failing.relay.attempts(&failing.app, &first, 1).await;
+    failing.long_ago(130);
+    // Another attempt is under way while the URL changes, and is told that its receiver is gone.
+    let gate = Arc::new(Semaphore::new(0));
+    failing.receiver.reply("/hook", [Reply::FailAfter(gate.clone(), 410)]);
+    let second = failing.relay.message(&failing.app, "{}").await;
+    failing.receiver.wait("/hook", 2).await;
+    failing.patch(json!({ "url": failing.receiver.url("/new") })).await;
+    assert_eq!(failing.home.query::<i64>(SINCE), [0]);
+    gate.add_permits(1);
+    assert_eq!(failing.relay.attempts(&failing.app, &second, 1).await, [410]);
+    assert_eq!(failing.shown().await["disabled"], false);
+    failing.receiver.reply("/new", [Reply::Status(500)]);
+    let third = failing.relay.message(&failing.app, "{}").await;
+    failing.relay.attempts(&failing.app, &third, 1).await;
+    assert_eq!(failing.shown().await["disabled"], false);
 }
 
 #[linchpin_testing::test]
