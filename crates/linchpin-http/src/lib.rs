@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | [`server`] | accept loop, time bounds, drain | `http.Server` with all its timeouts set |
 //! | [`lifecycle`] | ready, draining, stopping; signals; hooks; a report | `Shutdown(ctx)`, oklog/run |
+//! | [`notify`] | a service manager told by `sd_notify` | `daemon.SdNotify` |
 //! | [`middleware`] | request id, context, panic boundary, logs and numbers, in one order | chi's middleware |
 //! | [`problem`] | RFC 9457 bodies from [`linchpin::Error`] | hand-written |
 //! | [`rate_limit`] | `RateLimit`, `RateLimit-Policy` and `Retry-After` | hand-written |
@@ -17,6 +18,7 @@ pub mod client;
 pub mod forwarded;
 pub mod lifecycle;
 pub mod middleware;
+pub mod notify;
 pub mod problem;
 pub mod rate_limit;
 pub mod server;

@@ -27,6 +27,8 @@ use linchpin::time::Instant;
 use linchpin::{Error, Kind};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::notify::Notifier;
+
 /// How long a hook may take.
 const HOOK: Duration = Duration::from_secs(5);
 
@@ -42,6 +44,7 @@ pub struct Options {
     pre_drain: Duration,
     drain: Duration,
     hard_stop: Duration,
+    notify: Option<Notifier>,
 }
 
 /// Work under way. The drain waits until every guard is dropped.
@@ -91,7 +94,7 @@ impl Lifecycle {
     ///
     /// Unless `pre_drain <= drain <= hard_stop`.
     pub fn new(options: Options) -> linchpin::Result<Self> {
-        let Options { pre_drain, drain, hard_stop } = options;
+        let Options { pre_drain, drain, hard_stop, .. } = options;
         if !(pre_drain <= drain && drain <= hard_stop) {
             let why = format!(
                 "the phases must follow each other: pre_drain {pre_drain:?}, drain {drain:?}, hard_stop {hard_stop:?}"
@@ -113,9 +116,12 @@ impl Lifecycle {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Says that the service is ready.
+    /// Says that the service is ready, to a service manager too.
     pub fn ready(&self) {
         self.shared.ready.store(true, Ordering::Release);
+        if let Some(notify) = &self.shared.options.notify {
+            notify.tell("READY=1");
+        }
     }
 
     /// Whether traffic should be sent here: ready, and no signal yet.
@@ -214,6 +220,10 @@ impl Lifecycle {
         let Shared { options, running, unforced, accepting, work, hard, .. } = &*self.shared;
         let cause = running.cancelled().await;
         let (began, in_flight) = (Instant::now(), self.in_flight());
+        if let Some(notify) = &options.notify {
+            let longest = options.hard_stop + HOOK;
+            notify.tell(&format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={}", longest.as_micros()));
+        }
         let drain = unforced.with_deadline(began + options.drain);
         let stop = unforced.with_deadline(began + options.hard_stop);
 
@@ -282,6 +292,7 @@ impl Default for Options {
             pre_drain: Duration::ZERO,
             drain: Duration::from_secs(20),
             hard_stop: Duration::from_secs(25),
+            notify: None,
         }
     }
 }
@@ -306,6 +317,13 @@ impl Options {
     #[must_use]
     pub fn hard_stop(mut self, duration: Duration) -> Self {
         self.hard_stop = duration;
+        self
+    }
+
+    /// A service manager to tell when the service is ready, and when it stops and how long that may take. Default: none.
+    #[must_use]
+    pub fn notify(mut self, notify: Notifier) -> Self {
+        self.notify = Some(notify);
         self
     }
 }

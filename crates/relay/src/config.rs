@@ -26,6 +26,9 @@ use crate::vault::{SignatureType, Vault};
 /// The prefix of environment variables.
 pub const PREFIX: &str = "RELAY";
 
+/// What the commands of the client read, beside settings: no setting is meant by these.
+const CLIENT: [&str; 3] = ["RELAY_URL", "RELAY_TOKEN", "RELAY_ADMIN_URL"];
+
 /// The secret of development mode. Known to everybody, so production mode refuses it.
 pub const DEVELOPMENT_SECRET: &str = "relay-development-secret-known-to-everybody";
 
@@ -231,7 +234,7 @@ impl Sources {
     /// The process's environment under these flags.
     #[must_use]
     pub fn with_environment(flags: BTreeMap<String, String>) -> Self {
-        let ours = |name: &str| name.starts_with(PREFIX);
+        let ours = |name: &str| name.starts_with(PREFIX) && !CLIENT.contains(&name);
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .filter(|(name, _)| ours(name))
@@ -249,6 +252,12 @@ impl Sources {
     }
 }
 
+/// A variable of the client, unless it is empty.
+pub(crate) fn client_variable(name: &'static str) -> Option<String> {
+    debug_assert!(CLIENT.contains(&name), "{name} would be taken for a setting");
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}
+
 fn loader(sources: &Sources) -> Result<Loader, Faults> {
     let mut loader = Loader::new(PREFIX, SETTINGS);
     loader.environment(&sources.variables);
@@ -262,6 +271,7 @@ fn loader(sources: &Sources) -> Result<Loader, Faults> {
             return Err(loader.reject("config", problem, "a TOML file").into());
         }
     }
+    secrets_of_files(&mut loader);
     Ok(loader)
 }
 
@@ -274,6 +284,21 @@ fn vault(loader: &mut Loader) -> Result<(Vault, bool), Fault> {
         .map_err(|bad| loader.reject("encryption-keys", bad.to_string(), KEYS));
     let kind = loader.take("default-signature-type")?;
     Ok((vault?.making(kind), is_known))
+}
+
+/// Reads the secrets that stand in files of their own: `KEY-file` says where the setting KEY is.
+fn secrets_of_files(loader: &mut Loader) {
+    for setting in SETTINGS.iter().filter(|setting| setting.is_secret()) {
+        let key = format!("{}-file", setting.key());
+        let Ok(Some(path)) = loader.take::<Option<PathBuf>>(&key) else { continue };
+        match fs::read_to_string(&path) {
+            Ok(text) => loader.value_file(setting.key(), &path, &text),
+            Err(error) => {
+                let problem = format!("{} cannot be read: {error}", path.display());
+                loader.reject(&key, problem, "a file that holds the secret alone");
+            }
+        }
+    }
 }
 
 fn schedule(loader: &mut Loader) -> Result<Schedule, Fault> {

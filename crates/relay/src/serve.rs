@@ -17,6 +17,7 @@ use linchpin_data::sqlite::{Database, Tx, Writer};
 use linchpin_http::client::Client;
 use linchpin_http::lifecycle::{self, Lifecycle, Report};
 use linchpin_http::middleware::{self, StackOptions};
+use linchpin_http::notify::Notifier;
 use linchpin_http::server::{self, Server};
 use linchpin_security::jwt::{Keys, Verifier};
 
@@ -79,12 +80,15 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
     panic_hook::install();
     let _watch =
         Watch::start(watch::Options::default().overdue_after(OVERDUE).long_lived(FOR_LIFE))?;
-    let life = Lifecycle::new(
-        lifecycle::Options::default()
-            .pre_drain(config.pre_drain)
-            .drain(config.drain_timeout)
-            .hard_stop(config.drain_timeout + CLEAN_UP),
-    )?;
+    let mut phases = lifecycle::Options::default()
+        .pre_drain(config.pre_drain)
+        .drain(config.drain_timeout)
+        .hard_stop(config.drain_timeout + CLEAN_UP);
+    if let Some(address) = std::env::var_os("NOTIFY_SOCKET") {
+        phases = phases
+            .notify(Notifier::connect(&address).kind(Kind::Internal).context("NOTIFY_SOCKET")?);
+    }
+    let life = Lifecycle::new(phases)?;
     let _signals = life.signals()?;
 
     let connections = connections(config.delivery_concurrency)?;

@@ -275,10 +275,11 @@ impl Limits {
         self
     }
 
-    /// How much of the body is kept, in bytes. Default 20,000; at most 64 KiB are read.
+    /// How much of the body is kept, in bytes. Default 20,000; at most 64 KiB are read, or what is kept if that is more.
     #[must_use]
     pub fn keep(mut self, bytes: usize) -> Self {
         self.keep = bytes;
+        self.read = self.read.max(bytes);
         self
     }
 }

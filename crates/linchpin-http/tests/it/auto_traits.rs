@@ -8,6 +8,7 @@ use linchpin_http::lifecycle::{self, Guard, Lifecycle, Report};
 use linchpin_http::middleware::{
     Ctx, ErrorPage, Inside, Observer, PerCaller, RequestId, Stack, StackOptions,
 };
+use linchpin_http::notify::Notifier;
 use linchpin_http::problem::{Problem, Registered};
 use linchpin_http::rate_limit::RateLimit;
 use linchpin_http::server::{self, Serve, Server};
@@ -18,7 +19,7 @@ const _: () = {
     shared::<(AddressPolicy, Blocked, Client, ClientOptions, Exchange, Limits)>();
     shared::<(BadPem, BlockedPort, ParseProxyError, Proxy, ProxyFault, Roots)>();
     shared::<(SendError, Subnet, SystemResolver)>();
-    shared::<(lifecycle::Options, Guard, Lifecycle, Report)>();
+    shared::<(lifecycle::Options, Guard, Lifecycle, Report, Notifier)>();
     shared::<(Ctx, ErrorPage<'_>, Inside, Observer, RequestId, Stack, StackOptions)>();
     shared::<PerCaller<String>>();
     shared::<(Problem, RateLimit, Registered, server::Options, Serve<()>, Server)>();

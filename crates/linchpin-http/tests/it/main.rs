@@ -9,6 +9,7 @@ mod drain;
 mod forwarded;
 mod lifecycle;
 mod middleware;
+mod notify;
 mod options;
 mod panic;
 mod per_caller;

@@ -125,6 +125,23 @@ impl Loader {
         }
     }
 
+    /// Adds the value of one setting from a file of its own, which is how service managers and containers hand secrets
+    /// over: all of `text`, but for blanks and line breaks around it. It stands where a line of the TOML file does, and
+    /// is a fault if the setting is given anywhere else, too, or is not declared.
+    pub fn value_file(&mut self, key: &str, path: impl AsRef<Path>, text: &str) {
+        let source = Source::File { path: path.as_ref().to_owned(), line: 1 };
+        let Some(setting) = self.find(key) else {
+            return self.unknown(key, source, |setting| setting.key().to_owned());
+        };
+        match self.values.get(setting.key()) {
+            Some((held, _)) if *held != Source::Default => {
+                let problem = format!("it is given by {held}, too");
+                self.fault(key, source, None, &problem, None);
+            }
+            _ => self.set(setting, source, Value::Text(text.to_owned())),
+        }
+    }
+
     /// The value in force for `key`. A fault is also kept for [`finish`](Self::finish).
     ///
     /// # Errors

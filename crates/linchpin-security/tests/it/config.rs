@@ -365,3 +365,30 @@ fn debug_output_hides_values() {
     let shown = format!("{loader:?} {value:?}");
     assert!(shown.contains("--jwt-secret") && !shown.contains("hunter2"), "{shown}");
 }
+
+// ===== files of one value =====
+
+#[test]
+fn a_secret_from_a_file_of_its_own_is_taken_without_its_line_break() {
+    let mut loader = loader();
+    loader.value_file("jwt-secret", "/run/secrets/jwt", "a secret\n");
+    let secret: SecretString = loader.take("jwt-secret").unwrap();
+    assert_eq!(secret.expose(), "a secret");
+    assert_eq!(source(&loader, "jwt-secret").as_deref(), Some("/run/secrets/jwt line 1"));
+    loader.finish().unwrap();
+}
+
+#[test]
+fn a_file_of_one_value_beside_another_source_is_a_fault_that_shows_neither() {
+    let mut loader = loader();
+    loader.environment([("RELAY_JWT_SECRET", "one secret")]);
+    loader.value_file("jwt-secret", "/run/secrets/jwt", "another secret");
+    loader.value_file("jwt-secrte", "/run/secrets/jwt", "another secret");
+    assert_eq!(
+        faults(&loader),
+        [
+            "jwt-secret (/run/secrets/jwt line 1): it is given by RELAY_JWT_SECRET, too",
+            "jwt-secrte (/run/secrets/jwt line 1): there is no such setting; did you mean `jwt-secret`?",
+        ]
+    );
+}

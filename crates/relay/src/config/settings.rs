@@ -16,6 +16,10 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("jwt-secret", "secret that signs API tokens, at least 32 bytes")
         .default(DEVELOPMENT_SECRET)
         .secret(),
+    Setting::new(
+        "jwt-secret-file",
+        "file that holds jwt-secret alone, as containers and systemd give it",
+    ),
     Setting::new("jwt-algorithm", "the one algorithm accepted: HS256, HS384 or HS512")
         .default("HS256"),
     Setting::new(
@@ -24,6 +28,7 @@ pub const SETTINGS: &[Setting] = &[
     )
     .default(DEVELOPMENT_KEY)
     .secret(),
+    Setting::new("encryption-keys-file", "file that holds encryption-keys alone"),
     Setting::new("default-signature-type", "what signs for new endpoints: hmac256 or ed25519")
         .default("hmac256"),
     Setting::new("webhook-headers", "header names of a delivery: svix, webhook or both")
@@ -57,6 +62,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("egress-proxy", "proxy for deliveries: http, https or socks5://user:pass@host:1")
         .default("")
         .secret(),
+    Setting::new("egress-proxy-file", "file that holds egress-proxy alone"),
     Setting::new("egress-no-proxy", "names, .domains and subnets delivered to without it")
         .default(""),
     Setting::new("ca-file", "PEM files with authorities that deliveries believe, too").default(""),

@@ -217,7 +217,18 @@ async fn help_names_every_command_and_setting() {
     let help = home.run(&["--help"]).await;
     assert_eq!(help.status.code(), Some(0));
     let help = text(&help.stdout);
-    for command in ["serve", "listen", "keys", "migrate", "token", "check-config"] {
+    for command in [
+        "serve",
+        "listen",
+        "keys",
+        "migrate",
+        "token",
+        "check-config",
+        "healthcheck",
+        "completions",
+        "app",
+        "message",
+    ] {
         assert!(
             help.lines().any(|line| line.trim_start().starts_with(command)),
             "{command} in {help}"

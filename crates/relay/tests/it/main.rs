@@ -20,6 +20,8 @@ mod api_rate;
 mod api_secret;
 mod api_task;
 mod cli;
+mod cli_client;
+mod deploy;
 mod e2e;
 mod egress;
 mod events;

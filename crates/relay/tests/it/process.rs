@@ -107,6 +107,14 @@ impl Home {
     pub(crate) fn start(&self, args: &[&str]) -> Process {
         Process::start(self, command(self, args))
     }
+
+    /// Starts a script in which `relay` is ours, with these variables; it stops at the first command that fails.
+    pub(crate) fn start_script(&self, script: &str, variables: &[(&str, &str)]) -> Process {
+        let mut bash = clean(Command::new("bash"), self);
+        let script = format!("set -euo pipefail; relay() {{ '{RELAY}' \"$@\"; }}\n{script}");
+        bash.args(["-c", &script]).envs(variables.iter().copied());
+        Process::start(self, bash)
+    }
 }
 
 const RELAY: &str = env!("CARGO_BIN_EXE_relay");

@@ -1,8 +1,16 @@
-//! The command line.
+//! The command line: the service and what belongs to it here, and the client of one that runs, whose commands are the
+//! tables of `nouns`.
 
+mod call;
+mod client;
 mod keys;
+mod nouns;
+mod output;
+mod settings;
+mod tail;
+mod verb;
+mod wait;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::process::ExitCode;
@@ -10,24 +18,33 @@ use std::time::Duration;
 
 use clap::builder::Styles;
 use clap::{Arg, ArgMatches, Command, value_parser};
-use linchpin::time::Timestamp;
+use clap_complete::Shell;
+use http::Method;
+use linchpin::context::Context;
 use linchpin::{Error, Kind};
 use linchpin_security::config::{FromSetting as _, table};
-use linchpin_security::jwt::{Issuer, Keys};
 
-use crate::config::{Config, PREFIX, SETTINGS, Sources};
+use self::call::Call;
+pub use self::client::routes;
+pub(crate) use self::settings::issue;
+use self::settings::{load, setting, sources};
+use crate::config::{Config, PREFIX, SETTINGS};
 use crate::ids::{AppId, DEFAULT_ORG, OrgId};
 use crate::listen::{self, Answer};
-use crate::{api, logging, serve, store};
+use crate::{serve, store};
 
 const AFTER: &str = "\
 Exit codes:
   0  done; for `serve`: everything under way was finished, or given back to be sent after the next start
   1  failed; for `serve` also: something was aborted at the hard stop or by a second signal
   2  wrong usage or settings
+  4  what was asked for is not there
 
 Every setting is a flag, a variable (RELAY_RETRY_SCHEDULE) and a key of the TOML file
-(retry-schedule), in this order of precedence. `relay check-config` shows what is in force.";
+(retry-schedule), in this order of precedence. `relay check-config` shows what is in force.
+
+The commands about what a Relay holds ask the one at --relay or RELAY_URL (operators: --admin or RELAY_ADMIN_URL), with
+the token of --token or RELAY_TOKEN; without them, the one that the settings here would start.";
 
 /// Runs the command that the process was started with.
 #[must_use]
@@ -46,15 +63,21 @@ pub fn run() -> ExitCode {
         "migrate" => migrate(matches),
         "token" => token(matches),
         "check-config" => check_config(matches),
-        _ => serve(matches),
+        "healthcheck" => healthcheck(matches),
+        "completions" => Ok(completions(matches)),
+        "serve" => serve(matches),
+        noun => ask(noun, matches),
     };
-    result.unwrap_or_else(|error| {
-        eprintln!("relay: {}", error.report());
-        match error.kind() {
-            Kind::InvalidArgument => ExitCode::from(2),
-            _ => ExitCode::FAILURE,
-        }
-    })
+    result.unwrap_or_else(|error| tell(&error))
+}
+
+/// Tells a person what is wrong, and says how to exit.
+fn tell(error: &Error) -> ExitCode {
+    eprintln!("relay: {}", error.report());
+    match error.kind() {
+        Kind::InvalidArgument => ExitCode::from(2),
+        _ => ExitCode::FAILURE,
+    }
 }
 
 fn command() -> Command {
@@ -99,6 +122,13 @@ fn command() -> Command {
                 .help("How long it is valid [default: 3650d, with --app 28d]"),
         ]),
     );
+    let healthcheck = Command::new("healthcheck")
+        .about("Say by the exit code whether a Relay is ready")
+        .arg(Arg::new("url").value_name("URL").help("Of its operators' listener"))
+        .arg(setting(&SETTINGS[0]));
+    let completions = Command::new("completions")
+        .about("Print what a shell needs to complete commands")
+        .arg(Arg::new("shell").required(true).value_parser(value_parser!(Shell)));
     with_settings(
         Command::new("relay")
             .version(env!("CARGO_PKG_VERSION"))
@@ -118,42 +148,11 @@ fn command() -> Command {
                 with_settings(
                     Command::new("check-config").about("Show every setting and where it came from"),
                 ),
-            ]),
+                healthcheck,
+                completions,
+            ])
+            .subcommands(client::commands()),
     )
-}
-
-fn setting(setting: &'static linchpin_security::config::Setting) -> Arg {
-    let default = match setting.default_text() {
-        Some(_) if setting.is_secret() => " [default: the one of development]".to_owned(),
-        Some(text) if !text.is_empty() => format!(" [default: {text}]"),
-        _ => String::new(),
-    };
-    Arg::new(setting.key())
-        .long(setting.key())
-        .help_heading("Settings")
-        .value_name("VALUE")
-        .help(format!("{}{default}", setting.help()))
-}
-
-/// The settings among the flags that were given.
-fn sources(matches: &ArgMatches) -> Sources {
-    let flags: BTreeMap<String, String> = SETTINGS
-        .iter()
-        .filter_map(|setting| {
-            let value = matches.try_get_one::<String>(setting.key()).ok().flatten()?;
-            Some((setting.key().to_owned(), value.clone()))
-        })
-        .collect();
-    Sources::with_environment(flags)
-}
-
-fn load(matches: &ArgMatches) -> linchpin::Result<Config> {
-    let config = Config::load(&sources(matches))?;
-    logging::init(config.log_format, &config.log_level).map_err(|fault| {
-        Error::new(Kind::InvalidArgument, fault)
-            .context("log-level: expected a filter such as info")
-    })?;
-    Ok(config)
 }
 
 fn serve(matches: &ArgMatches) -> linchpin::Result<ExitCode> {
@@ -210,24 +209,36 @@ fn token(matches: &ArgMatches) -> linchpin::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A token signed with the secret in force.
-pub(crate) fn issue(
-    config: &Config,
-    org: OrgId,
-    app: Option<AppId>,
-    life: Duration,
-) -> linchpin::Result<String> {
-    let keys = Keys::new(config.jwt_algorithm, config.jwt_secret.expose().as_bytes());
-    let now = Timestamp::now();
-    Issuer::new(&keys).issue(&api::auth::Claims::new(org, app, now, now + life))
-}
-
 fn check_config(matches: &ArgMatches) -> linchpin::Result<ExitCode> {
     let sources = sources(matches);
     println!("{}", table(&Config::effective(&sources)?));
     Config::load(&sources)?;
     println!("\nall settings are valid; variables begin with {PREFIX}_");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Asks a Relay for what a noun and a verb stand for.
+fn ask(noun: &str, matches: &ArgMatches) -> linchpin::Result<ExitCode> {
+    let (verb, matches) = client::find(noun, matches)
+        .ok_or_else(|| Error::new(Kind::InvalidArgument, format!("no command `{noun}`")))?;
+    let done = runtime()?.block_on(client::run(verb, &matches));
+    Ok(done.unwrap_or_else(|failure| failure.tell()))
+}
+
+fn healthcheck(matches: &ArgMatches) -> linchpin::Result<ExitCode> {
+    let api = settings::operators(matches.get_one::<String>("url"), matches)?;
+    let segments = vec!["ready".to_owned()];
+    let call = Call { method: Method::GET, segments, query: Vec::new(), body: None };
+    let answer = runtime()?.block_on(api.ask(&Context::root(), &call));
+    Ok(answer.map_or_else(|failure| failure.tell(), |_| ExitCode::SUCCESS))
+}
+
+fn completions(matches: &ArgMatches) -> ExitCode {
+    let shell = *matches.get_one::<Shell>("shell").expect("it is required");
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut command(), "relay", &mut text);
+    let written = output::print(&String::from_utf8_lossy(&text));
+    written.map_or_else(|failure| failure.tell(), |()| ExitCode::SUCCESS)
 }
 
 fn listen(matches: &ArgMatches) -> linchpin::Result<ExitCode> {
