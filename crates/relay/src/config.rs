@@ -72,6 +72,7 @@ pub struct Config {
     pub breaker_open_for: Duration,
     pub breaker_max_open_for: Duration,
     pub api_rate: u32,
+    pub message_retention: Duration,
     pub addresses: AddressPolicy,
     pub egress: Egress,
     pub pre_drain: Duration,
@@ -133,6 +134,7 @@ impl Config {
         let breaker_open_for = positive(loader, "breaker-open-for");
         let breaker_max_open_for = positive(loader, "breaker-max-open-for");
         let api_rate = rate(loader, "api-rate");
+        let message_retention = retention(loader);
         let subnets = loader.take("allowed-subnets");
         let ports = loader.take("allowed-ports");
         let egress = Egress::take(loader);
@@ -162,6 +164,7 @@ impl Config {
             breaker_open_for: breaker_open_for?,
             breaker_max_open_for: breaker_max_open_for?,
             api_rate: api_rate?,
+            message_retention: message_retention?,
             addresses: addresses(loader, mode, subnets?, ports?)?,
             egress: egress?,
             pre_drain: pre_drain?,
@@ -316,6 +319,14 @@ fn positive(loader: &mut Loader, key: &str) -> Result<Duration, Fault> {
     let duration: Duration = loader.take(key)?;
     if duration.is_zero() {
         return Err(loader.reject(key, "it is zero", "a time such as 15s"));
+    }
+    Ok(duration)
+}
+
+fn retention(loader: &mut Loader) -> Result<Duration, Fault> {
+    let duration: Duration = loader.take("message-retention")?;
+    if duration < Duration::from_hours(24) {
+        return Err(loader.reject("message-retention", "it is too short", "a time from 1d on"));
     }
     Ok(duration)
 }

@@ -23,7 +23,7 @@ use linchpin_security::jwt::{Keys, Verifier};
 
 use crate::admin::{self, AdminState};
 use crate::api::{self, ApiState};
-use crate::background::Background;
+use crate::background::{Background, sweep};
 use crate::cli;
 use crate::config::{Config, Mode};
 use crate::deliver::{HealthSettings, PolicySettings, Seed, Sender, Settings};
@@ -42,7 +42,7 @@ const TASKS_KEPT: Duration = Duration::from_hours(90 * 24);
 /// A task this old was forgotten, unless it is one of those [`FOR_LIFE`].
 const OVERDUE: Duration = Duration::from_hours(1);
 /// Tasks that are meant to live as long as the service, or as their peer likes.
-const FOR_LIFE: [&str; 15] = [
+const FOR_LIFE: [&str; 16] = [
     "api",
     "background",
     "background task",
@@ -57,6 +57,7 @@ const FOR_LIFE: [&str; 15] = [
     "signals",
     "sqlite-reader",
     "sqlite-writer",
+    "sweep",
     "task watch",
 ];
 /// So long what was aborted at the end may take to be gone.
@@ -132,6 +133,8 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
     );
 
     let store = Store::new(&database, queue.clone());
+    let sweep = sweep::run(life.accepting().clone(), store.clone(), config.message_retention);
+    let _sweeping = task::spawn("sweep", sweep);
     let background = Background::start(store.clone(), life.accepting())?;
     life.on_stop("background tasks", |ctx| async move {
         format!("{} cut off", background.drain(&ctx).await)

@@ -43,7 +43,7 @@ struct FilterQuery {
     status_code_class: Option<StatusClass>,
     /// Only those of messages on this channel.
     channel: Option<String>,
-    /// Only those of messages with this tag. No message has one so far.
+    /// Only those of messages with this tag.
     tag: Option<String>,
     /// Only those of messages of these types, separated by commas.
     #[param(value_type = Option<String>)]

@@ -33,7 +33,7 @@ pub(super) fn router() -> OpenApiRouter<ApiState> {
 pub(super) struct FilterQuery {
     /// Only those on this channel.
     channel: Option<String>,
-    /// Only those with this tag. No message has one so far.
+    /// Only those with this tag.
     tag: Option<String>,
     /// Only those of these types, separated by commas.
     #[param(value_type = Option<String>)]

@@ -19,6 +19,7 @@ mod endpoint_headers;
 mod endpoint_secret;
 pub mod error;
 mod event_type;
+mod expunge;
 mod health;
 mod manual;
 mod message;
@@ -103,6 +104,7 @@ fn parts() -> (Router<ApiState>, OpenApi) {
         .merge(endpoint_headers::router())
         .merge(endpoint_secret::router())
         .merge(message::router())
+        .merge(expunge::router())
         .merge(manual::router())
         .merge(attempt::router())
         .merge(attempted::router())

@@ -11,6 +11,7 @@
 //! `running` until the next start takes it up where it was.
 
 mod resend;
+pub(crate) mod sweep;
 
 use std::ops::Range;
 use std::time::Duration;

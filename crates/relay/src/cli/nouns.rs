@@ -187,7 +187,7 @@ const ENDPOINT: &[Verb] = &[
 
 const MESSAGE: &[Verb] = &[
     Verb::new("list", Method::GET, "/app/{app_id}/msg", "List messages, newest first")
-        .with(&[FILTER_CHANNEL, FILTER_TYPES, BEFORE, AFTER])
+        .with(&[FILTER_CHANNEL, FILTER_TAG, FILTER_TYPES, BEFORE, AFTER])
         .shown(Shape::Pages(&[
             Column::new("ID", "/id"),
             Column::new("EVENT ID", "/eventId"),
@@ -206,8 +206,28 @@ const MESSAGE: &[Verb] = &[
             ),
             Input::text("id", "eventId", "Your own id; a second message with it is refused"),
             CHANNELS,
+            Input::new("tags", Kind::Texts, To::Body("tags"), "Tags, commas between"),
+            Input::text(
+                "deliver-at",
+                "deliverAt",
+                "Not before this moment (RFC 3339), a day at most",
+            ),
+            Input::json("retention-hours", "payloadRetentionHours", "How long the payload is kept"),
         ])
         .shown(Shape::Sent),
+    Verb::new(
+        "expunge",
+        Method::DELETE,
+        "/app/{app_id}/msg/{msg_id}/content",
+        "Remove the payload of a message for good",
+    ),
+    Verb::new(
+        "expunge-many",
+        Method::POST,
+        "/app/{app_id}/msg/bulk-expunge",
+        "Remove the payloads of messages for good",
+    )
+    .with(&[Input::new("IDS", Kind::Texts, To::Body("ids"), "Their ids, commas between")]),
     Verb::new(
         "precheck",
         Method::POST,
@@ -268,6 +288,12 @@ const ATTEMPT: &[Verb] = &[
         "/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/resend",
         "Send a message to an endpoint once more",
     ),
+    Verb::new(
+        "expunge",
+        Method::DELETE,
+        "/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}/content",
+        "Remove what a receiver answered for good",
+    ),
     Verb::new("tail", Method::GET, "/events", "Follow what becomes of attempts, for operators")
         .with(&[Input::query(
             "topic",
@@ -320,6 +346,7 @@ const SENT: Column = Column::new("SENT", "/timestamp");
 
 const ORDER: Input = Input::query("order", "order", "ascending or descending");
 const STATUS: Input = Input::query("status", "status", "Only those: 0 success, 2 failed");
+const FILTER_TAG: Input = Input::query("tag", "tag", "Only those with this tag");
 const FILTER_CHANNEL: Input = Input::query("channel", "channel", "Only those on this channel");
 const FILTER_TYPES: Input =
     Input::query("types", "event_types", "Only those of these event types, commas between");

@@ -55,6 +55,8 @@ pub const SETTINGS: &[Setting] = &[
         .default("5m"),
     Setting::new("api-rate", "requests a second of one principal of the API; 0 for no limit")
         .default("0"),
+    Setting::new("message-retention", "how long messages and their attempts are kept, at least 1d")
+        .default("90d"),
     Setting::new("allowed-subnets", "subnets that deliveries may go to although not public")
         .default(""),
     Setting::new("allowed-ports", "ports that deliveries may go to, besides those of web servers")

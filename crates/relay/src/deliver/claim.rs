@@ -196,7 +196,8 @@ enum Loaded {
 /// The delivery with its message, and where it goes.
 fn load(tx: &mut Tx<'_>, queue: &Queue, rowid: i64) -> linchpin::Result<Loaded> {
     let sql = format!(
-        "SELECT d.attempt, d.org, d.app, d.message, d.endpoint, m.payload, d.due, d.manual, {}
+        "SELECT d.attempt, d.org, d.app, d.message, d.endpoint, m.payload, d.due, d.manual,
+                m.raw_type, m.content = 0, {}
          FROM delivery d
          JOIN endpoint e ON e.app = d.app AND e.id = d.endpoint
          JOIN application a ON a.org = d.org AND a.id = d.app
@@ -207,7 +208,11 @@ fn load(tx: &mut Tx<'_>, queue: &Queue, rowid: i64) -> linchpin::Result<Loaded> 
     let read = |row: &Row<'_>| {
         let (attempt, org, app, message) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
         let (endpoint, manual) = (row.get(4)?, row.get(7)?);
-        let target = match Target::read(row, 8, &queue.vault().drawer((org, app, endpoint)))? {
+        let drawer = queue.vault().drawer((org, app, endpoint));
+        let has_content: bool = row.get(9)?;
+        let target =
+            if has_content { Target::read(row, 10, &drawer)? } else { Err(Barred::Expired) };
+        let target = match target {
             Ok(target) => target,
             Err(why) => {
                 let taken = Taken { rowid, attempt, endpoint, message };
@@ -216,6 +221,7 @@ fn load(tx: &mut Tx<'_>, queue: &Queue, rowid: i64) -> linchpin::Result<Loaded> 
         };
         let payload = Bytes::from(row.get::<_, Vec<u8>>(5)?);
         let due = Timestamp::from_micros(row.get(6)?);
+        let raw_type: Option<Arc<str>> = row.get(8)?;
         let ready = move |target| Ready {
             rowid,
             attempt,
@@ -225,6 +231,7 @@ fn load(tx: &mut Tx<'_>, queue: &Queue, rowid: i64) -> linchpin::Result<Loaded> 
             endpoint,
             target,
             payload,
+            raw_type,
             due,
             manual,
         };

@@ -31,7 +31,9 @@ pub(crate) struct New {
     pub(crate) target: Result<Arc<Target>, Barred>,
     /// The body, byte for byte.
     pub(crate) payload: Bytes,
-    /// When the message was accepted.
+    /// What it is sent as, if not as JSON.
+    pub(crate) raw_type: Option<Arc<str>>,
+    /// When the message was accepted, or is to be sent first.
     pub(crate) due: Timestamp,
 }
 
@@ -49,7 +51,9 @@ pub(super) struct Ready {
     /// What the endpoint is now.
     pub(super) target: Handle,
     pub(super) payload: Bytes,
-    /// When this attempt is due: at first, when the message was accepted.
+    /// What it is sent as, if not as JSON.
+    pub(super) raw_type: Option<Arc<str>>,
+    /// When this attempt is due: at first, when the message was accepted or is to be sent.
     pub(super) due: Timestamp,
     /// Whether its first attempt is made because somebody asked for it.
     pub(super) manual: bool,
@@ -130,8 +134,8 @@ impl Queue {
         self.targets.vault()
     }
 
-    /// Stores a delivery with the caller's transaction, and hands it over once that is committed. One that finds no room, or
-    /// cannot be sent as its endpoint is, stays in the database.
+    /// Stores a delivery with the caller's transaction, and hands it over once that is committed. One that is due
+    /// later, finds no room, or cannot be sent as its endpoint is, stays in the database.
     ///
     /// If the outcome of the commit is unknown nothing is handed over. The row is absent then until the next start, which
     /// voids its lease if it finds it after all: see [`CommitUnknown`](linchpin_data::sqlite::CommitUnknown).
@@ -140,9 +144,10 @@ impl Queue {
     ///
     /// Those of the database.
     pub(crate) fn enqueue(&self, tx: &mut Tx<'_>, new: New) -> linchpin::Result<()> {
-        let New { org, app, message, endpoint, target, payload, due } = new;
+        let New { org, app, message, endpoint, target, payload, raw_type, due } = new;
         let seat = || self.lanes.lane(app, endpoint).offer(payload.len()).ok();
-        let taken = target.ok().and_then(|target| Some((target, seat()?)));
+        let is_due = due <= Timestamp::now();
+        let taken = target.ok().filter(|_| is_due).and_then(|target| Some((target, seat()?)));
         tx.prepare_cached(INSERT)
             .and_then(|mut insert| {
                 insert.execute((org, app, message, endpoint, due.as_micros(), taken.is_some()))
@@ -155,8 +160,19 @@ impl Queue {
         };
         let target = self.hold(tx, (org, app, endpoint), target);
         let (attempt, manual) = (0, false);
-        let ready =
-            Ready { rowid, attempt, org, app, message, endpoint, target, payload, due, manual };
+        let ready = Ready {
+            rowid,
+            attempt,
+            org,
+            app,
+            message,
+            endpoint,
+            target,
+            payload,
+            raw_type,
+            due,
+            manual,
+        };
         let held = self.held(ready);
         tx.after_commit(move || seat.put(held));
         Ok(())

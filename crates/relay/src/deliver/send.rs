@@ -93,11 +93,12 @@ impl Sender {
             HeaderValue::from(at.as_seconds()),
             HeaderValue::try_from(signature)?,
         ];
+        let media_type = ready.raw_type.as_deref().unwrap_or("application/json");
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(&*target.url)
             .header(header::ACCEPT, "*/*")
-            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::CONTENT_TYPE, media_type)
             .header(header::USER_AGENT, self.user_agent.clone());
         for names in self.headers.names() {
             let names = [names.id, names.timestamp, names.signature];

@@ -51,6 +51,8 @@ pub(crate) enum Barred {
     Application,
     Deleted,
     Disabled,
+    /// The content of the message is gone: its time was over, or somebody had it removed.
+    Expired,
     /// Its secret cannot be read. That may pass, so its deliveries wait, where those of all others are dropped.
     Unreadable,
 }
@@ -124,6 +126,7 @@ impl Barred {
             Self::Application => "the application is deleted",
             Self::Deleted => "the endpoint is deleted",
             Self::Disabled => "the endpoint is disabled",
+            Self::Expired => "the content of the message is gone",
             Self::Unreadable => "the secret of the endpoint cannot be read",
         }
     }
@@ -133,6 +136,7 @@ impl Barred {
         match self {
             Self::Deleted => Some("not sent: the endpoint is deleted"),
             Self::Disabled => Some("not sent: the endpoint is disabled"),
+            Self::Expired => Some("not sent: the content of the message is gone"),
             Self::Application | Self::Unreadable => None,
         }
     }

@@ -1,7 +1,7 @@
 //! Event types: what can be subscribed to.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use linchpin::time::Timestamp;
 use linchpin_data::record;
@@ -16,6 +16,9 @@ use super::rules;
 use super::schema;
 use super::time::Times;
 use super::{Faults, Input};
+
+/// The most feature flags of an event type.
+const FLAGS: usize = 10;
 
 /// JSON Schemas by version.
 pub type Schemas = BTreeMap<String, Value>;
@@ -53,12 +56,26 @@ pub struct EventTypeUpdate {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     pub schemas: Option<Schemas>,
-    /// Shown only to application tokens that hold this flag.
+    /// Shown only to application tokens that hold this flag, or one of `featureFlags`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feature_flag: Option<String>,
+    /// Shown only to application tokens that hold one of these flags; 1 to 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feature_flags: Option<BTreeSet<String>>,
+    /// The group that it is shown in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_name: Option<String>,
 }
 
-record!(EventTypeUpdate { description, archived, deprecated, schemas: json, feature_flag });
+record!(EventTypeUpdate {
+    description,
+    archived,
+    deprecated,
+    schemas: json,
+    feature_flag,
+    feature_flags: json,
+    group_name
+});
 
 /// An event type to create.
 // A name and an `EventTypeUpdate`, which is not flattened here: serde forgets the place of a fault in a flattened part,
@@ -81,9 +98,15 @@ pub struct EventTypeIn {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     pub schemas: Option<Schemas>,
-    /// Shown only to application tokens that hold this flag.
+    /// Shown only to application tokens that hold this flag, or one of `featureFlags`.
     #[serde(default)]
     pub feature_flag: Option<String>,
+    /// Shown only to application tokens that hold one of these flags; 1 to 10.
+    #[serde(default)]
+    pub feature_flags: Option<BTreeSet<String>>,
+    /// The group that it is shown in.
+    #[serde(default)]
+    pub group_name: Option<String>,
 }
 
 /// What to change; absent stays as it is, null clears.
@@ -103,10 +126,18 @@ pub struct EventTypePatch {
     #[serde(deserialize_with = "present")]
     #[schema(value_type = Option<Object>)]
     pub schemas: Option<Option<Schemas>>,
-    /// Shown only to application tokens that hold this flag.
+    /// Shown only to application tokens that hold this flag, or one of `featureFlags`.
     #[serde(deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     pub feature_flag: Option<Option<String>>,
+    /// Shown only to application tokens that hold one of these flags; 1 to 10.
+    #[serde(deserialize_with = "present")]
+    #[schema(value_type = Option<BTreeSet<String>>)]
+    pub feature_flags: Option<Option<BTreeSet<String>>>,
+    /// The group that it is shown in.
+    #[serde(deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    pub group_name: Option<Option<String>>,
 }
 
 // ===== impl EventType =====
@@ -132,6 +163,8 @@ impl EventType {
         set(&mut definition.deprecated, patch.deprecated.as_ref());
         set(&mut definition.schemas, patch.schemas.as_ref());
         set(&mut definition.feature_flag, patch.feature_flag.as_ref());
+        set(&mut definition.feature_flags, patch.feature_flags.as_ref());
+        set(&mut definition.group_name, patch.group_name.as_ref());
         times.touch(now);
     }
 }
@@ -151,12 +184,40 @@ impl ToSchema for EventType {
     }
 }
 
+impl EventTypeUpdate {
+    /// Whether it is shown to whom holds these flags.
+    #[must_use]
+    pub fn is_shown_to(&self, held: &BTreeSet<String>) -> bool {
+        let mut flags =
+            self.feature_flag.iter().chain(self.feature_flags.iter().flatten()).peekable();
+        flags.peek().is_none() || flags.any(|flag| held.contains(flag))
+    }
+}
+
 impl EventTypeIn {
     /// The name, and the rest.
     #[must_use]
     pub fn split(self) -> (String, EventTypeUpdate) {
-        let Self { name, description, archived, deprecated, schemas, feature_flag } = self;
-        (name, EventTypeUpdate { description, archived, deprecated, schemas, feature_flag })
+        let Self {
+            name,
+            description,
+            archived,
+            deprecated,
+            schemas,
+            feature_flag,
+            feature_flags,
+            group_name,
+        } = self;
+        let definition = EventTypeUpdate {
+            description,
+            archived,
+            deprecated,
+            schemas,
+            feature_flag,
+            feature_flags,
+            group_name,
+        };
+        (name, definition)
     }
 }
 
@@ -164,12 +225,14 @@ impl Input for EventTypeIn {
     fn check(&mut self, _: &AddressPolicy, faults: &mut Faults) {
         rules::name(faults, "name", &self.name);
         check(faults, self.schemas.as_ref(), self.feature_flag.as_deref());
+        check_new(faults, self.feature_flags.as_ref(), self.group_name.as_deref());
     }
 }
 
 impl Input for EventTypeUpdate {
     fn check(&mut self, _: &AddressPolicy, faults: &mut Faults) {
         check(faults, self.schemas.as_ref(), self.feature_flag.as_deref());
+        check_new(faults, self.feature_flags.as_ref(), self.group_name.as_deref());
     }
 }
 
@@ -177,6 +240,16 @@ impl Input for EventTypePatch {
     fn check(&mut self, _: &AddressPolicy, faults: &mut Faults) {
         let schemas = self.schemas.as_ref().and_then(Option::as_ref);
         check(faults, schemas, self.feature_flag.as_ref().and_then(Option::as_deref));
+        let flags = self.feature_flags.as_ref().and_then(Option::as_ref);
+        check_new(faults, flags, self.group_name.as_ref().and_then(Option::as_deref));
+    }
+}
+
+/// What newer clients send.
+fn check_new(faults: &mut Faults, flags: Option<&BTreeSet<String>>, group: Option<&str>) {
+    rules::names(faults, "featureFlags", FLAGS, flags);
+    if let Some(group) = group {
+        rules::name(faults, "groupName", group);
     }
 }
 

@@ -11,6 +11,7 @@ pub mod attempted;
 pub mod endpoint;
 pub mod event_type;
 pub mod example;
+pub mod expunge;
 pub mod faults;
 pub mod headers;
 pub mod message;

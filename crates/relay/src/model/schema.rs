@@ -23,9 +23,10 @@ pub(super) fn flattened(
 }
 
 fn is_nullable(schema: &RefOr<Schema>) -> bool {
-    let RefOr::T(Schema::Object(object)) = schema else { return false };
-    match &object.schema_type {
-        SchemaType::Array(types) => types.contains(&Type::Null),
-        SchemaType::Type(_) | SchemaType::AnyValue => false,
-    }
+    let kind = match schema {
+        RefOr::T(Schema::Object(object)) => &object.schema_type,
+        RefOr::T(Schema::Array(list)) => &list.schema_type,
+        _ => return false,
+    };
+    matches!(kind, SchemaType::Array(types) if types.contains(&Type::Null))
 }

@@ -27,7 +27,7 @@ pub struct AttemptFilter {
     pub class: Option<StatusClass>,
     /// Those of messages on this channel.
     pub channel: Option<String>,
-    /// Those of messages with this tag. No message has one so far.
+    /// Those of messages with this tag.
     pub tag: Option<String>,
     /// Those of messages of one of these types.
     pub event_types: Option<BTreeSet<String>>,
@@ -160,7 +160,9 @@ fn list(
     let sql = format!(
         "SELECT id, (?7 IS NULL OR status = ?7)
             AND (?8 IS NULL OR status_code BETWEEN ?8 AND ?9)
-            AND ?10 IS NULL
+            AND (?10 IS NULL OR EXISTS (
+                  SELECT 1 FROM message AS m, json_each(m.tags) AS t
+                   WHERE m.org = a.org AND m.app = a.app AND m.id = a.message AND t.value = ?10))
             AND (?11 IS NULL OR EXISTS (
                   SELECT 1 FROM message AS m WHERE m.org = a.org AND m.app = a.app AND m.id = a.message
                      AND m.event_type IN (SELECT value FROM json_each(?11))))

@@ -85,8 +85,8 @@ impl Store {
         self.reader
             .query(ctx, move |conn| {
                 let kind = find(conn, org, &name)?.ok_or(Refusal::NotFound)?;
-                match (&kind.definition.feature_flag, &flags) {
-                    (Some(flag), Some(held)) if !held.contains(flag) => {
+                match flags {
+                    Some(held) if !kind.definition.is_shown_to(&held) => {
                         Err(Refusal::NotFound.into())
                     }
                     _ => Ok(kind),
@@ -238,7 +238,10 @@ fn list(
     let sql = format!(
         "SELECT {columns} FROM event_type
          WHERE org = ?1 AND name > ?2 AND name < ?3 AND archived <= ?4
-           AND (feature_flag IS NULL OR ?5 IS NULL OR feature_flag IN (SELECT value FROM json_each(?5)))
+           AND (?5 IS NULL OR coalesce(feature_flag, feature_flags) IS NULL
+                OR feature_flag IN (SELECT value FROM json_each(?5))
+                OR EXISTS (SELECT 1 FROM json_each(feature_flags) AS own
+                           WHERE own.value IN (SELECT value FROM json_each(?5))))
          ORDER BY name {direction} LIMIT ?6"
     );
     let flags = flags.map(json).transpose()?;

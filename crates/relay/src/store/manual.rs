@@ -29,8 +29,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Refusal::NotFound`], [`Refusal::Conflict`] if the endpoint is disabled, [`Refusal::KeyReused`], those of the
-    /// database.
+    /// [`Refusal::NotFound`], [`Refusal::Unsuited`] if the payload is not there any more,
+    /// [`Refusal::Conflict`] if the endpoint is disabled, [`Refusal::KeyReused`], those of the database.
     pub async fn resend_message(
         &self,
         ctx: &Context,
@@ -46,6 +46,10 @@ impl Store {
                     let app = scope.resolve(tx)?;
                     let message = message::id_of(tx, scope.org, app, &message)?;
                     let message = message.ok_or(Refusal::NotFound)?;
+                    if !message::has_content(tx, app, message)? {
+                        let detail = "The payload of the message is not there any more";
+                        return Err(Refusal::Unsuited { code: "missing_payload", detail }.into());
+                    }
                     let endpoint = receiver(tx, scope.org, app, &endpoint)?;
                     deliver(tx, &queue, (scope.org, app, message, endpoint), now)?;
                     Ok((202, Empty {}))
@@ -112,14 +116,8 @@ fn example(
     };
     let detail = "Version 1 of the event type's schema has no such example";
     let none = Refusal::Unsuited { code: "invalid_scheme", detail };
-    Ok(Message {
-        id,
-        event_id: None,
-        event_type: input.event_type.clone(),
-        channels: None,
-        payload: input.body(schemas.as_ref()).ok_or(none)?,
-        created_at: now,
-    })
+    let payload = input.body(schemas.as_ref()).ok_or(none)?;
+    Ok(Message::example(id, &input.event_type, payload, now))
 }
 
 /// Has the message delivered as soon as its turn comes.

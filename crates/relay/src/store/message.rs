@@ -1,6 +1,7 @@
 //! The table `message`, and what a new message sets in motion.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use linchpin::context::Context;
@@ -40,7 +41,7 @@ pub struct NewMessage {
 pub struct MessageFilter {
     /// Those on this channel.
     pub channel: Option<String>,
-    /// Those with this tag. No message has one so far.
+    /// Those with this tag.
     pub tag: Option<String>,
     /// Those of one of these types.
     pub event_types: Option<BTreeSet<String>>,
@@ -165,14 +166,19 @@ impl Store {
     }
 }
 
-const COLUMNS: &str = "id, event_id, event_type, channels, payload, created_at";
+const COLUMNS: &str =
+    "id, event_id, event_type, channels, payload, created_at, tags, deliver_at, raw_type, content,
+                       content_until";
 const ID: &str = "
     SELECT id FROM message WHERE org = ?1 AND app = ?2 AND id = ?3";
 const ID_BY_EVENT: &str = "
     SELECT id FROM message WHERE org = ?1 AND app = ?2 AND event_id = ?3";
+const HAS_CONTENT: &str = "
+    SELECT 1 FROM message WHERE app = ?1 AND id = ?2 AND content = 0";
 const INSERT: &str = "
-    INSERT INTO message (org, app, id, event_id, event_type, channels, payload, created_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    INSERT INTO message (org, app, id, event_id, event_type, channels, payload, created_at, tags, deliver_at,
+                         raw_type, content_until)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 
 /// The application that a message brings along.
 fn create_application(
@@ -209,9 +215,11 @@ fn fan_out(
         // It is kept: an endpoint that comes later can have it by a task that sends what is missing.
         tx.after_commit(|| metrics::counter!("relay_messages_unrouted_total").increment(1));
     }
+    let raw_type: Option<Arc<str>> = message.raw_type.as_deref().map(Into::into);
+    let due = message.deliver_at.unwrap_or(message.created_at);
     for (endpoint, target) in targets {
-        let (message, payload, due) = (message.id, message.payload.clone(), message.created_at);
-        queue.enqueue(tx, New { org, app, message, endpoint, target, payload, due })?;
+        let (message, payload, raw_type) = (message.id, message.payload.clone(), raw_type.clone());
+        queue.enqueue(tx, New { org, app, message, endpoint, target, payload, raw_type, due })?;
     }
     Ok(())
 }
@@ -219,6 +227,7 @@ fn fan_out(
 /// Stores a message, which sets nothing in motion yet.
 pub(super) fn insert(conn: &Connection, org: OrgId, app: AppId, message: &Message) -> Result<()> {
     let channels = message.channels.as_ref().map(json).transpose()?;
+    let tags = message.tags.as_ref().map(json).transpose()?;
     let created = message.created_at.as_micros();
     let result = conn
         .prepare_cached(INSERT)
@@ -232,6 +241,10 @@ pub(super) fn insert(conn: &Connection, org: OrgId, app: AppId, message: &Messag
                 channels,
                 &message.payload[..],
                 created,
+                tags,
+                message.deliver_at.map(Timestamp::as_micros),
+                &message.raw_type,
+                message.content_until.map(Timestamp::as_micros),
             ))
         })
         .sql("store a message");
@@ -279,6 +292,13 @@ pub(super) fn load(
         .sql("load a message")
 }
 
+/// Whether the payload of a message is there.
+pub(super) fn has_content(conn: &Connection, app: AppId, id: MessageId) -> Result<bool> {
+    conn.prepare_cached(HAS_CONTENT)
+        .and_then(|mut query| query.exists((app, id)))
+        .sql("look for a payload")
+}
+
 /// How the record of a repeatable creation names the message.
 fn name_of(app: AppId, id: MessageId) -> String {
     format!("{app}/{id}")
@@ -322,7 +342,7 @@ fn list(
 /// Lists id, whether it passes the filter, and row of messages. The payload is read of those alone that are shown.
 pub(super) fn list_sql(direction: &str) -> String {
     format!(
-        "SELECT id, ?7 IS NULL
+        "SELECT id, (?7 IS NULL OR EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?7))
             AND (?8 IS NULL OR event_type IN (SELECT value FROM json_each(?8)))
             AND (?9 IS NULL OR EXISTS (SELECT 1 FROM json_each(channels) WHERE value = ?9)), rowid
          FROM message
@@ -364,5 +384,10 @@ fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
         channels: column(row, 3)?,
         payload: Bytes::from(row.get::<_, Vec<u8>>(4)?),
         created_at: Timestamp::from_micros(row.get(5)?),
+        tags: column(row, 6)?,
+        deliver_at: row.get::<_, Option<i64>>(7)?.map(Timestamp::from_micros),
+        raw_type: row.get(8)?,
+        content: row.get(9)?,
+        content_until: row.get::<_, Option<i64>>(10)?.map(Timestamp::from_micros),
     })
 }

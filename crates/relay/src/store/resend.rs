@@ -45,7 +45,7 @@ const ATTEMPTS: &str = "
     ORDER BY id LIMIT ?8";
 const MESSAGES: &str = "
     SELECT id, event_type, channels FROM message
-    WHERE app = ?1 AND id > ?2 AND id <= ?3 AND org = ?4 AND created_at BETWEEN ?5 AND ?6
+    WHERE app = ?1 AND id > ?2 AND id <= ?3 AND org = ?4 AND created_at BETWEEN ?5 AND ?6 AND content = 0
     ORDER BY id LIMIT ?7";
 // `+` keeps SQLite from the endpoint's index: a message has few attempts, an endpoint has many.
 /// A message fails once in a walk, at the first of its failures there, and not at all if it was delivered. What was not sent
@@ -62,6 +62,7 @@ const RECOVER: &str = "
     INSERT INTO delivery (org, app, message, endpoint, attempt, due, leased, manual)
     SELECT ?1, ?2, ?3, ?4, 0, ?5, 0, 1
     WHERE NOT EXISTS (SELECT 1 FROM attempt WHERE message = ?3 AND +endpoint = ?4 AND status = 0)
+      AND EXISTS (SELECT 1 FROM message WHERE app = ?2 AND id = ?3 AND content = 0)
     ON CONFLICT (endpoint, message) DO UPDATE SET due = excluded.due
        WHERE leased = 0 AND due > excluded.due";
 const REPLAY: &str = "

@@ -26,6 +26,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 7, name: "deliveries by endpoint", sql: LANES },
     Migration { version: 8, name: "sealed secrets", sql: SEALED },
     Migration { version: 9, name: "endpoints that only fail", sql: FAILING },
+    Migration { version: 10, name: "what a message asks for", sql: WISHES },
 ];
 
 const TABLES: &str = "
@@ -163,6 +164,19 @@ ALTER TABLE endpoint ADD COLUMN failing_since INTEGER;
 ALTER TABLE endpoint ADD COLUMN failing_day INTEGER;
 ALTER TABLE endpoint ADD COLUMN disabled_reason TEXT;
 ALTER TABLE endpoint ADD COLUMN retry_schedule TEXT;
+";
+
+/// `content` is 0 if the payload is there, 1 if its time was over, 2 if somebody had it removed. A message that asks for no time
+/// of its own has no `content_until`, so that the index has no entry for it: its payload goes with it.
+const WISHES: &str = "
+ALTER TABLE message ADD COLUMN tags TEXT;
+ALTER TABLE message ADD COLUMN deliver_at INTEGER;
+ALTER TABLE message ADD COLUMN raw_type TEXT;
+ALTER TABLE message ADD COLUMN content INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE message ADD COLUMN content_until INTEGER;
+CREATE INDEX message_content_until ON message (content_until) WHERE content_until IS NOT NULL;
+ALTER TABLE event_type ADD COLUMN feature_flags TEXT;
+ALTER TABLE event_type ADD COLUMN group_name TEXT;
 ";
 
 const PARKED: &str = "CREATE INDEX delivery_parked ON delivery (endpoint, due) WHERE leased = 2;";

@@ -38,13 +38,13 @@ async fn a_live_one_conflicts_and_an_archived_one_is_revived() {
 #[linchpin_testing::test]
 async fn a_reply_is_flat_and_as_it_is_described() {
     let api = Api::new();
-    let put = r#"{"description":"Paid","schemas":{"1":{"type":"object"}},"featureFlag":"beta"}"#;
+    let put = r#"{"description":"Paid","schemas":{"1":{"type":"object"}},"featureFlag":"beta","featureFlags":["a"],"groupName":"g"}"#;
     let put: Value = serde_json::from_str(put).unwrap();
     let reply = api.put("/event-type/a.b", put).await;
     let time = reply.json()["createdAt"].clone();
     let text = format!(
         "{}{},\"updatedAt\":{}}}",
-        r#"{"name":"a.b","description":"Paid","archived":false,"deprecated":false,"schemas":{"1":{"type":"object"}},"featureFlag":"beta","createdAt":"#,
+        r#"{"name":"a.b","description":"Paid","archived":false,"deprecated":false,"schemas":{"1":{"type":"object"}},"featureFlag":"beta","featureFlags":["a"],"groupName":"g","createdAt":"#,
         time,
         time,
     );

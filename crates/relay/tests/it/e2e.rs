@@ -10,3 +10,4 @@ mod recover;
 mod restart;
 mod v1;
 mod v2;
+mod wishes;

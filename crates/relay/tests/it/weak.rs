@@ -9,6 +9,7 @@ mod w03;
 mod w04;
 mod w05;
 mod w08;
+mod w11;
 mod w12;
 mod w13;
 mod w14;

@@ -34,3 +34,8 @@ async fn upsert_endpoint(svix: &Svix, app: &str, id: &str, url: String) -> Resul
 async fn set_headers(svix: &Svix, app: &str, id: &str, headers: EndpointHeadersIn) -> Result<()> {
     svix.endpoint().set_headers(app.into(), id.into(), headers).await
 }
+
+async fn bulk_expunge(svix: &Svix, app: &str, message: String) -> Result<()> {
+    let ids = models::BulkExpungeContentsIn { ids: Some([message].into()) };
+    svix.message().bulk_expunge_content(app.into(), ids, None).await.map(drop)
+}

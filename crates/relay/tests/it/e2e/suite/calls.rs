@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::super::{MAJOR, set_headers, upsert_application, upsert_endpoint, upsert_event_type};
+use super::super::{
+    MAJOR, bulk_expunge, set_headers, upsert_application, upsert_endpoint, upsert_event_type,
+};
 use super::client::{Bench, input};
 use crate::sdk::called;
 
@@ -83,7 +85,7 @@ async fn every_route_is_called() {
     attempts.list_by_endpoint(by.0.clone(), by.1.clone(), None).await.expect("list");
     attempts.list_attempted_messages(by.0, by.1, None).await.expect("list");
     attempts.list_attempted_destinations(of.0.clone(), of.1.clone(), None).await.expect("list");
-    attempts.get(of.0, of.1, made[0].id.clone(), None).await.expect("get");
+    attempts.get(of.0.clone(), of.1.clone(), made[0].id.clone(), None).await.expect("get");
     attempts.resend(app.clone(), message, endpoint.clone(), None).await.expect("resend");
 
     let example = input(json!({ "eventType": "paid" }));
@@ -94,6 +96,10 @@ async fn every_route_is_called() {
     tasks.get(task.expect("recover").id).await.expect("get");
     endpoints.replay_missing(app, endpoint, input(since), None).await.expect("replay");
     tasks.list(None).await.expect("list");
+
+    attempts.expunge_content(of.0.clone(), of.1.clone(), made[0].id.clone()).await.expect("answer");
+    messages.expunge_content(of.0.clone(), of.1.clone()).await.expect("payload");
+    bulk_expunge(svix, &of.0, of.1).await.expect("payloads");
 
     let owed = called(MAJOR);
     let missing: Vec<_> =

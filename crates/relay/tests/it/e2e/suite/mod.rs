@@ -9,3 +9,4 @@ mod messages;
 mod pages;
 mod secrets;
 mod tasks;
+mod wishes;

@@ -1,0 +1,125 @@
+//! Content that somebody wants gone: payloads of messages and answers of receivers. What they belonged to stays.
+//!
+//! The pages that held it are overwritten in the file, with the commit. An attempt that has the payload in memory is not
+//! called back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use linchpin::Result;
+use linchpin::context::Context;
+use linchpin::time::Timestamp;
+use linchpin_data::sqlite::{Sql as _, Tx};
+
+use super::{Answer, Once, Reference, Refusal, Scope, Store, message, once};
+use crate::ids::{AppId, AttemptId, MessageTag, OrgId};
+use crate::model::expunge::{BulkExpungeOut, Expunged};
+use crate::model::message::Content;
+
+const MESSAGE: &str = "
+    UPDATE message SET payload = x'', content = ?3, content_until = NULL WHERE app = ?1 AND id = ?2";
+/// By the endpoints of the application, each of which has its rows in an index.
+const WAITING: &str = "
+    DELETE FROM delivery WHERE message = ?2 AND leased = 0
+       AND endpoint IN (SELECT id FROM endpoint WHERE app = ?1)";
+const ATTEMPT: &str = "
+    UPDATE attempt SET response = 'EXPUNGED' WHERE org = ?1 AND app = ?2 AND message = ?3 AND id = ?4";
+
+impl Store {
+    /// Removes the payload of a message, and the deliveries of it that wait in the database.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotFound`], those of the database.
+    pub async fn expunge_message(
+        &self,
+        ctx: &Context,
+        scope: Scope,
+        message: Reference<MessageTag>,
+    ) -> Result<()> {
+        self.writer
+            .submit(ctx, move |tx| {
+                let app = scope.resolve(tx)?;
+                let was_there = wiped(tx, |tx| expunge(tx, scope.org, app, &message))?;
+                if was_there { Ok(()) } else { Err(Refusal::NotFound.into()) }
+            })
+            .await
+    }
+
+    /// The same of many messages, and tells of each whether it was there: 200.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotFound`] of the application, [`Refusal::KeyReused`], those of the database.
+    pub async fn expunge_messages(
+        &self,
+        ctx: &Context,
+        scope: Scope,
+        ids: BTreeSet<String>,
+        key: Option<Once>,
+    ) -> Result<Answer> {
+        let now = Timestamp::now();
+        self.writer
+            .submit(ctx, move |tx| {
+                once(tx, key.as_ref(), now, |tx| {
+                    let app = scope.resolve(tx)?;
+                    let mut results = BTreeMap::new();
+                    wiped(tx, |tx| {
+                        for id in &ids {
+                            let was_there = expunge(tx, scope.org, app, &id.as_str().into())?;
+                            results.insert(id.clone(), Expunged::new(was_there));
+                        }
+                        Ok(())
+                    })?;
+                    Ok((200, BulkExpungeOut { results }))
+                })
+            })
+            .await
+    }
+
+    /// Removes what the receiver answered to an attempt.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotFound`], those of the database.
+    pub async fn expunge_attempt(
+        &self,
+        ctx: &Context,
+        scope: Scope,
+        message: Reference<MessageTag>,
+        attempt: AttemptId,
+    ) -> Result<()> {
+        self.writer
+            .submit(ctx, move |tx| {
+                let app = scope.resolve(tx)?;
+                let message = message::id_of(tx, scope.org, app, &message)?;
+                let message = message.ok_or(Refusal::NotFound)?;
+                let params = (scope.org, app, message, attempt);
+                let changed = wiped(tx, |tx| {
+                    tx.prepare_cached(ATTEMPT)
+                        .and_then(|mut update| update.execute(params))
+                        .sql("expunge an attempt")
+                })?;
+                if changed == 0 { Err(Refusal::NotFound.into()) } else { Ok(()) }
+            })
+            .await
+    }
+}
+
+/// Whether the message was there.
+fn expunge(tx: &Tx<'_>, org: OrgId, app: AppId, message: &Reference<MessageTag>) -> Result<bool> {
+    let Some(id) = message::id_of(tx, org, app, message)? else { return Ok(false) };
+    tx.prepare_cached(MESSAGE)
+        .and_then(|mut update| update.execute((app, id, Content::Expunged)))
+        .and_then(|_| tx.prepare_cached(WAITING)?.execute((app, id)))
+        .sql("expunge a message")?;
+    Ok(true)
+}
+
+/// Has `work` overwrite what it frees. Else it lies in the file until something new takes its place.
+fn wiped<T>(tx: &mut Tx<'_>, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+    let set = |tx: &Tx<'_>, on| tx.pragma_update(None, "secure_delete", on).sql("set a pragma");
+    set(tx, true)?;
+    let done = work(tx);
+    set(tx, false)?;
+    done
+}

@@ -1,0 +1,188 @@
+//! What goes by itself: payloads whose time is over, messages and their attempts that are old, and the space they took.
+//!
+//! A submission takes little, so that a create waits for it no longer than for any other.
+
+use std::time::Duration;
+
+use linchpin::Result;
+use linchpin::context::Context;
+use linchpin::time::{Instant, Timestamp};
+use linchpin_data::sqlite::{Sql as _, Tx};
+use rusqlite::Connection;
+
+use super::Store;
+use crate::ids::{AppId, MessageId};
+use crate::model::message::Content;
+
+/// How far a sweep has come.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Swept {
+    /// Payloads or messages that are gone.
+    pub gone: usize,
+    /// Where the next submission goes on; `None` if there is no more.
+    pub mark: Option<i64>,
+}
+
+/// So many rows a submission looks at ...
+const ROWS: i64 = 200;
+/// ... so many bytes of payload it frees, but for its last row ...
+const BYTES: i64 = 4 << 20;
+/// ... and so long it takes at most, but for its last row.
+const TIME: Duration = Duration::from_millis(20);
+/// So many pages go back to the file system at a time ...
+const PAGES: i64 = 256;
+/// ... while more than one page in so many is free. What is free is used again first.
+const FREE: i64 = 10;
+
+const EXPIRED: &str = "
+    SELECT rowid, length(payload) FROM message WHERE content_until <= ?1 ORDER BY content_until LIMIT ?2";
+const EXPIRE: &str = "
+    UPDATE message SET payload = x'', content = ?2, content_until = NULL WHERE rowid = ?1";
+/// In the order in which they came, which is that of their time as far as the clock was right.
+const OLD: &str = "
+    SELECT rowid, app, id, created_at, length(payload) FROM message WHERE rowid > ?1 ORDER BY rowid LIMIT ?2";
+/// By the endpoints of the application, each of which has its rows in an index.
+const WAITS: &str = "
+    SELECT 1 FROM endpoint CROSS JOIN delivery
+       ON delivery.endpoint = endpoint.id AND delivery.message = ?2 WHERE endpoint.app = ?1";
+const ATTEMPTS: &str = "DELETE FROM attempt WHERE message = ?1";
+const MESSAGE: &str = "DELETE FROM message WHERE rowid = ?1";
+
+impl Store {
+    /// Removes payloads whose time is over at `now`, as many as one submission may.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn sweep_payloads(&self, ctx: &Context, now: Timestamp) -> Result<Swept> {
+        self.writer.submit(ctx, move |tx| payloads(tx, now)).await
+    }
+
+    /// Removes messages from before `cutoff` with their attempts, as many as one submission may, from behind `mark` on. One
+    /// of which a delivery waits or is under way stays.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn sweep_messages(
+        &self,
+        ctx: &Context,
+        cutoff: Timestamp,
+        mark: i64,
+    ) -> Result<Swept> {
+        self.writer.submit(ctx, move |tx| messages(tx, cutoff, mark)).await
+    }
+
+    /// Gives a few free pages back to the file system, if a tenth of the file is free. Returns whether it did.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn give_space_back(&self, ctx: &Context) -> Result<bool> {
+        self.writer.submit(ctx, |tx| give_back(tx).sql("give space back")).await
+    }
+}
+
+fn payloads(tx: &Tx<'_>, now: Timestamp) -> Result<Swept> {
+    let rows: Vec<(i64, i64)> = tx
+        .prepare_cached(EXPIRED)
+        .and_then(|mut query| {
+            query
+                .query_map((now.as_micros(), ROWS), |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
+        })
+        .sql("find expired payloads")?;
+    let (mut budget, mut swept) = (Budget::new(), Swept::default());
+    for (rowid, bytes) in rows {
+        if budget.is_spent() {
+            break;
+        }
+        tx.prepare_cached(EXPIRE)
+            .and_then(|mut update| update.execute((rowid, Content::Expired)))
+            .sql("remove a payload")?;
+        budget.spend(bytes);
+        swept.gone += 1;
+        // They are not found again, so it goes on at the front.
+        swept.mark = Some(0);
+    }
+    Ok(swept)
+}
+
+fn messages(tx: &Tx<'_>, cutoff: Timestamp, mark: i64) -> Result<Swept> {
+    type Old = (i64, AppId, MessageId, i64, i64);
+
+    let rows: Vec<Old> = tx
+        .prepare_cached(OLD)
+        .and_then(|mut query| {
+            let row = |row: &rusqlite::Row<'_>| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+            };
+            query.query_map((mark, ROWS), row)?.collect()
+        })
+        .sql("find old messages")?;
+    let (mut budget, mut swept, mut any_old) = (Budget::new(), Swept::default(), false);
+    let mut last = mark;
+    for (rowid, app, id, created, bytes) in rows {
+        if budget.is_spent() {
+            break;
+        }
+        last = rowid;
+        if created >= cutoff.as_micros() {
+            continue;
+        }
+        any_old = true;
+        if !waits(tx, app, id).sql("look for deliveries")? {
+            remove(tx, rowid, id).sql("remove a message")?;
+            swept.gone += 1;
+        }
+        budget.spend(bytes);
+    }
+    // Where no row is old, those behind it are not old either.
+    swept.mark = any_old.then_some(last);
+    Ok(swept)
+}
+
+fn waits(conn: &Connection, app: AppId, message: MessageId) -> rusqlite::Result<bool> {
+    conn.prepare_cached(WAITS)?.exists((app, message))
+}
+
+fn remove(conn: &Connection, rowid: i64, message: MessageId) -> rusqlite::Result<()> {
+    conn.prepare_cached(ATTEMPTS)?.execute([message])?;
+    conn.prepare_cached(MESSAGE)?.execute([rowid])?;
+    Ok(())
+}
+
+fn give_back(conn: &Connection) -> rusqlite::Result<bool> {
+    let number = |sql| conn.query_row(sql, (), |row| row.get::<_, i64>(0));
+    let free = number("PRAGMA freelist_count")?;
+    if free <= number("PRAGMA page_count")? / FREE {
+        return Ok(false);
+    }
+    let mut vacuum = conn.prepare(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+    let mut rows = vacuum.query(())?;
+    // Each step frees a page.
+    while rows.next()?.is_some() {}
+    drop(rows);
+    // A file of a kind that gives nothing back has as many as before.
+    Ok(number("PRAGMA freelist_count")? < free)
+}
+
+/// What a submission may still do.
+struct Budget {
+    begun: Instant,
+    bytes: i64,
+}
+
+impl Budget {
+    fn new() -> Self {
+        Self { begun: Instant::now(), bytes: BYTES }
+    }
+
+    fn spend(&mut self, bytes: i64) {
+        self.bytes -= bytes;
+    }
+
+    fn is_spent(&self) -> bool {
+        self.bytes <= 0 || self.begun.elapsed() >= TIME
+    }
+}

@@ -1,0 +1,120 @@
+//! What somebody wants gone is gone, and what it belonged to stays.
+
+use http::Method;
+use linchpin_data::sqlite::Sql as _;
+use serde_json::{Value, json};
+
+use crate::api::{Api, app_token};
+use crate::api_attempt::insert;
+
+/// In no other place of the database.
+const SECRET: &str = "9f3d-this-must-go-6c1a";
+
+async fn shop() -> Api {
+    let api = Api::new();
+    api.app("shop").await;
+    let endpoint = json!({ "url": "https://example.com/", "uid": "hook" });
+    api.post("/app/shop/endpoint", endpoint).await.ok(201);
+    api
+}
+
+fn message(event: &str) -> String {
+    json!({ "eventType": "paid", "eventId": event, "payload": { "secret": SECRET } }).to_string()
+}
+
+#[linchpin_testing::test]
+async fn an_expunged_message_is_gone_everywhere() {
+    let api = shop().await;
+    // Large enough to have pages of its own, which go back to the file when it goes.
+    let body =
+        json!({ "eventType": "paid", "eventId": "e1", "payload": { "a": SECRET.repeat(1_000) } });
+    api.post_once("key", "/app/shop/msg", &body.to_string()).await.ok(202);
+    api.post("/app/shop/msg", serde_json::from_str(&message("e2")).unwrap()).await.ok(202);
+    api.change("UPDATE delivery SET leased = 0, due = due + 3600000000").await;
+    for event in ["e1", "e2"] {
+        api.delete(&format!("/app/shop/msg/{event}/content")).await.empty(204);
+        let shown = api.get(&format!("/app/shop/msg/{event}")).await.ok(200);
+        assert_eq!(shown["payload"], json!({ "expired": true }));
+        let resend = format!("/app/shop/msg/{event}/endpoint/hook/resend");
+        api.post(&resend, Value::Null).await.error(400, "missing_payload");
+    }
+    assert_eq!(api.number("SELECT count(*) FROM delivery").await, 0);
+    let again = api.post_once("key", "/app/shop/msg", &body.to_string()).await.ok(202);
+    assert_eq!(again["payload"], json!({ "expired": true }));
+    // Once more is no fault.
+    api.delete("/app/shop/msg/e1/content").await.empty(204);
+    assert!(!in_the_file(api).await);
+
+    let other = shop().await;
+    other.post_once("key", "/app/shop/msg", &body.to_string()).await.ok(202);
+    assert!(in_the_file(other).await, "the test sees what is there");
+}
+
+/// Whether the database's file has the secret anywhere, once all that was written is in it.
+async fn in_the_file(api: Api) -> bool {
+    let ctx = linchpin::Context::root();
+    let path = |conn: &rusqlite::Connection| {
+        conn.query_row("SELECT file FROM pragma_database_list", (), |row| row.get(0)).sql("ask")
+    };
+    let path: String = api.database.reader().query(&ctx, path).await.unwrap();
+    api.database.close(&ctx).await.unwrap();
+    let bytes = std::fs::read(path).unwrap();
+    bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes())
+}
+
+#[linchpin_testing::test]
+async fn many_are_expunged_at_once_and_each_is_told() {
+    let api = shop().await;
+    api.app("stall").await;
+    for (app, event) in [("shop", "e1"), ("shop", "e2"), ("shop", "kept"), ("stall", "other")] {
+        let body = serde_json::from_str(&message(event)).unwrap();
+        api.post(&format!("/app/{app}/msg"), body).await.ok(202);
+    }
+    let id = api.get("/app/shop/msg/e2").await.ok(200)["id"].as_str().unwrap().to_owned();
+    let body = json!({ "ids": ["e1", id, "other", "msg_nope"] });
+    let reply = api.post("/app/shop/msg/bulk-expunge", body).await.ok(200);
+    let (gone, unknown) = ("expunged", "not-found");
+    let wanted = json!({ "e1": gone, id: gone, "other": unknown, "msg_nope": unknown });
+    assert_eq!(reply["results"], wanted);
+    assert_eq!(api.number("SELECT count(*) FROM message WHERE content = 2").await, 2);
+    for ids in [json!([]), json!((0..101).map(|id| id.to_string()).collect::<Vec<_>>())] {
+        let reply = api.post("/app/shop/msg/bulk-expunge", json!({ "ids": ids })).await;
+        assert_eq!(reply.faults("value_error"), ["body.ids"]);
+    }
+    api.post("/app/nope/msg/bulk-expunge", json!({ "ids": ["e1"] })).await.not_found();
+}
+
+#[linchpin_testing::test]
+async fn an_expunged_answer_is_gone_and_its_attempt_stays() {
+    let api = shop().await;
+    let app = api.get("/app/shop").await.ok(200)["id"].as_str().unwrap().parse().unwrap();
+    let endpoint = api.get("/app/shop/endpoint/hook").await.ok(200)["id"].clone();
+    let body = serde_json::from_str(&message("e1")).unwrap();
+    let id = api.post("/app/shop/msg", body).await.ok(202)["id"].clone();
+    let attempts = insert(&api, app, id.as_str().unwrap(), endpoint.as_str().unwrap(), 2).await;
+    let path = |attempt: &str| format!("/app/shop/msg/e1/attempt/{attempt}");
+    api.delete(&format!("{}/content", path(&attempts[0]))).await.empty(204);
+    assert_eq!(api.get(&path(&attempts[0])).await.ok(200)["response"], "EXPUNGED");
+    assert_eq!(api.get(&path(&attempts[1])).await.ok(200)["response"], "hello");
+    for attempt in ["nope", "atmpt_000000000000000000000000000"] {
+        api.delete(&format!("{}/content", path(attempt))).await.not_found();
+    }
+}
+
+#[linchpin_testing::test]
+async fn an_application_token_may_not_expunge() {
+    let api = shop().await;
+    let app = api.get("/app/shop").await.ok(200)["id"].as_str().unwrap().parse().unwrap();
+    let body = serde_json::from_str(&message("e1")).unwrap();
+    api.post("/app/shop/msg", body).await.ok(202);
+    let token = app_token(api.org, app);
+    for (method, path) in [
+        (Method::DELETE, "/app/shop/msg/e1/content"),
+        (Method::DELETE, "/app/shop/msg/e1/attempt/atmpt_000000000000000000000000000/content"),
+        (Method::POST, "/app/shop/msg/bulk-expunge"),
+    ] {
+        let reply = api.call_as(&token, method, path, json!({ "ids": ["e1"] })).await;
+        reply.error(403, "insufficient access");
+    }
+    assert_eq!(api.number("SELECT count(*) FROM message WHERE content = 0").await, 1);
+}
