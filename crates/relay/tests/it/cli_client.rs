@@ -214,8 +214,8 @@ async fn a_client_variable_does_not_stop_serve() {
 #[linchpin_testing::test]
 async fn the_token_of_this_place_goes_to_no_other() {
     const STRONG: &str = "q3J0vN8sYk1hT5mXbR7eZcA2uLwPdF9gKiHoVtQnMyE=";
-    let home = Home::new();
     const KEY: &str = "k1:Xd9DjKVT9CYK1cgHv8rXkQpu8dEK+Uc5rMZ4qSm2n7I=";
+    let home = Home::new();
     let secret = [
         ("RELAY_MODE", "production"),
         ("RELAY_JWT_SECRET", STRONG),

@@ -36,7 +36,6 @@ async fn set_headers(svix: &Svix, app: &str, id: &str, headers: EndpointHeadersI
 }
 
 /// This version has no call for it.
-#[expect(clippy::unused_async, reason = "the other version has one")]
 async fn bulk_expunge(_: &Svix, _: &str, _: String) -> Result<()> {
     Ok(())
 }
