@@ -4,11 +4,12 @@
 //! it without a lock; it comes to the log under the lock of the feed only where the next begins.
 
 use std::collections::VecDeque;
+use std::mem::needs_drop;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::segment::{self, Blank, Pen};
+use super::segment::{self, Blank, Pen, Placed};
 
 /// A message in its place.
 #[derive(Debug)]
@@ -62,6 +63,16 @@ impl<T> Entry<T> {
         match self {
             Self::Own(_) => None,
             Self::Shared(envelope) => Some(&envelope.topic),
+        }
+    }
+}
+
+impl<T> Placed for Entry<T> {
+    #[inline]
+    fn owes_a_drop(&self) -> bool {
+        match self {
+            Self::Own(_) => needs_drop::<T>(),
+            Self::Shared(_) => true,
         }
     }
 }

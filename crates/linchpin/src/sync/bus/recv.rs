@@ -76,7 +76,7 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
         let recv = &mut *self;
         recv.ctx.check()?;
-        let (subscriber, _) = recv.reader.as_ref().expect("polled after its end");
+        let (subscriber, _) = recv.reader.as_mut().expect("polled after its end");
         if recv.parked.is_some() || !subscriber.is_at_hand() {
             ready!(recv.poll_well(cx))?;
         }

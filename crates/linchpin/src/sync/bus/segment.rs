@@ -8,11 +8,11 @@
     reason = "a place that is written once takes two locked instructions by safe means, as many as the lock above it"
 )]
 
-use std::mem::{MaybeUninit, needs_drop};
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 
-use crate::shim::atomic::AtomicUsize;
 use crate::shim::atomic::Ordering::{Acquire, Relaxed, Release};
+use crate::shim::atomic::{AtomicBool, AtomicUsize};
 use crate::shim::{Fault, UnsafeCell, planted};
 use crate::task::each_contained;
 
@@ -21,7 +21,15 @@ pub(crate) struct Segment<E> {
     base: u64,
     /// How many places are written, from the first on. The pen alone changes it.
     written: AtomicUsize,
+    /// Whether there is anything to be dropped in them.
+    owes: AtomicBool,
     places: Box<[UnsafeCell<MaybeUninit<E>>]>,
+}
+
+/// What stands in a segment.
+pub(super) trait Placed {
+    /// Whether something is to be done when it is dropped.
+    fn owes_a_drop(&self) -> bool;
 }
 
 /// The one hand that writes a segment.
@@ -43,7 +51,8 @@ unsafe impl<E: Send + Sync> Sync for Segment<E> {}
 impl<E> Segment<E> {
     fn new(base: u64, length: usize) -> Arc<Self> {
         let places = (0..length).map(|_| UnsafeCell::new(MaybeUninit::uninit())).collect();
-        Arc::new(Self { base, written: AtomicUsize::new(0), places })
+        let (written, owes) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Arc::new(Self { base, written, owes, places })
     }
 
     /// One without any place.
@@ -82,7 +91,8 @@ impl<E> Segment<E> {
 impl<E> Drop for Segment<E> {
     /// Whoever comes by lets go of what others wrote: a panic in that is not theirs, and does not stop at two.
     fn drop(&mut self) {
-        if !needs_drop::<E>() {
+        // Whoever comes last sees all that the pen has done.
+        if !self.owes.load(Relaxed) {
             return;
         }
         let written = self.places.iter().take(self.written.load(Relaxed));
@@ -122,10 +132,13 @@ impl<E> Pen<E> {
 
 // ===== impl Blank =====
 
-impl<E> Blank<'_, E> {
+impl<E: Placed> Blank<'_, E> {
     /// Writes it, and counts it.
     #[inline]
     pub(super) fn write(self, entry: E) {
+        if entry.owes_a_drop() {
+            self.segment.owes.store(true, Relaxed);
+        }
         // SAFETY: there is one pen, borrowed here, and nobody reads what is not counted yet.
         self.place.with_mut(|place| unsafe {
             (*place).write(entry);

@@ -30,6 +30,8 @@ pub struct Subscriber<T> {
     /// ... the next message, after so many that it misses.
     at: u64,
     missed: u64,
+    /// Up to there it has seen that messages are written where it reads.
+    seen: u64,
     /// Up to there it reads without asking whether others should run.
     turn: u64,
 }
@@ -44,7 +46,7 @@ impl<T> Subscriber<T> {
         let Seat { reader, key, at } = lease.feed.enter(subscription);
         let (policy, buffer) = (subscription.policy, subscription.buffer as u64);
         let (segment, turn) = (Segment::empty(), at + TURN);
-        Self { lease, key, reader, policy, buffer, segment, at, missed: 0, turn }
+        Self { lease, key, reader, policy, buffer, segment, at, missed: 0, seen: at, turn }
     }
 
     /// The name of its topic, or its pattern.
@@ -116,8 +118,17 @@ impl<T> Subscriber<T> {
 
     /// Whether there is a message at hand, and it is still this task's turn.
     #[inline]
-    pub(super) fn is_at_hand(&self) -> bool {
-        self.at < self.turn && self.may_read() && self.segment.get(self.at).is_some()
+    pub(super) fn is_at_hand(&mut self) -> bool {
+        self.at < self.turn && self.may_read() && self.is_written()
+    }
+
+    /// Whether the next message is written where it reads. Several are seen at one look.
+    #[inline]
+    fn is_written(&mut self) -> bool {
+        if self.at >= self.seen {
+            self.seen = self.at + self.segment.written(self.at) as u64;
+        }
+        self.at < self.seen
     }
 
     /// Whether something has happened since it received all there was.
@@ -134,7 +145,7 @@ impl<T> Subscriber<T> {
     /// Finds the next message, so that it is at hand.
     #[inline]
     pub(super) fn find(&mut self) -> Result<(), TryRecvError> {
-        if self.may_read() && self.segment.get(self.at).is_some() {
+        if self.may_read() && self.is_written() {
             return Ok(());
         }
         self.seek()
@@ -166,7 +177,8 @@ impl<T> Subscriber<T> {
                     self.missed += missed;
                     // The one before may be dropped here, and what is in it: under no lock.
                     self.segment = segment;
-                    if self.segment.get(at).is_some() {
+                    self.seen = at;
+                    if self.is_written() {
                         return Ok(());
                     }
                 }
