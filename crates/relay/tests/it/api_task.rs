@@ -77,7 +77,7 @@ async fn a_recovery_ends_where_it_is_told_to() {
 }
 
 #[linchpin_testing::test]
-async fn a_replay_sends_what_the_endpoint_wants_and_never_was_sent() {
+async fn w09_a_replay_sends_what_the_endpoint_wants_and_never_was_sent() {
     let wants = json!({ "channels": ["eu", "us"] });
     let shop = Shop::new(wants).await;
     let (eu, asia) = (json!(["eu", "asia"]), json!(["asia"]));
@@ -196,7 +196,7 @@ async fn a_task_is_shown_as_it_was_begun_and_only_once_for_one_key() {
 }
 
 #[linchpin_testing::test]
-async fn tasks_are_listed_by_status_and_name_to_those_whose_they_are() {
+async fn w09_tasks_are_listed_by_status_and_name_to_those_whose_they_are() {
     let shop = Shop::new(json!({})).await;
     let recovery = shop.begin("recover", shop.since(HOUR)).await;
     shop.ended(&recovery).await;

@@ -61,7 +61,7 @@ async fn an_operator_holds_an_endpoint_and_lets_it_go() {
 }
 
 #[linchpin_testing::test]
-async fn what_is_over_the_rate_of_an_endpoint_waits_for_its_turn_once() {
+async fn w01_what_is_over_the_rate_of_an_endpoint_waits_for_its_turn_once() {
     let (home, receiver) = (Home::new(), Receiver::start().await);
     let relay = home.serve(&FLAGS).await;
     let app = relay.call("POST", "/app", r#"{"name":"App"}"#).await.expect(201).text("id");
@@ -81,7 +81,7 @@ async fn what_is_over_the_rate_of_an_endpoint_waits_for_its_turn_once() {
 }
 
 #[linchpin_testing::test]
-async fn the_rate_of_an_application_holds_for_all_of_its_endpoints() {
+async fn w01_the_rate_of_an_application_holds_for_all_of_its_endpoints() {
     let (home, receiver) = (Home::new(), Receiver::start().await);
     let relay = home.serve(&FLAGS).await;
     let made = relay.call("POST", "/app", r#"{"name":"App","throttleRate":2}"#).await;

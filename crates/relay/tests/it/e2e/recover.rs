@@ -15,7 +15,7 @@ const FAILED: i64 = 3_000;
 const HOUR: Duration = Duration::from_hours(1);
 
 #[linchpin_testing::test]
-async fn a_recovery_survives_a_kill() {
+async fn w09_a_recovery_survives_a_kill() {
     let home = Home::new();
     let receiver = Receiver::start().await;
     let (mut relay, task) = recovering(&home, &receiver).await;

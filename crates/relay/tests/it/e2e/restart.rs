@@ -54,7 +54,7 @@ async fn a_repeated_key_is_known_after_a_kill() {
 }
 
 #[linchpin_testing::test]
-async fn a_due_retry_survives_a_kill() {
+async fn w06_a_due_retry_survives_a_kill() {
     let home = Home::new();
     let receiver = Receiver::start().await;
     let mut relay = home.serve(&["--retry-schedule", "1s"]).await;
@@ -72,7 +72,7 @@ async fn a_due_retry_survives_a_kill() {
 }
 
 #[linchpin_testing::test]
-async fn a_delivery_that_was_under_way_at_a_kill_is_made_again() {
+async fn w06_a_delivery_that_was_under_way_at_a_kill_is_made_again() {
     let home = Home::new();
     let receiver = Receiver::start().await;
     let mut relay = home.serve(&[]).await;
