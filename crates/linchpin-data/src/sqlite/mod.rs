@@ -40,6 +40,7 @@
 //! What was told as failed does not come back while the database is open, hooks that were dropped are
 //! not missed, and only a start can find more than was acknowledged.
 
+mod backup;
 mod connection;
 mod database;
 mod error;
@@ -51,6 +52,7 @@ mod reader;
 pub mod record;
 mod writer;
 
+pub use backup::{Progress, backup, restore};
 pub use database::Database;
 pub use error::{CommitUnknown, Sql, error};
 pub use job::Tx;

@@ -1,6 +1,7 @@
 //! Integration tests.
 
 mod auto_traits;
+mod backup;
 mod counts;
 mod failing_disk;
 mod failing_sync;
