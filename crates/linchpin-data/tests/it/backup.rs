@@ -68,7 +68,7 @@ async fn a_cancelled_backup_leaves_nothing() {
 }
 
 #[linchpin_testing::test]
-async fn a_backup_replaces_no_file() {
+fn a_backup_replaces_no_file() {
     let f = fixture();
     for name in ["copy.db", "copy.db.part"] {
         let there = f.path.with_file_name(name);

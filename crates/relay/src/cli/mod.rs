@@ -1,6 +1,7 @@
 //! The command line: the service and what belongs to it here, and the client of one that runs, whose commands are the
 //! tables of `nouns`.
 
+mod backup;
 mod call;
 mod client;
 mod keys;
@@ -60,6 +61,10 @@ pub fn run() -> ExitCode {
             }
             _ => keys::new(matches.subcommand_matches("new").unwrap_or(matches)),
         },
+        "backup" => load(matches).and_then(|config| backup::backup(matches, &config)),
+        "restore" => {
+            load(matches).and_then(|config| runtime()?.block_on(backup::restore(matches, &config)))
+        }
         "migrate" => migrate(matches),
         "token" => token(matches),
         "check-config" => check_config(matches),
@@ -151,6 +156,7 @@ fn command() -> Command {
                 healthcheck,
                 completions,
             ])
+            .subcommands(backup::commands(with_settings))
             .subcommands(client::commands()),
     )
 }

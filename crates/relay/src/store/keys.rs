@@ -172,7 +172,7 @@ fn proofs(conn: &Connection) -> Result<Vec<(String, String)>> {
 }
 
 /// How many texts each key has sealed, by what they say.
-fn in_use(conn: &Connection) -> Result<BTreeMap<String, u64>> {
+pub(crate) fn in_use(conn: &Connection) -> Result<BTreeMap<String, u64>> {
     let mut used = BTreeMap::new();
     let mut query = conn.prepare(TEXTS).sql("read sealed texts")?;
     let mut rows = query.query(()).sql("read sealed texts")?;

@@ -107,18 +107,27 @@ pub enum Refusal {
 ///
 /// A file of another program or of a newer Relay, one that is in use, and those of the database.
 pub fn open(path: &Path) -> Result<Database> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)
-            .kind(Kind::Unavailable)
-            .context(format!("make the folder {}", folder.display()))?;
-    }
+    make_folder(path)?;
+    Database::open(path, options()?)
+}
+
+/// Makes the folder of the database, if it is not there.
+pub(crate) fn make_folder(database: &Path) -> Result<()> {
+    let Some(folder) = database.parent() else { return Ok(()) };
+    std::fs::create_dir_all(folder)
+        .kind(Kind::Unavailable)
+        .context(format!("make the folder {}", folder.display()))
+}
+
+/// How Relay opens its database.
+pub(crate) fn options() -> Result<Options> {
     let migrations = Migrations::new(schema::MIGRATIONS)?;
     let options = Options::default().application_id(APPLICATION_ID).migrations(migrations);
     #[cfg(feature = "planted-faults")]
     let options = options
         .acknowledge_before_commit(EARLY_ANSWERS.load(Ordering::Relaxed))
         .forget_commits(FORGOTTEN_COMMITS.load(Ordering::Relaxed));
-    Database::open(path, options)
+    Ok(options)
 }
 
 /// Has every database opened from here on answer before it commits: the fault that the kill drill must find.

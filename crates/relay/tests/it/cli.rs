@@ -221,6 +221,8 @@ async fn help_names_every_command_and_setting() {
         "serve",
         "listen",
         "keys",
+        "backup",
+        "restore",
         "migrate",
         "token",
         "check-config",

@@ -21,6 +21,7 @@ mod api_rate;
 mod api_secret;
 mod api_task;
 mod api_wishes;
+mod backup;
 mod cli;
 mod cli_client;
 mod deploy;

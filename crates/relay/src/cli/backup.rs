@@ -1,0 +1,107 @@
+//! `relay backup` and `relay restore`: a copy of the database while Relay runs, and back.
+
+use std::fs;
+use std::io::{self, IsTerminal as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Arg, ArgMatches, Command, value_parser};
+use linchpin::context::Context;
+use linchpin::error::ResultExt as _;
+use linchpin::{Kind, Result};
+use linchpin_data::sqlite::{self, Progress, Sql as _};
+use rusqlite::{Connection, OpenFlags};
+
+use crate::config::Config;
+use crate::store::{self, keys};
+
+pub(super) fn commands(with_settings: impl Fn(Command) -> Command) -> [Command; 2] {
+    let file = |help| {
+        Arg::new("file")
+            .value_name("FILE")
+            .required(true)
+            .value_parser(value_parser!(PathBuf))
+            .help(help)
+    };
+    [
+        with_settings(
+            Command::new("backup")
+                .about("Copy the database, also while Relay runs")
+                .arg(file("The copy; it must not be there yet")),
+        ),
+        with_settings(
+            Command::new("restore")
+                .about("Make the database of `--database` from a backup")
+                .arg(file("What `relay backup` has made")),
+        ),
+    ]
+}
+
+/// Copies the database, and says what is in the copy.
+pub(super) fn backup(matches: &ArgMatches, config: &Config) -> Result<ExitCode> {
+    let to = file(matches);
+    sqlite::backup(&Context::root(), &config.database, to, tell)?;
+    println!("{} has {}", to.display(), Inside::read(to)?.text());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes a database of a backup. One that the keys do not open is removed again.
+pub(super) async fn restore(matches: &ArgMatches, config: &Config) -> Result<ExitCode> {
+    let (ctx, to) = (Context::root(), config.database.as_path());
+    store::make_folder(to)?;
+    sqlite::restore(&ctx, file(matches), to, &store::options()?, tell)?;
+    let opened = async { keys::open_sealed(&ctx, to, &config.vault).await?.close(&ctx).await };
+    if let Err(error) = opened.await {
+        // It is closed then, so nothing lies beside it.
+        fs::remove_file(to).kind(Kind::Unavailable).context("remove what does not open")?;
+        return Err(error.context("the backup does not go with the settings here"));
+    }
+    println!("{} has {}", to.display(), Inside::read(to)?.text());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a copy holds.
+struct Inside {
+    schema: u32,
+    messages: i64,
+    keys: Vec<String>,
+}
+
+impl Inside {
+    fn read(path: &Path) -> Result<Self> {
+        let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+            .sql("open the copy")?;
+        let schema = conn.query_row(SCHEMA, (), |row| row.get(0)).sql("read the schema")?;
+        let messages = conn.query_row(MESSAGES, (), |row| row.get(0)).sql("count messages")?;
+        // A backup before an update may be of a Relay that sealed nothing.
+        let keys = if schema < SEALED_SINCE {
+            Vec::new()
+        } else {
+            keys::in_use(&conn)?.into_keys().collect()
+        };
+        Ok(Self { schema, messages, keys })
+    }
+
+    fn text(&self) -> String {
+        let Self { schema, messages, keys } = self;
+        let keys = if keys.is_empty() { "none".to_owned() } else { keys.join(", ") };
+        format!("schema {schema}, {messages} messages; keys it needs: {keys}")
+    }
+}
+
+fn file(matches: &ArgMatches) -> &Path {
+    matches.get_one::<PathBuf>("file").expect("it is required")
+}
+
+/// Shows a person how far it is.
+fn tell(Progress { done, pages }: Progress) {
+    if io::stderr().is_terminal() {
+        let end = if done == pages { "\n" } else { "" };
+        eprint!("\r{} %{end}", done * 100 / pages.max(1));
+    }
+}
+
+const SCHEMA: &str = "SELECT max(version) FROM _linchpin_migrations";
+const MESSAGES: &str = "SELECT count(*) FROM message";
+/// The schema that first sealed secrets.
+const SEALED_SINCE: u32 = 8;

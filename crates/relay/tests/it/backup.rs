@@ -1,0 +1,51 @@
+//! Backups, taken while Relay runs and brought to another place.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::process::Home;
+use crate::process::receiver::{Receiver, Reply};
+
+const KEYS: &str = "k1:Xd9DjKVT9CYK1cgHv8rXkQpu8dEK+Uc5rMZ4qSm2n7I=";
+const OTHER_KEYS: &str = "k2:p4Q0nZy3uW8vT1sLhB6cXeRjD7mKfA2gY5oUiNtEqHw=";
+
+fn name(path: &Path) -> &str {
+    path.to_str().expect("text")
+}
+
+#[linchpin_testing::test]
+async fn a_backup_is_restored_elsewhere_and_delivers_what_was_due() {
+    let (old, new, receiver) = (Home::new(), Home::new(), Receiver::start().await);
+    receiver.reply("/due", [Reply::Status(500)]);
+    let keys = ["--encryption-keys", KEYS];
+    let mut relay = old.serve(&[keys[0], keys[1], "--retry-schedule", "1h"]).await;
+    relay.call("PUT", "/app/shop", r#"{"name":"Shop","uid":"shop"}"#).await;
+    let endpoint = json!({ "url": receiver.url("/due") }).to_string();
+    relay.call("POST", "/app/shop/endpoint", &endpoint).await.expect(201);
+    let message = relay.message("shop", "{}").await;
+    relay.attempts("shop", &message, 1).await;
+
+    let copy = old.path().join("backup.db");
+    let (from, to) = (old.database(), new.database());
+    let made = old.run(&["backup", name(&copy), "--database", name(&from), keys[0], keys[1]]).await;
+    assert_eq!(made.status.code(), Some(0), "{made:?}");
+    let said = String::from_utf8_lossy(&made.stdout).into_owned();
+    assert!(said.contains("1 messages") && said.contains("needs: k1"), "{said}");
+    relay.kill().await;
+
+    let restore = ["restore", name(&copy), "--database", name(&to), "--encryption-keys"];
+    let refused = new.run(&[&restore[..], &[OTHER_KEYS]].concat()).await;
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("k1"), "{refused:?}");
+    assert!(!new.database().exists());
+    for code in [0, 1] {
+        let restored = new.run(&[&restore[..], &[KEYS]].concat()).await;
+        assert_eq!(restored.status.code(), Some(code), "a used place is refused: {restored:?}");
+    }
+    let seen = receiver.received("/due").len();
+    new.write("UPDATE delivery SET due = 0");
+    let relay = new.serve(&keys).await;
+    receiver.wait("/due", seen + 1).await;
+    assert_eq!(relay.attempts("shop", &message, 2).await, [500, 200]);
+}
