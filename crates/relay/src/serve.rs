@@ -20,6 +20,7 @@ use linchpin_http::middleware::{self, StackOptions};
 use linchpin_http::notify::Notifier;
 use linchpin_http::server::{self, Server};
 use linchpin_security::jwt::{Keys, Verifier};
+use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::admin::{self, AdminState};
 use crate::api::{self, ApiState};
@@ -34,6 +35,7 @@ use crate::store::{self, Store};
 /// From the end of the drain to the hard stop.
 const CLEAN_UP: Duration = Duration::from_secs(5);
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// So many records go in one submission: pruning never holds up a write for long.
 const PRUNE_BATCH: u32 = 1_000;
 /// How long background tasks are kept after their end.
@@ -42,7 +44,7 @@ const TASKS_KEPT: Duration = Duration::from_hours(90 * 24);
 /// A task this old was forgotten, unless it is one of those [`FOR_LIFE`].
 const OVERDUE: Duration = Duration::from_hours(1);
 /// Tasks that are meant to live as long as the service, or as their peer likes.
-const FOR_LIFE: [&str; 16] = [
+const FOR_LIFE: [&str; 18] = [
     "api",
     "background",
     "background task",
@@ -51,6 +53,8 @@ const FOR_LIFE: [&str; 16] = [
     "connection",
     "dispatch",
     "find",
+    "lay down",
+    "metrics",
     "operators",
     "prune",
     "records",
@@ -118,6 +122,7 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
     let sender = Sender::new(client, config.request_timeout, config.webhook_headers);
     let (events, policies) = (seed.events().clone(), seed.policies().clone());
     let dispatcher = seed.start(database.writer().clone(), sender, &life).await?;
+    let _upkeep = task::spawn("metrics", upkeep(life.accepting().clone(), metrics.clone()));
     let _pruning = task::spawn("prune", prune(life.accepting().clone(), database.writer().clone()));
     // Hooks run in reverse: deliveries come to rest before those who listen are told that it is over, and before the
     // database is closed.
@@ -261,6 +266,14 @@ async fn prune(accepting: Context, writer: Writer) {
                 }
             }
         }
+    }
+}
+
+/// Counts what histograms have been told into their buckets: until then each sample is kept, and nobody may ever scrape.
+async fn upkeep(accepting: Context, metrics: PrometheusHandle) {
+    let mut ticker = Ticker::every(UPKEEP_EVERY).expect("a period that is not zero");
+    while ticker.tick(&accepting).await.is_ok() {
+        metrics.run_upkeep();
     }
 }
 
