@@ -10,7 +10,7 @@ use linchpin::time::Instant;
 
 use super::load::{Aim, Load, Until};
 use super::receiver::Receiver;
-use super::row;
+use super::{found, row, word};
 use super::service::Service;
 use crate::area::Report;
 use crate::row::{Row, figure};
@@ -191,12 +191,10 @@ impl Soak<'_> {
 
 /// The figures against the aims, in one line.
 fn verdict(rows: &[Row]) -> String {
-    let word = |met: bool| if met { "met" } else { "MISSED" };
     let ratios = rows.iter().filter(|row| row.operation.starts_with("relay-stored-ratio-"));
     let worst = ratios.max_by(|a, b| a.median.total_cmp(&b.median));
     let worst = worst.map_or(("nothing", f64::NAN), |row| (row.operation.as_str(), row.median));
-    let memory = rows.iter().find(|row| row.operation == "relay-rss-load");
-    let most = memory.map_or(f64::NAN, |row| row.high);
+    let most = found(rows, "relay-rss-load", |row| row.high);
     format!(
         "relay-million: {} costs {} times what it did with few messages stored (aim <= {RATIO}: {}); \
          {} MiB at most (aim <= {MEMORY}: {})",

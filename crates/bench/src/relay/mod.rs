@@ -100,15 +100,21 @@ fn row(operation: impl Into<String>, unit: &'static str, summary: Summary) -> Ro
     Row::new("relay", operation, ("relay", Role::Ours), unit, summary)
 }
 
+/// A figure of a row. Not a number, which meets no aim, if it is not there.
+fn found(rows: &[Row], operation: &str, figure: impl Fn(&Row) -> f64) -> f64 {
+    rows.iter().find(|row| row.operation == operation).map_or(f64::NAN, figure)
+}
+
+/// Whether an aim was met.
+fn word(met: bool) -> &'static str {
+    if met { "met" } else { "MISSED" }
+}
+
 /// The figures against the aims, in one line.
 fn verdict(rows: &[Row]) -> String {
-    let median = |operation: &str| {
-        let found = rows.iter().find(|row| row.operation == operation);
-        found.map_or(f64::NAN, |row| row.median)
-    };
+    let median = |operation| found(rows, operation, |row| row.median);
     let (rate, cpu, p99) =
         (median("relay-accept-64"), median("relay-cpu"), median("relay-e2e-p99"));
-    let word = |met: bool| if met { "met" } else { "MISSED" };
     format!(
         "relay: {}/s accepted at 64 connections (aim >= {ACCEPTED_AT_64}: {}); {} CPU s per 1,000 \
          at 200/s (aim <= {CPU_PER_1000}: {}); end-to-end p99 {} ms at 200/s (aim < {END_TO_END_P99}: {})",

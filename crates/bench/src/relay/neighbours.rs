@@ -11,7 +11,7 @@ use tokio::net::TcpSocket;
 
 use super::load::{Aim, Load, Until, channel};
 use super::receiver::Receiver;
-use super::row;
+use super::{found, row, word};
 use super::service::Service;
 use crate::area::Report;
 use crate::row::{Row, figure};
@@ -228,9 +228,8 @@ fn ratio(company: Company) -> String {
 /// The ratios against the aim, in one line.
 fn verdict(rows: &[Row], short: bool) -> String {
     let told = Company::ALL.into_iter().skip(1).map(|company| {
-        let found = rows.iter().find(|row| row.operation == ratio(company));
-        let median = found.map_or(f64::NAN, |row| row.median);
-        let word = if median <= RATIO { "met" } else { "MISSED" };
+        let median = found(rows, &ratio(company), |row| row.median);
+        let word = word(median <= RATIO);
         format!("{} times in {company} (aim <= {RATIO}: {word})", figure(median))
     });
     let told = told.collect::<Vec<_>>().join("; ");

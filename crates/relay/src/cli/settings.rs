@@ -48,23 +48,23 @@ pub(super) fn target(admin: bool, matches: &ArgMatches) -> linchpin::Result<Api>
         return operators(flag("admin").as_ref(), matches);
     }
     let url = flag("relay").or_else(|| variable("RELAY_URL"));
-    let token = match flag("token").or_else(|| variable("RELAY_TOKEN")) {
+    let token = flag("token").or_else(|| variable("RELAY_TOKEN"));
+    if let (Some(url), Some(token)) = (&url, &token) {
+        return Api::new(url, token.clone());
+    }
+    let config = Config::load(&sources(matches))?;
+    let token = match token {
         Some(token) => token,
+        None if url.is_some() && config.mode != Mode::Development => {
+            let why = "give the token of that Relay in RELAY_TOKEN or --token";
+            return Err(Error::new(Kind::InvalidArgument, why));
+        }
         None => {
-            let config = Config::load(&sources(matches))?;
-            if url.is_some() && config.mode != Mode::Development {
-                let why = "give the token of that Relay in RELAY_TOKEN or --token";
-                return Err(Error::new(Kind::InvalidArgument, why));
-            }
             let org = DEFAULT_ORG.parse().expect("the default organisation is an id");
             issue(&config, org, None, ONE_COMMAND)?
         }
     };
-    let url = match url {
-        Some(url) => url,
-        None => format!("http://{}", Config::load(&sources(matches))?.listen),
-    };
-    Api::new(&url, token)
+    Api::new(&url.unwrap_or_else(|| format!("http://{}", config.listen)), token)
 }
 
 /// The operators' listener at `url`, of the variable, or of the settings here.
@@ -78,9 +78,9 @@ pub(super) fn operators(url: Option<&String>, matches: &ArgMatches) -> linchpin:
 
 pub(super) fn setting(setting: &'static Setting) -> Arg {
     let default = match setting.default_text() {
-        Some(_) if setting.is_secret() => " [default: the development secret]".to_owned(),
-        Some(text) if !text.is_empty() => format!(" [default: {text}]"),
-        _ => String::new(),
+        None | Some("") => String::new(),
+        Some(_) if setting.is_secret() => " [default: the one of development]".to_owned(),
+        Some(text) => format!(" [default: {text}]"),
     };
     Arg::new(setting.key())
         .long(setting.key())

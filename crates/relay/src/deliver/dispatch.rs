@@ -183,12 +183,8 @@ impl Shared {
                         self.policies.unreadable(endpoint);
                     }
                 }
-                Err(_) if accepting.is_cancelled() => return,
-                Err(error) => {
-                    tracing::error!(error = %error.report(), "cannot take up due deliveries");
-                    // Before the visits are dropped, which are made again then.
-                    drop(accepting.sleep(RECORD_RETRY[1]).await);
-                }
+                // Before the visits are dropped, which are made again then.
+                Err(error) => self.storage_failed("cannot take up due deliveries", &error).await,
             }
         }
     }
@@ -205,12 +201,8 @@ impl Shared {
             };
             match laid {
                 Ok(()) => self.meters.laid.increment(surplus.len() as u64),
-                Err(_) if accepting.is_cancelled() => return,
-                Err(error) => {
-                    tracing::error!(error = %error.report(), "cannot lay deliveries down");
-                    // Before they go back to their lanes, which call for them again.
-                    drop(accepting.sleep(RECORD_RETRY[1]).await);
-                }
+                // Before they go back to their lanes, which call for them again.
+                Err(error) => self.storage_failed("cannot lay deliveries down", &error).await,
             }
         }
     }
@@ -224,12 +216,17 @@ impl Shared {
                 self.writer.submit(accepting, move |tx| claim::find(tx, &queue, last, FOUND)).await;
             match found {
                 Ok(end) => last = end,
-                Err(_) if accepting.is_cancelled() => return,
-                Err(error) => {
-                    tracing::error!(error = %error.report(), "cannot find who has deliveries");
-                    drop(accepting.sleep(RECORD_RETRY[1]).await);
-                }
+                Err(error) => self.storage_failed("cannot find who has deliveries", &error).await,
             }
+        }
+    }
+
+    /// Waits until storage may have healed, unless nothing is taken up any more.
+    async fn storage_failed(&self, what: &'static str, error: &linchpin::Error) {
+        let accepting = self.life.accepting();
+        if !accepting.is_cancelled() {
+            tracing::error!(error = %error.report(), "{what}");
+            drop(accepting.sleep(RECORD_RETRY[1]).await);
         }
     }
 

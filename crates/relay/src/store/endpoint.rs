@@ -169,12 +169,11 @@ impl Store {
         let (now, queue) = (Timestamp::now().as_micros(), self.queue.clone());
         self.writer
             .submit(ctx, move |tx| {
-                let app = scope.resolve(tx)?;
-                let id = id_of(tx, scope.org, app, &endpoint)?.ok_or(Refusal::NotFound)?;
+                let (org, app, id) = owner(tx, &scope, &endpoint)?;
                 tx.prepare_cached(DELETE)
-                    .and_then(|mut delete| delete.execute((scope.org, app, id, now)))
+                    .and_then(|mut delete| delete.execute((org, app, id, now)))
                     .sql("delete an endpoint")?;
-                queue.endpoint_changed(tx, (scope.org, app, id))
+                queue.endpoint_changed(tx, (org, app, id))
             })
             .await
     }
@@ -203,6 +202,17 @@ const UPDATE: &str = "
 const DELETE: &str = "
     UPDATE endpoint SET deleted = 1, uid = NULL, updated_at = ?4
     WHERE org = ?1 AND app = ?2 AND id = ?3 AND deleted = 0";
+
+/// A live endpoint, with whom it belongs to.
+pub(super) fn owner(
+    conn: &Connection,
+    scope: &Scope,
+    endpoint: &Reference<EndpointTag>,
+) -> Result<Owner> {
+    let app = scope.resolve(conn)?;
+    let id = id_of(conn, scope.org, app, endpoint)?.ok_or(Refusal::NotFound)?;
+    Ok((scope.org, app, id))
+}
 
 /// The id alone, of a live endpoint.
 pub(super) fn id_of(

@@ -10,7 +10,7 @@ use linchpin::context::Context;
 use linchpin::time::Timestamp;
 use linchpin_data::sqlite::{Sql as _, Tx};
 
-use super::{Answer, Once, Reference, Refusal, Scope, Store, message, once};
+use super::{Answer, Once, Reference, Refusal, Scope, Store, message, once, wiped};
 use crate::ids::{AppId, AttemptId, MessageTag, OrgId};
 use crate::model::expunge::{BulkExpungeOut, Expunged};
 use crate::model::message::Content;
@@ -113,13 +113,4 @@ fn expunge(tx: &Tx<'_>, org: OrgId, app: AppId, message: &Reference<MessageTag>)
         .and_then(|_| tx.prepare_cached(WAITING)?.execute((app, id)))
         .sql("expunge a message")?;
     Ok(true)
-}
-
-/// Has `work` overwrite what it frees. Else it lies in the file until something new takes its place.
-fn wiped<T>(tx: &mut Tx<'_>, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
-    let set = |tx: &Tx<'_>, on| tx.pragma_update(None, "secure_delete", on).sql("set a pragma");
-    set(tx, true)?;
-    let done = work(tx);
-    set(tx, false)?;
-    done
 }

@@ -7,7 +7,7 @@ use linchpin_data::sqlite::{Sql as _, Tx};
 use linchpin_security::seal::Sealed;
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::endpoint::id_of;
+use super::endpoint::owner;
 use super::{Reference, Refusal, Scope, Store};
 use crate::ids::EndpointTag;
 use crate::model::headers::{EndpointHeadersPatchIn, Headers};
@@ -33,9 +33,7 @@ impl Store {
     ) -> Result<Headers> {
         let vault = self.vault().clone();
         let read = move |conn: &Connection| {
-            let app = scope.resolve(conn)?;
-            let id = id_of(conn, scope.org, app, &endpoint)?.ok_or(Refusal::NotFound)?;
-            load(conn, &vault, (scope.org, app, id))
+            load(conn, &vault, owner(conn, &scope, &endpoint)?)
         };
         self.reader.query(ctx, read).await
     }
@@ -85,9 +83,7 @@ impl Store {
     ) -> Result<()> {
         let (now, queue) = (Timestamp::now(), self.queue.clone());
         let change = move |tx: &mut Tx<'_>| {
-            let app = scope.resolve(tx)?;
-            let id = id_of(tx, scope.org, app, &endpoint)?.ok_or(Refusal::NotFound)?;
-            let owner = (scope.org, app, id);
+            let owner = owner(tx, &scope, &endpoint)?;
             let headers = next(tx, queue.vault(), owner)?;
             write(tx, (queue.vault(), owner), &headers, now)?;
             queue.endpoint_changed(tx, owner)

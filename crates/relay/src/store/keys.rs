@@ -14,7 +14,7 @@ use linchpin_security::seal::Keyring;
 use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 
-use super::Store;
+use super::{Store, wiped};
 use crate::ids::{AppId, EndpointId};
 use crate::vault::{Drawer, Field, Owner, Vault};
 
@@ -204,7 +204,10 @@ async fn walk(ctx: &Context, writer: &Writer, vault: &Vault, todo: Todo) -> Resu
     let mut last = (AppId::from_bytes([0; 20]), EndpointId::from_bytes([0; 20]));
     loop {
         let vault = vault.clone();
-        let step = move |tx: &mut Tx<'_>| step(tx, &vault, last, todo);
+        let step = move |tx: &mut Tx<'_>| match todo {
+            Todo::Clear => wiped(tx, |tx| step(tx, &vault, last, todo)),
+            Todo::NotCurrent => step(tx, &vault, last, todo),
+        };
         let (done, next) = writer.submit(ctx, step).await?;
         walked.sealed += done.sealed;
         walked.unreadable += done.unreadable;
@@ -217,15 +220,11 @@ async fn walk(ctx: &Context, writer: &Writer, vault: &Vault, todo: Todo) -> Resu
 
 /// The endpoints after `last`, and where to go on.
 fn step(
-    tx: &mut Tx<'_>,
+    tx: &Tx<'_>,
     vault: &Vault,
     last: Place,
     todo: Todo,
 ) -> Result<(Walked, Option<Place>)> {
-    if todo == Todo::Clear {
-        // What is overwritten is gone from its page.
-        tx.pragma(None, "secure_delete", true, |_| Ok(())).sql("set pragma secure_delete")?;
-    }
     let texts = |row: &Row<'_>| {
         let endpoint: Owner = (row.get(0)?, row.get(1)?, row.get(2)?);
         Ok((endpoint, [row.get(3)?, row.get(4)?, row.get(5)?]))

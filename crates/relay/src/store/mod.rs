@@ -38,7 +38,7 @@ use linchpin::task::fan;
 use linchpin::task::pool::Priority;
 use linchpin::{Error, Kind, Result};
 use linchpin_data::migrate::Migrations;
-use linchpin_data::sqlite::{Database, Options, Reader, Sql as _, Writer};
+use linchpin_data::sqlite::{Database, Options, Reader, Sql as _, Tx, Writer};
 use serde::Serialize;
 
 pub use self::attempt::{AttemptFilter, WithMessage};
@@ -218,6 +218,15 @@ enum Part {
     Queue,
     /// The idempotency records.
     Cache,
+}
+
+/// Has `work` overwrite what it frees. Else it lies in the file until something new takes its place.
+fn wiped<T>(tx: &mut Tx<'_>, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+    let set = |tx: &Tx<'_>, on| tx.pragma_update(None, "secure_delete", on).sql("set a pragma");
+    set(tx, true)?;
+    let done = work(tx);
+    set(tx, false)?;
+    done
 }
 
 /// A JSON column, or a reply.

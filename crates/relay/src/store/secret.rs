@@ -9,7 +9,7 @@ use linchpin_security::seal::Sealed;
 use linchpin_security::webhook::Secret;
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::endpoint::id_of;
+use super::endpoint::owner;
 use super::once::{Given, once_named};
 use super::{Answer, Once, Reference, Refusal, Scope, Store, json};
 use crate::ids::EndpointTag;
@@ -39,10 +39,9 @@ impl Store {
     ) -> Result<Secret> {
         let (vault, who) = (self.vault().clone(), scope.clone());
         let read = move |conn: &Connection| {
-            let app = scope.resolve(conn)?;
-            let id = id_of(conn, scope.org, app, &endpoint)?.ok_or(Refusal::NotFound)?;
-            let (secret, _) = secrets(conn, &vault, (scope.org, app, id))?;
-            Ok(((scope.org, app, id), secret))
+            let owner = owner(conn, &scope, &endpoint)?;
+            let (secret, _) = secrets(conn, &vault, owner)?;
+            Ok((owner, secret))
         };
         let (endpoint, secret) = self.reader.query(ctx, read).await?;
         tell("secret read", &who, endpoint);
@@ -70,16 +69,15 @@ impl Store {
         let queue = self.queue.clone();
         let rotate = move |tx: &mut Tx<'_>| {
             once_named(tx, key.as_ref(), now, |tx| {
-                let app = scope.resolve(tx)?;
-                let id = id_of(tx, org, app, &endpoint)?.ok_or(Refusal::NotFound)?;
-                let rotation =
-                    Rotation { endpoint: (org, app, id), wanted: wanted.clone(), now, until };
+                let endpoint = owner(tx, &scope, &endpoint)?;
+                let rotation = Rotation { endpoint, wanted: wanted.clone(), now, until };
                 let (secret, is_new) = rotation.run(tx, queue.vault())?;
                 if is_new {
-                    queue.endpoint_changed(tx, (org, app, id))?;
+                    queue.endpoint_changed(tx, endpoint)?;
                     let who = scope.clone();
-                    tx.after_commit(move || tell("secret rotated", &who, (org, app, id)));
+                    tx.after_commit(move || tell("secret rotated", &who, endpoint));
                 }
+                let (_, app, id) = endpoint;
                 Ok((200, EndpointSecretOut::of(&secret), format!("{app} {id}")))
             })
         };

@@ -62,11 +62,9 @@ impl Store {
         self.writer
             .submit(ctx, move |tx| {
                 once(tx, key.as_ref(), now, |tx| {
-                    let app = scope.resolve(tx)?;
-                    let endpoint =
-                        endpoint::id_of(tx, scope.org, app, &endpoint)?.ok_or(Refusal::NotFound)?;
-                    target::receives(tx, scope.org, app, endpoint)?;
-                    insert(tx, (scope.org, app, endpoint), id, kind, stretch, now)?;
+                    let (org, app, endpoint) = endpoint::owner(tx, &scope, &endpoint)?;
+                    target::receives(tx, org, app, endpoint)?;
+                    insert(tx, (org, app, endpoint), id, kind, stretch, now)?;
                     let begun = begun.clone();
                     tx.after_commit(move || {
                         begun.set();

@@ -159,9 +159,7 @@ impl fmt::Debug for Vault {
 impl Drawer<'_> {
     /// Seals a text for this endpoint with the current key.
     pub(crate) fn seal(&self, field: Field, text: &str) -> Sealed {
-        let (org, app, endpoint) = &self.endpoint;
-        let place: [&[u8]; 4] = [field.name(), org.as_bytes(), app.as_bytes(), endpoint.as_bytes()];
-        self.vault.shared.keyring.seal(&place, text.as_bytes())
+        self.vault.shared.keyring.seal(&self.place(field), text.as_bytes())
     }
 
     /// Whether a text says that the current key has sealed it.
@@ -175,9 +173,7 @@ impl Drawer<'_> {
     ///
     /// [`Kind::Internal`]: it was not, or its key is not there.
     pub(crate) fn open(&self, field: Field, sealed: &str) -> Result<SecretString> {
-        let (org, app, endpoint) = &self.endpoint;
-        let place: [&[u8]; 4] = [field.name(), org.as_bytes(), app.as_bytes(), endpoint.as_bytes()];
-        let bytes = self.vault.shared.keyring.open(&place, sealed)?;
+        let bytes = self.vault.shared.keyring.open(&self.place(field), sealed)?;
         Ok(std::str::from_utf8(bytes.expose()).kind(Kind::Internal)?.into())
     }
 
@@ -233,6 +229,12 @@ impl Drawer<'_> {
         }
         known.insert(endpoint, Known { texts: texts.owned(), opened: opened.clone() });
         Ok(opened)
+    }
+
+    /// What a text is bound to: it opens in no other column, and for no other endpoint.
+    fn place(&self, field: Field) -> [&[u8]; 4] {
+        let (org, app, endpoint) = &self.endpoint;
+        [field.name(), org.as_bytes(), app.as_bytes(), endpoint.as_bytes()]
     }
 }
 

@@ -177,7 +177,7 @@ impl<C> Stack<C> {
         Fut: Future<Output = Result<T, E>>,
         C: Classify<T, E>,
     {
-        let deadline = self.parts.deadline.map(|limit| Instant::now() + limit);
+        let deadline = self.parts.deadline(Instant::now(), None);
         let work = Mutex::new(work);
         let raced = hedge.classified(ByParts(&*self.parts));
         let raced = raced.call(ctx, |attempt| {

@@ -46,8 +46,7 @@ impl Options {
     }
 
     /// How many items of a lane are in memory at once, those under way included; of one that is new eight, of one that is slow
-    /// or held two. Never
-    /// more than an eighth of those that there is still room for, but one. Default 32.
+    /// or held two. Never more than an eighth of those that there is still room for, but one. Default 32.
     #[must_use]
     pub fn lane_items(mut self, items: usize) -> Self {
         self.lane_items = items;

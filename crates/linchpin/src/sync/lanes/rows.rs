@@ -34,8 +34,6 @@ pub(super) struct LaneRow<G, K, T> {
     /// What takes room in memory: seats, what waits, what is under way and what was answered and is still held.
     pub(super) items: usize,
     pub(super) bytes: usize,
-    /// Of its items those that are on their way below.
-    pub(super) leaving: usize,
     pub(super) held: Option<Instant>,
     pub(super) below: Below,
     pub(super) start: Spot,
@@ -112,7 +110,6 @@ impl<G, K, T> LaneRow<G, K, T> {
             late: 0,
             items: 0,
             bytes: 0,
-            leaving: 0,
             held: None,
             below: Below::default(),
             start: None,

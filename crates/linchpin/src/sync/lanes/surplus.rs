@@ -124,14 +124,14 @@ impl<G: Clone + Eq, K: Clone + Eq, T> Machine<G, K, T> {
     /// slow when they took it; then those that are held, while little is left to all others.
     fn overfull(&self) -> Option<u32> {
         let Spare { over, slow, held, leaving } = &self.spare;
-        let kept = |class| self.items.used(class).saturating_sub(*leaving);
         let is_over = |class: Class| {
             let (items, bytes) = (self.options.items, self.options.bytes);
-            kept(class) > class.share(items) || self.bytes.used(class) > class.share(bytes)
+            self.items.used(class).saturating_sub(*leaving) > class.share(items)
+                || self.bytes.used(class) > class.share(bytes)
         };
         let is_tight = || {
-            let all: usize = Class::ALL.into_iter().map(kept).sum();
-            all > self.options.items - self.options.items / 4
+            let all: usize = Class::ALL.into_iter().map(|class| self.items.used(class)).sum();
+            all - leaving > self.options.items - self.options.items / 4
         };
         let slow = || slow.first().filter(|_| is_over(Class::Slow));
         let held = || held.first().filter(|_| is_tight());
@@ -149,7 +149,6 @@ impl<G: Clone + Eq, K: Clone + Eq, T> Machine<G, K, T> {
             && let Some(lane) = self.overfull()
             && let Some(waiting) = self.lane(lane).waiting.pop_back()
         {
-            self.lane(lane).leaving += 1;
             self.spare.leaving += 1;
             self.settle(lane);
             taken.push((lane, waiting));
@@ -159,7 +158,7 @@ impl<G: Clone + Eq, K: Clone + Eq, T> Machine<G, K, T> {
 
     /// An item lies below.
     fn laid(&mut self, lane: u32, bytes: usize, due: Timestamp) {
-        self.left(lane);
+        self.spare.leaving -= 1;
         // Before its room is free: what comes anew must not pass it.
         self.due_at(lane, due);
         self.stand(lane, bytes);
@@ -167,13 +166,8 @@ impl<G: Clone + Eq, K: Clone + Eq, T> Machine<G, K, T> {
 
     /// An item stays.
     fn keep(&mut self, lane: u32, waiting: Waiting<T>) {
-        self.left(lane);
+        self.spare.leaving -= 1;
         self.lane(lane).put(waiting);
         self.settle(lane);
-    }
-
-    fn left(&mut self, lane: u32) {
-        self.lane(lane).leaving -= 1;
-        self.spare.leaving -= 1;
     }
 }

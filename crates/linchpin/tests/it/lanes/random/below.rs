@@ -85,8 +85,7 @@ impl Model {
     }
 
     fn is_tight(&self) -> bool {
-        let kept = self.items().map(|items| items.saturating_sub(self.leaving()));
-        kept.iter().sum::<usize>() > self.rules.items - self.rules.items / 4
+        self.items().iter().sum::<usize>() - self.leaving() > self.rules.items - self.rules.items / 4
     }
 
     /// A slow lane with more than it is worth, which has to be asked if nobody was.
