@@ -12,6 +12,7 @@ use linchpin::{Context, Error, Kind, Result};
 use tokio::sync::{Mutex, mpsc};
 
 use super::http::Connection;
+use super::receiver::Watch;
 use super::service::Service;
 use crate::stats::Times;
 
@@ -58,6 +59,14 @@ pub(super) enum Until {
     Sent(u64),
 }
 
+/// What a connection of a closed loop waits for before its next message.
+#[derive(Clone, Debug)]
+pub(super) enum Pace {
+    Accepted,
+    /// Delivered to all endpoints: never more messages are on their way than there are connections.
+    Delivered(Watch),
+}
+
 /// A closed loop that has ended; every message was accepted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
@@ -98,22 +107,30 @@ impl Load {
         self.target.next.load(Ordering::Relaxed)
     }
 
-    /// Each connection sends the next message when the last was accepted.
+    /// Each connection sends the next message when the last has come as far as `pace` says.
     ///
     /// # Errors
     ///
-    /// The first answer that is not a 202.
-    pub(super) async fn closed(&self, connections: usize, until: Until) -> Result<Sent> {
+    /// The first answer that is not a 202, and a message that is not delivered in time if that is waited for.
+    pub(super) async fn closed(
+        &self,
+        connections: usize,
+        until: Until,
+        pace: &Pace,
+    ) -> Result<Sent> {
         let lines = self.connect(connections).await?;
         let began = Instant::now();
         let sent = Arc::new(AtomicU64::new(0));
         let mut group = Group::new(&Context::root());
         for mut line in lines {
-            let sent = Arc::clone(&sent);
+            let (sent, pace) = (Arc::clone(&sent), pace.clone());
             group.spawn("bench-sender", move |_| async move {
                 let mut accepted: u64 = 0;
                 while until.allows(began, &sent) {
-                    line.send(Instant::now()).await?;
+                    match &pace {
+                        Pace::Accepted => line.send(Instant::now()).await?,
+                        Pace::Delivered(watch) => line.deliver(watch).await?,
+                    }
                     accepted += 1;
                 }
                 Ok(accepted)
@@ -209,7 +226,19 @@ struct Line {
 impl Line {
     /// Sends a message that was due at `at`, and waits until it is accepted.
     async fn send(&mut self, at: Instant) -> Result<()> {
-        let number = self.target.next.fetch_add(1, Ordering::Relaxed);
+        self.send_numbered(self.target.number(), at).await
+    }
+
+    /// Sends a message now, and waits until it is delivered.
+    async fn deliver(&mut self, watch: &Watch) -> Result<()> {
+        let number = self.target.number();
+        let delivery = watch.expect(number);
+        self.send_numbered(number, Instant::now()).await?;
+        delivery.complete().await
+    }
+
+    /// Sends a message of a number that was taken before.
+    async fn send_numbered(&mut self, number: u64, at: Instant) -> Result<()> {
         let stamp = Stamp { number, at: at - self.target.origin };
         let (status, body) = self.connection.exchange(&self.target.request(stamp)).await?;
         if status != 202 {
@@ -222,6 +251,11 @@ impl Line {
 }
 
 impl Target {
+    /// Takes a number.
+    fn number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
     fn request(&self, stamp: Stamp) -> Vec<u8> {
         let Self { api, token, app, aim, .. } = self;
         let channels = match aim {

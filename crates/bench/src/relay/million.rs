@@ -8,10 +8,10 @@ use linchpin::Result;
 use linchpin::error::ResultExt as _;
 use linchpin::time::Instant;
 
-use super::load::{Aim, Load, Until};
+use super::load::{Aim, Load, Pace, Until};
 use super::receiver::Receiver;
-use super::{found, row, word};
 use super::service::Service;
+use super::{found, row, word};
 use crate::area::Report;
 use crate::row::{Row, figure};
 use crate::stats::Summary;
@@ -118,7 +118,7 @@ impl Soak<'_> {
     async fn send(&mut self, service: Service, messages: u64) -> Result<Service> {
         self.receiver.reset();
         let load = self.load(&service);
-        load.closed(SENDERS, Until::Sent(messages)).await?;
+        load.closed(SENDERS, Until::Sent(messages), &Pace::Accepted).await?;
         self.receiver.wait(messages as usize, PATIENCE).await?;
         self.sent = load.next();
         Ok(service)
@@ -159,7 +159,7 @@ impl Soak<'_> {
         let load = self.load(service);
         let mut rounds = Vec::new();
         for _ in 0..5 {
-            let sent = load.closed(1, Until::Sent(self.size.batch / 5)).await?;
+            let sent = load.closed(1, Until::Sent(self.size.batch / 5), &Pace::Accepted).await?;
             rounds.push(sent.took.as_secs_f64() * 1e3 / sent.messages as f64);
         }
         let messages = load.next() - self.sent;
@@ -174,7 +174,7 @@ impl Soak<'_> {
         for _ in 0..5 {
             self.receiver.hang(true);
             let load = self.load(&service);
-            let sent = load.closed(SENDERS, Until::Sent(self.size.batch)).await?;
+            let sent = load.closed(SENDERS, Until::Sent(self.size.batch), &Pace::Accepted).await?;
             self.sent = load.next();
             service.end().await?;
             self.receiver.hang(false);

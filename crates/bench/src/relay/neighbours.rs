@@ -9,10 +9,10 @@ use linchpin::time::Instant;
 use linchpin::{Kind, Result};
 use tokio::net::TcpSocket;
 
-use super::load::{Aim, Load, Until, channel};
+use super::load::{Aim, Load, Pace, Until, channel};
 use super::receiver::Receiver;
-use super::{found, row, word};
 use super::service::Service;
+use super::{found, row, word};
 use crate::area::Report;
 use crate::row::{Row, figure};
 use crate::stats::Summary;
@@ -171,14 +171,14 @@ impl<'a> Stage<'a> {
                     service.add_endpoint(HEALTHY_APP, &endpoint).await?;
                 }
                 let load = Load::new(&service, HEALTHY_APP, Aim::Channel(BAD), self.origin);
-                load.closed(SENDERS, backlog).await?;
+                load.closed(SENDERS, backlog, &Pace::Accepted).await?;
             }
             Company::ManyApps => {
                 for (number, url) in urls.into_iter().enumerate() {
                     let app = format!("{BAD}-{number}");
                     service.set_up(&app, &[url]).await?;
                     let load = Load::new(&service, &app, Aim::All, self.origin);
-                    load.closed(SENDERS, backlog).await?;
+                    load.closed(SENDERS, backlog, &Pace::Accepted).await?;
                 }
             }
         }

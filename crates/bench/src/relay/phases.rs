@@ -7,7 +7,7 @@ use linchpin::Result;
 use linchpin::error::ResultExt as _;
 use linchpin::time::Instant;
 
-use super::load::{Aim, Load, Sent, Until};
+use super::load::{Aim, Load, Pace, Sent, Until};
 use super::receiver::Receiver;
 use super::service::Service;
 use super::{row, single};
@@ -113,7 +113,10 @@ impl Bench {
         for _ in 0..self.size.rounds {
             self.receiver.reset();
             let (spent, before) = (self.service.cpu()?, self.service.groups().await?);
-            let sent = self.one.closed(connections, Until::Passed(self.size.round)).await?;
+            let sent = self
+                .one
+                .closed(connections, Until::Passed(self.size.round), &Pace::Accepted)
+                .await?;
             self.receiver.wait(sent.messages as usize, PATIENCE).await?;
             tokio::time::sleep(SETTLE).await;
             let after = self.service.groups().await?;
@@ -141,6 +144,32 @@ impl Bench {
     pub(super) async fn fan_out(&mut self) -> Result<()> {
         say("bursts to ten endpoints");
         self.bursts("relay-fanout-10", u64::from(ENDPOINTS)).await
+    }
+
+    /// Sixteen connections that each wait for their delivery: what a message costs when the service is kept busy and
+    /// never ahead of its receivers. To one endpoint and to ten.
+    pub(super) async fn sustain(&mut self) -> Result<()> {
+        say("connections that wait for their deliveries");
+        self.paced("relay-sustain", 1).await?;
+        self.paced("relay-sustain-10", u64::from(ENDPOINTS)).await
+    }
+
+    async fn paced(&mut self, name: &str, endpoints: u64) -> Result<()> {
+        let pace = Pace::Delivered(self.receiver.watch(endpoints, PATIENCE));
+        let (mut rates, mut cpu) = (Vec::new(), Vec::new());
+        for _ in 0..self.size.rounds {
+            self.receiver.reset();
+            let before = self.service.cpu()?;
+            let sent =
+                self.load(endpoints).closed(16, Until::Passed(self.size.round), &pace).await?;
+            tokio::time::sleep(SETTLE).await;
+            let deliveries = (sent.messages * endpoints) as f64;
+            rates.push(deliveries / sent.took.as_secs_f64());
+            cpu.push((self.service.cpu()? - before) * 1e3 / deliveries);
+        }
+        self.add(name, "/s", Summary::of_rounds(&rates));
+        self.add(&format!("{name}-cpu"), "s/1000", Summary::of_rounds(&cpu));
+        Ok(())
     }
 
     /// What the disk below the service allows one commit at a time.
@@ -185,11 +214,16 @@ impl Bench {
     /// Deliveries a second of one burst of `messages`.
     async fn burst(&self, endpoints: u64, messages: u64) -> Result<f64> {
         self.receiver.reset();
-        let load = if endpoints == 1 { &self.one } else { &self.ten };
-        let Sent { began, messages, .. } = load.closed(BURST, Until::Sent(messages)).await?;
+        let load = self.load(endpoints);
+        let Sent { began, messages, .. } =
+            load.closed(BURST, Until::Sent(messages), &Pace::Accepted).await?;
         let deliveries = messages * endpoints;
         let (last, _) = self.receiver.wait(deliveries as usize, PATIENCE).await?;
         Ok(deliveries as f64 / (last - began).as_secs_f64())
+    }
+
+    fn load(&self, endpoints: u64) -> &Load {
+        if endpoints == 1 { &self.one } else { &self.ten }
     }
 
     fn add(&mut self, operation: &str, unit: &'static str, summary: Summary) {

@@ -1,6 +1,6 @@
 //! Where deliveries arrive: answers 200 at once and notes what came and when.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use linchpin::task::{self, Task, Tracker};
 use linchpin::time::Instant;
 use linchpin::{Error, Kind, Result};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 
 use super::http::Connection;
@@ -44,6 +44,32 @@ struct Arrivals {
     /// From the stamp to the arrival.
     latencies: Times,
     last: Instant,
+    /// Messages that somebody waits for, by number.
+    expected: HashMap<u64, Expected>,
+}
+
+/// A message that somebody waits for.
+#[derive(Debug)]
+struct Expected {
+    /// Endpoints that have not got it yet.
+    missing: u64,
+    complete: oneshot::Sender<()>,
+}
+
+/// Tells when a message has come to all endpoints it was for.
+#[derive(Clone, Debug)]
+pub(super) struct Watch {
+    shared: Arc<Shared>,
+    endpoints: u64,
+    patience: Duration,
+}
+
+/// A message that is on its way.
+#[derive(Debug)]
+pub(super) struct Awaited {
+    number: u64,
+    completed: oneshot::Receiver<()>,
+    patience: Duration,
 }
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
@@ -58,6 +84,7 @@ impl Receiver {
             awaited: usize::MAX,
             latencies: Times::default(),
             last: origin,
+            expected: HashMap::new(),
         };
         let shared = Arc::new(Shared {
             origin,
@@ -77,6 +104,11 @@ impl Receiver {
     /// Whether requests stay without an answer from now on, and are not counted.
     pub(super) fn hang(&self, hangs: bool) {
         self.shared.hangs.store(hangs, Ordering::Relaxed);
+    }
+
+    /// Watches messages to so many endpoints, each of which is to come within `patience`.
+    pub(super) fn watch(&self, endpoints: u64, patience: Duration) -> Watch {
+        Watch { shared: Arc::clone(&self.shared), endpoints, patience }
     }
 
     /// Forgets what came, for the next round.
@@ -111,6 +143,33 @@ impl Receiver {
     }
 }
 
+impl Watch {
+    /// The message of this number, which is not sent yet.
+    pub(super) fn expect(&self, number: u64) -> Awaited {
+        let (complete, completed) = oneshot::channel();
+        let expected = Expected { missing: self.endpoints, complete };
+        self.shared.arrivals().expected.insert(number, expected);
+        Awaited { number, completed, patience: self.patience }
+    }
+}
+
+impl Awaited {
+    /// Waits until the message has come everywhere.
+    ///
+    /// # Errors
+    ///
+    /// If it does not come within the patience of its watch.
+    pub(super) async fn complete(self) -> Result<()> {
+        match timeout(self.patience, self.completed).await {
+            Ok(Ok(())) => Ok(()),
+            _ => {
+                let text = format!("message {} was not delivered", self.number);
+                Err(Error::new(Kind::DeadlineExceeded, text))
+            }
+        }
+    }
+}
+
 impl Shared {
     fn arrivals(&self) -> MutexGuard<'_, Arrivals> {
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner)
@@ -130,9 +189,23 @@ impl Shared {
         if arrivals.seen.insert((endpoint, stamp.number)) {
             arrivals.latencies.record(took);
             arrivals.last = now;
+            arrivals.tick_off(stamp.number);
             if arrivals.seen.len() == arrivals.awaited {
                 self.complete.notify_waiters();
             }
+        }
+    }
+}
+
+impl Arrivals {
+    /// One endpoint more has got this message.
+    fn tick_off(&mut self, number: u64) {
+        let Some(expected) = self.expected.get_mut(&number) else { return };
+        expected.missing -= 1;
+        if expected.missing == 0 {
+            let complete = self.expected.remove(&number).map(|expected| expected.complete);
+            // Whoever waited may have given up.
+            complete.map(|complete| complete.send(()));
         }
     }
 }

@@ -18,6 +18,7 @@ pub(super) struct Api {
     base: Url,
     /// Empty for operators, who need none.
     token: String,
+    limits: Limits,
 }
 
 /// What is asked.
@@ -69,7 +70,13 @@ impl Api {
         let everywhere = ["0.0.0.0/0", "::/0"].map(|net| net.parse().expect("a subnet"));
         let addresses = everywhere.into_iter().fold(AddressPolicy::public(), AddressPolicy::allow);
         let client = Client::new(ClientOptions::default().addresses(addresses.allow_loopback()))?;
-        Ok(Self { client, base: parsed, token })
+        Ok(Self { client, base: parsed, token, limits: Limits::default().keep(ANSWER) })
+    }
+
+    /// Waits so long for each answer.
+    pub(super) fn patient(mut self, longest: Duration) -> Self {
+        self.limits = self.limits.timeout(longest);
+        self
     }
 
     /// The URL of `call`.
@@ -93,10 +100,9 @@ impl Api {
     pub(super) async fn ask(&self, ctx: &Context, call: &Call) -> Result<Bytes, Failure> {
         let tries = if call.method == Method::DELETE { 1 } else { TRIES };
         let request = self.request(call)?;
-        let limits = Limits::default().keep(ANSWER);
         let mut tried = 1;
         loop {
-            let answer = self.client.send(ctx, request.clone(), &limits).await;
+            let answer = self.client.send(ctx, request.clone(), &self.limits).await;
             let again = match &answer {
                 Ok(exchange) => exchange.status.is_server_error(),
                 Err(SendError::Ended(_)) => false,

@@ -6,16 +6,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::{Arg, ArgMatches, Command};
-use http::{Method, Request, header};
-use http_body_util::Full;
+use http::Method;
 use linchpin::context::Context;
 use linchpin::error::ResultExt as _;
 use linchpin::time::Timestamp;
 use linchpin::{Error, Kind, Result};
 use linchpin_data::sqlite::Database;
-use linchpin_http::client::{Client, ClientOptions, Limits};
 use linchpin_security::seal::Keyring;
 
+use super::call::{Api, Call, Failure};
 use crate::config::Config;
 use crate::store::keys::{self, KeyUse, Walked};
 
@@ -79,7 +78,10 @@ pub(super) async fn list(config: Config) -> Result<ExitCode> {
 pub(super) async fn rotate(config: Config, url: Option<&String>) -> Result<ExitCode> {
     let ctx = Context::root();
     let Walked { sealed, unreadable } = match url {
-        Some(url) => ask(&ctx, &config, url).await?,
+        Some(url) => match ask(&ctx, url).await {
+            Ok(walked) => walked,
+            Err(failure) => return Ok(failure.tell()),
+        },
         None => {
             let database = open(&ctx, &config.database, &config).await?;
             let walked = keys::rotate(&ctx, database.writer(), &config.vault).await;
@@ -102,24 +104,16 @@ async fn open(ctx: &Context, path: &Path, config: &Config) -> Result<Database> {
         .context("open the database; if Relay runs, give its operators' address with `--url`")
 }
 
-/// Has a Relay that runs do it, with the keys that it was started with.
-async fn ask(ctx: &Context, config: &Config, url: &str) -> Result<Walked> {
-    let addresses = config.addresses.clone().allow_loopback();
-    let client = Client::new(ClientOptions::default().addresses(addresses))?;
-    let request = Request::builder()
-        .method(Method::POST)
-        .uri(format!("{}/keys/rotate", url.trim_end_matches('/')))
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Full::new(Bytes::from_static(b"{}")))
-        .kind(Kind::InvalidArgument)
-        .context("--url")?;
-    let limits = Limits::default().timeout(LONGEST);
-    let answer =
-        client.send(ctx, request, &limits).await.kind(Kind::Unavailable).context("--url")?;
-    if !answer.status.is_success() {
-        let text = String::from_utf8_lossy(&answer.body).into_owned();
-        return Err(Error::new(Kind::FailedPrecondition, text)
-            .context(format!("{url} answered {}", answer.status)));
-    }
-    serde_json::from_slice(&answer.body).kind(Kind::Internal).context("read the answer of --url")
+/// Has a Relay that runs do it, with the keys that it was started with. Asking twice does no harm.
+async fn ask(ctx: &Context, url: &str) -> Result<Walked, Failure> {
+    let call = Call {
+        method: Method::POST,
+        segments: vec!["keys".to_owned(), "rotate".to_owned()],
+        query: Vec::new(),
+        body: Some(Bytes::from_static(b"{}")),
+    };
+    let api = Api::new(url, String::new()).context("--url")?.patient(LONGEST);
+    let answer = api.ask(ctx, &call).await?;
+    let walked = serde_json::from_slice(&answer).kind(Kind::Internal);
+    Ok(walked.context("read the answer of --url")?)
 }

@@ -59,6 +59,15 @@ impl Api {
         Self::limited(0)
     }
 
+    /// One that has an application `shop` with an endpoint `hook`.
+    pub(crate) async fn with_hook() -> Self {
+        let api = Self::new();
+        api.app("shop").await;
+        let endpoint = json!({ "url": "https://example.com/", "uid": "hook" });
+        api.post("/app/shop/endpoint", endpoint).await.ok(201);
+        api
+    }
+
     /// With so many requests a second for each principal.
     pub(crate) fn limited(per_second: u32) -> Self {
         Self::with(per_second, StackOptions::default())

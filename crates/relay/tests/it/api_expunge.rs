@@ -10,21 +10,13 @@ use crate::api_attempt::insert;
 /// In no other place of the database.
 const SECRET: &str = "9f3d-this-must-go-6c1a";
 
-async fn shop() -> Api {
-    let api = Api::new();
-    api.app("shop").await;
-    let endpoint = json!({ "url": "https://example.com/", "uid": "hook" });
-    api.post("/app/shop/endpoint", endpoint).await.ok(201);
-    api
-}
-
 fn message(event: &str) -> String {
     json!({ "eventType": "paid", "eventId": event, "payload": { "secret": SECRET } }).to_string()
 }
 
 #[linchpin_testing::test]
 async fn an_expunged_message_is_gone_everywhere() {
-    let api = shop().await;
+    let api = Api::with_hook().await;
     // Large enough to have pages of its own, which go back to the file when it goes.
     let body =
         json!({ "eventType": "paid", "eventId": "e1", "payload": { "a": SECRET.repeat(1_000) } });
@@ -45,7 +37,7 @@ async fn an_expunged_message_is_gone_everywhere() {
     api.delete("/app/shop/msg/e1/content").await.empty(204);
     assert!(!in_the_file(api).await);
 
-    let other = shop().await;
+    let other = Api::with_hook().await;
     other.post_once("key", "/app/shop/msg", &body.to_string()).await.ok(202);
     assert!(in_the_file(other).await, "the test sees what is there");
 }
@@ -64,7 +56,7 @@ async fn in_the_file(api: Api) -> bool {
 
 #[linchpin_testing::test]
 async fn many_are_expunged_at_once_and_each_is_told() {
-    let api = shop().await;
+    let api = Api::with_hook().await;
     api.app("stall").await;
     for (app, event) in [("shop", "e1"), ("shop", "e2"), ("shop", "kept"), ("stall", "other")] {
         let body = serde_json::from_str(&message(event)).unwrap();
@@ -86,7 +78,7 @@ async fn many_are_expunged_at_once_and_each_is_told() {
 
 #[linchpin_testing::test]
 async fn an_expunged_answer_is_gone_and_its_attempt_stays() {
-    let api = shop().await;
+    let api = Api::with_hook().await;
     let app = api.get("/app/shop").await.ok(200)["id"].as_str().unwrap().parse().unwrap();
     let endpoint = api.get("/app/shop/endpoint/hook").await.ok(200)["id"].clone();
     let body = serde_json::from_str(&message("e1")).unwrap();
@@ -103,7 +95,7 @@ async fn an_expunged_answer_is_gone_and_its_attempt_stays() {
 
 #[linchpin_testing::test]
 async fn an_application_token_may_not_expunge() {
-    let api = shop().await;
+    let api = Api::with_hook().await;
     let app = api.get("/app/shop").await.ok(200)["id"].as_str().unwrap().parse().unwrap();
     let body = serde_json::from_str(&message("e1")).unwrap();
     api.post("/app/shop/msg", body).await.ok(202);

@@ -9,10 +9,7 @@ use crate::api::{Api, app_token};
 
 /// An application with an endpoint `hook` and a message `e1` that is delivered: no row waits.
 async fn sent() -> Api {
-    let api = Api::new();
-    api.app("shop").await;
-    let endpoint = json!({ "url": "https://example.com/", "uid": "hook" });
-    api.post("/app/shop/endpoint", endpoint).await.ok(201);
+    let api = Api::with_hook().await;
     let message = json!({ "eventType": "paid", "payload": {}, "eventId": "e1" });
     api.post("/app/shop/msg", message).await.ok(202);
     api.change("DELETE FROM delivery").await;

@@ -8,14 +8,6 @@ use serde_json::{Value, json};
 
 use crate::api::{Api, ids, sign};
 
-async fn shop() -> Api {
-    let api = Api::new();
-    api.app("shop").await;
-    let endpoint = json!({ "url": "https://example.com/", "uid": "hook" });
-    api.post("/app/shop/endpoint", endpoint).await.ok(201);
-    api
-}
-
 fn message(more: &Value) -> Value {
     let mut message = json!({ "eventType": "paid", "payload": { "a": 1 } });
     message.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -28,7 +20,7 @@ fn ahead(time: Duration) -> String {
 
 #[linchpin_testing::test]
 async fn tags_filter_lists() {
-    let api = shop().await;
+    let api = Api::with_hook().await;
     for (event, tags) in [("one", json!(["x"])), ("two", json!(["x", "y"])), ("none", Value::Null)]
     {
         let created =
@@ -59,7 +51,7 @@ async fn tags_filter_lists() {
 
 #[linchpin_testing::test]
 async fn a_delayed_message_waits_in_the_database() {
-    let api = shop().await;
+    let api = Api::with_hook().await;
     let at = ahead(Duration::from_hours(1));
     let created = api.post("/app/shop/msg", message(&json!({ "deliverAt": at }))).await.ok(202);
     assert_eq!(created["deliverAt"], at);
@@ -79,7 +71,7 @@ async fn a_delayed_message_waits_in_the_database() {
 
 #[linchpin_testing::test]
 async fn what_a_message_may_not_ask_for_is_told() {
-    let api = shop().await;
+    let api = Api::with_hook().await;
     let eleven: Vec<_> = (0..11).map(|number| number.to_string()).collect();
     let headers = |value: &str| json!({ "headers": { "Content-Type": value } });
     for (wish, place) in [
@@ -116,19 +108,19 @@ async fn a_period_of_its_own_says_when_a_payload_goes() {
         (json!({ "payloadRetentionHours": 2160 }), 2160),
         (json!({ "payloadRetentionPeriod": 5 }), 120),
     ] {
-        let api = shop().await;
+        let api = Api::with_hook().await;
         api.post("/app/shop/msg", message(&wish)).await.ok(202);
         let kept = "SELECT (content_until - created_at) / 3600000000 FROM message";
         assert_eq!(api.number(kept).await, hours, "{wish}");
     }
-    let api = shop().await;
+    let api = Api::with_hook().await;
     api.post("/app/shop/msg", message(&json!({}))).await.ok(202);
     assert_eq!(api.number("SELECT content_until IS NULL FROM message").await, 1);
 }
 
 #[linchpin_testing::test]
 async fn an_expired_payload_is_shown_so() {
-    let api = shop().await;
+    let api = Api::with_hook().await;
     api.post("/app/shop/msg", message(&json!({ "eventId": "e1" }))).await.ok(202);
     api.change("DELETE FROM delivery; UPDATE message SET payload = x'', content = 1").await;
     let expired = json!({ "expired": true });
