@@ -27,6 +27,7 @@ mod manual;
 mod message;
 mod normalize;
 mod params;
+mod portal;
 mod rate;
 
 use std::fmt;
@@ -87,6 +88,7 @@ pub fn router(state: ApiState) -> Router {
     let (limited, tokens) = (state.rate_limit.clone(), state.tokens.clone());
     let router = routes
         .merge(docs::router(&document))
+        .merge(portal::router())
         .fallback(async || ApiError::of_status(StatusCode::NOT_FOUND))
         .method_not_allowed_fallback(async || ApiError::of_status(StatusCode::METHOD_NOT_ALLOWED))
         .with_state(state);

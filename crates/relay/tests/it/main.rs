@@ -18,6 +18,7 @@ mod api_idempotency;
 mod api_manual;
 mod api_message;
 mod api_pages;
+mod api_portal;
 mod api_rate;
 mod api_secret;
 mod api_task;
