@@ -1,6 +1,7 @@
 //! Bearer tokens: JSON Web Tokens with a shared secret.
 //!
-//! Exactly one algorithm is accepted, the one the keys were made for; a token cannot choose another, nor `none`.
+//! Exactly one algorithm is accepted, the one the keys were made for; a token cannot choose another, nor `none`. Of secrets a
+//! verifier may know several, so that tokens of one that was replaced are good until they end.
 //! Time is an argument.
 //!
 //! ```
@@ -30,7 +31,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{DecodingKey, EncodingKey, Validation, crypto};
+use jsonwebtoken::{DecodingKey, EncodingKey, TokenData, Validation, crypto};
 use linchpin::time::Timestamp;
 use linchpin::{Error, Kind};
 use serde::de::DeserializeOwned;
@@ -74,15 +75,19 @@ pub struct Issuer(Keys);
 #[derive(Clone, Debug)]
 pub struct Verifier {
     keys: Keys,
+    older: Vec<DecodingKey>,
     leeway: Duration,
     validation: Validation,
 }
+
+/// How far clocks may differ, unless a verifier is told otherwise: 15 minutes.
+pub const LEEWAY: Duration = Duration::from_mins(15);
 
 /// The token is not to be trusted.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum VerifyError {
-    /// The signature is not by these keys.
+    /// The signature is by none of these keys.
     BadSignature,
     /// `exp` is further in the past than the leeway.
     Expired,
@@ -194,7 +199,15 @@ impl Verifier {
         validation.validate_aud = false;
         validation.validate_exp = false;
         validation.validate_nbf = false;
-        Self { keys: keys.clone(), leeway: Duration::from_mins(15), validation }
+        Self { keys: keys.clone(), older: Vec::new(), leeway: LEEWAY, validation }
+    }
+
+    /// Accepts what `secret` signed, too, with the algorithm of the first keys: a secret from which those took over, while
+    /// its tokens are still about. Each costs a token that the others did not sign one more signature.
+    #[must_use]
+    pub fn also(mut self, secret: &[u8]) -> Self {
+        self.older.push(DecodingKey::from_secret(secret));
+        self
     }
 
     /// How far clocks may differ; whole seconds. Default 15 minutes, as svix has it.
@@ -217,9 +230,7 @@ impl Verifier {
         token: &str,
         now: Timestamp,
     ) -> Result<C, VerifyError> {
-        let data =
-            jsonwebtoken::decode::<Box<RawValue>>(token, &self.keys.verifying, &self.validation)
-                .map_err(|error| refusal(&error, token))?;
+        let data = self.decode(token).map_err(|error| refusal(&error, token))?;
         if data.header.crit.is_some() {
             return Err(malformed("the header asks for extensions that are not understood"));
         }
@@ -227,6 +238,20 @@ impl Verifier {
         let times: Times = serde_json::from_str(claims).map_err(malformed)?;
         self.check(&times, now.as_seconds())?;
         serde_json::from_str(claims).map_err(malformed)
+    }
+
+    /// By the first key that has signed it.
+    fn decode(&self, token: &str) -> jsonwebtoken::errors::Result<TokenData<Box<RawValue>>> {
+        let by = |key| jsonwebtoken::decode(token, key, &self.validation);
+        let mut decoded = by(&self.keys.verifying);
+        for key in &self.older {
+            match &decoded {
+                Err(error) if matches!(error.kind(), ErrorKind::InvalidSignature) => {}
+                _ => break,
+            }
+            decoded = by(key);
+        }
+        decoded
     }
 
     fn check(&self, times: &Times, now: i64) -> Result<(), VerifyError> {

@@ -2,6 +2,7 @@
 
 mod egress;
 mod settings;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,8 +16,9 @@ use linchpin::resilience::retry::{Jitter, Schedule};
 use linchpin_http::client::AddressPolicy;
 use linchpin_security::config::{Choice, Effective, Fault, Faults, Loader};
 use linchpin_security::jwt::Algorithm;
-use linchpin_security::secret::{SecretString, strength};
+use linchpin_security::secret::SecretString;
 use linchpin_security::webhook::Family;
+use url::Url;
 
 pub use self::egress::Egress;
 pub use self::settings::SETTINGS;
@@ -60,6 +62,7 @@ pub struct Config {
     pub admin_listen: SocketAddr,
     pub database: PathBuf,
     pub jwt_secret: SecretString,
+    pub jwt_old_secrets: Vec<SecretString>,
     pub jwt_algorithm: Algorithm,
     pub vault: Vault,
     pub webhook_headers: Family,
@@ -72,6 +75,7 @@ pub struct Config {
     pub breaker_open_for: Duration,
     pub breaker_max_open_for: Duration,
     pub api_rate: u32,
+    pub portal_url: Option<Url>,
     pub message_retention: Duration,
     pub addresses: AddressPolicy,
     pub egress: Egress,
@@ -122,6 +126,7 @@ impl Config {
         let admin_listen = loader.take("admin-listen");
         let database = loader.take("database");
         let jwt_secret = loader.take("jwt-secret");
+        let jwt_old_secrets = loader.take("jwt-old-secrets");
         let jwt_algorithm = loader.take("jwt-algorithm");
         let vault = vault(loader);
         let webhook_headers = loader.take("webhook-headers");
@@ -134,6 +139,7 @@ impl Config {
         let breaker_open_for = positive(loader, "breaker-open-for");
         let breaker_max_open_for = positive(loader, "breaker-max-open-for");
         let api_rate = rate(loader, "api-rate");
+        let portal_url = tokens::portal(loader);
         let message_retention = retention(loader);
         let subnets = loader.take("allowed-subnets");
         let ports = loader.take("allowed-ports");
@@ -151,6 +157,7 @@ impl Config {
             admin_listen: admin_listen?,
             database: database?,
             jwt_secret: jwt_secret?,
+            jwt_old_secrets: jwt_old_secrets?,
             jwt_algorithm: jwt_algorithm?,
             vault,
             webhook_headers: webhook_headers?,
@@ -164,6 +171,7 @@ impl Config {
             breaker_open_for: breaker_open_for?,
             breaker_max_open_for: breaker_max_open_for?,
             api_rate: api_rate?,
+            portal_url: portal_url?,
             message_retention: message_retention?,
             addresses: addresses(loader, mode, subnets?, ports?)?,
             egress: egress?,
@@ -212,24 +220,19 @@ impl Config {
                     let why = "there is the development key, which everybody knows";
                     result = Err(loader.reject("encryption-keys", why, KEYS));
                 }
-                if let Some(why) = self.weakness() {
-                    result = Err(loader.reject(
-                        "jwt-secret",
-                        why,
-                        "32 or more random bytes, such as `openssl rand -base64 32` prints",
-                    ));
+                let old = self.jwt_old_secrets.iter().map(|secret| ("jwt-old-secrets", secret));
+                for (key, secret) in old.chain([("jwt-secret", &self.jwt_secret)]) {
+                    if let Some(why) = tokens::weakness(secret) {
+                        result = Err(loader.reject(
+                            key,
+                            why,
+                            "32 or more random bytes, such as `openssl rand -base64 32` prints",
+                        ));
+                    }
                 }
             }
         }
         result
-    }
-
-    fn weakness(&self) -> Option<String> {
-        let secret = self.jwt_secret.expose();
-        if secret == DEVELOPMENT_SECRET {
-            return Some("it is the development secret, which everybody knows".into());
-        }
-        strength(secret).err().map(|weak| weak.to_string())
     }
 }
 

@@ -30,6 +30,8 @@ ids! {
     AttemptTag AttemptId "atmpt_";
     /// Work that a request began and did not wait for.
     TaskTag TaskId "qtask_";
+    /// A token of an application: what it is revoked by.
+    TokenTag TokenId "tok_";
 }
 
 /// The organisation of tokens that were made without naming one; svix-server has the same.

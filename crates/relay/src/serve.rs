@@ -19,10 +19,11 @@ use linchpin_http::lifecycle::{self, Lifecycle, Report};
 use linchpin_http::middleware::{self, StackOptions};
 use linchpin_http::notify::Notifier;
 use linchpin_http::server::{self, Server};
-use linchpin_security::jwt::{Keys, Verifier};
+use linchpin_security::jwt::{Issuer, Keys, Verifier};
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::admin::{self, AdminState};
+use crate::api::auth::Tokens;
 use crate::api::{self, ApiState};
 use crate::background::{Background, sweep};
 use crate::cli;
@@ -30,6 +31,7 @@ use crate::config::{Config, Mode};
 use crate::deliver::{HealthSettings, PolicySettings, Seed, Sender, Settings};
 use crate::ids::DEFAULT_ORG;
 use crate::listen::DEMO_APP;
+use crate::store::revocation::{self, Revocations};
 use crate::store::{self, Store};
 
 /// From the end of the drain to the hard stop.
@@ -123,7 +125,9 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
     let (events, policies) = (seed.events().clone(), seed.policies().clone());
     let dispatcher = seed.start(database.writer().clone(), sender, &life).await?;
     let _upkeep = task::spawn("metrics", upkeep(life.accepting().clone(), metrics.clone()));
-    let _pruning = task::spawn("prune", prune(life.accepting().clone(), database.writer().clone()));
+    let revocations = revocations(&life, &database).await?;
+    let pruning = prune(life.accepting().clone(), database.writer().clone(), revocations.clone());
+    let _pruning = task::spawn("prune", pruning);
     // Hooks run in reverse: deliveries come to rest before those who listen are told that it is over, and before the
     // database is closed.
     close_at_the_end(&life, &database);
@@ -149,7 +153,8 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
     let mut servers = Group::new(&Context::root());
     let rate_limit = api::rate_limit(config.api_rate)?;
     let gate = api::Gate::new()?;
-    let routes = routes(&config, &life, store.clone(), rate_limit.clone(), &gate);
+    let state = state(&config, api.local_addr(), store.clone(), revocations);
+    let routes = routes(ApiState { rate_limit: rate_limit.clone(), ..state }, &life, &gate);
     // Operators are answered until the very end: that is how they see that the service is not ready any more.
     let watched = Lifecycle::new(lifecycle::Options::default())?;
     let (one, other) = (life.clone(), watched.clone());
@@ -208,21 +213,41 @@ fn connections(deliveries: usize) -> linchpin::Result<usize> {
     Ok(connections as usize)
 }
 
-fn routes(
-    config: &Config,
-    life: &Lifecycle,
-    store: Store,
-    rate_limit: Option<api::RateLimited>,
-    gate: &api::Gate,
-) -> axum::Router {
-    let keys = Keys::new(config.jwt_algorithm, config.jwt_secret.expose().as_bytes());
-    let state = ApiState {
+async fn revocations(life: &Lifecycle, database: &Database) -> linchpin::Result<Revocations> {
+    let revocations = Revocations::new(database);
+    revocations.load(life.work()).await?;
+    Ok(revocations)
+}
+
+fn state(config: &Config, api: SocketAddr, store: Store, revocations: Revocations) -> ApiState {
+    ApiState {
         store,
-        tokens: Arc::new(Verifier::new(&keys)),
+        tokens: Arc::new(tokens(config, revocations)),
+        portal_url: portal_url(config, api),
         addresses: Arc::new(config.addresses.clone()),
         bodies: api::Bodies::default(),
-        rate_limit,
-    };
+        rate_limit: None,
+    }
+}
+
+fn tokens(config: &Config, revocations: Revocations) -> Tokens {
+    let keys = Keys::new(config.jwt_algorithm, config.jwt_secret.expose().as_bytes());
+    let old = config.jwt_old_secrets.iter();
+    let verifier =
+        old.fold(Verifier::new(&keys), |verifier, old| verifier.also(old.expose().as_bytes()));
+    Tokens { issuer: Issuer::new(&keys), verifier, revocations }
+}
+
+/// Where links into the portal lead: to ours, unless there is a setting that says otherwise.
+fn portal_url(config: &Config, api: SocketAddr) -> Arc<str> {
+    match &config.portal_url {
+        // What the page loads is named beside it, and not below it.
+        Some(url) => url.as_str().trim_end_matches('/').into(),
+        None => format!("http://{api}/portal").into(),
+    }
+}
+
+fn routes(state: ApiState, life: &Lifecycle, gate: &api::Gate) -> axum::Router {
     let options = StackOptions::default()
         .on_error(api::error::page)
         .body_limit(api::BODY_LIMIT)
@@ -243,17 +268,19 @@ fn close_at_the_end(life: &Lifecycle, database: &Database) {
 type Prune = fn(&mut Tx<'_>) -> linchpin::Result<usize>;
 
 /// What is removed when its time is over.
-const PRUNES: [(&str, Prune); 2] = [
+const PRUNES: [(&str, Prune); 3] = [
     ("idempotency records", |tx| {
         idempotency::prune(tx, Timestamp::now() - idempotency::TTL, PRUNE_BATCH)
     }),
     ("background tasks", |tx| store::prune_tasks(tx, Timestamp::now() - TASKS_KEPT, PRUNE_BATCH)),
+    ("revoked tokens", |tx| revocation::prune(tx, Timestamp::now(), PRUNE_BATCH)),
 ];
 
 /// Removes what has expired, a batch at a time.
-async fn prune(accepting: Context, writer: Writer) {
+async fn prune(accepting: Context, writer: Writer, revocations: Revocations) {
     let mut ticker = Ticker::every(PRUNE_EVERY).expect("a period that is not zero");
     while ticker.tick(&accepting).await.is_ok() {
+        revocations.forget(Timestamp::now());
         for (what, prune) in PRUNES {
             loop {
                 match writer.submit(&accepting, prune).await {
@@ -292,7 +319,7 @@ fn announce(config: &Config, api: SocketAddr, operators: SocketAddr) -> linchpin
         return Ok(());
     }
     let org = DEFAULT_ORG.parse().expect("the default organisation is an id");
-    let token = cli::issue(config, org, None, Duration::from_hours(3650 * 24))?;
+    let token = cli::issue(config, org, Duration::from_hours(3650 * 24))?;
     println!("token {token}");
     println!(
         r#"

@@ -239,3 +239,23 @@ fn keys_do_not_show_their_secret() {
     let shown = format!("{keys:?} {:?} {:?}", Issuer::new(&keys), Verifier::new(&keys));
     assert!(!shown.contains("q9Zt") && !shown.contains("113, 57"), "{shown}");
 }
+
+#[test]
+fn an_old_secret_still_verifies() {
+    const OLD: &[u8] = b"another secret of thirty-two bytes";
+    const OLDER: &[u8] = b"a third secret, it is 32 bytes long";
+    let claims = json!({ "sub": "a", "exp": NOW + 60 });
+    let verifier = Verifier::new(&Keys::hs256(SECRET)).also(OLD).also(OLDER);
+    let at = |seconds| Timestamp::from_seconds(seconds);
+    for secret in [SECRET, OLD, OLDER] {
+        let token = Issuer::new(&Keys::hs256(secret)).issue(&claims).unwrap();
+        assert_eq!(verifier.verify::<Value>(&token, at(NOW)).unwrap()["sub"], "a");
+        let late = verifier.verify::<Value>(&token, at(NOW + 961));
+        assert_eq!(late, Err(VerifyError::Expired), "the secret is no excuse");
+        let other = Issuer::new(&Keys::new(Algorithm::Hs512, secret)).issue(&claims).unwrap();
+        assert_eq!(verifier.verify::<Value>(&other, at(NOW)), Err(VerifyError::WrongAlgorithm));
+    }
+    let unknown = Issuer::new(&Keys::hs256(b"yet another secret, of 33 bytes..")).issue(&claims);
+    let refused = verifier.verify::<Value>(&unknown.unwrap(), at(NOW));
+    assert_eq!(refused, Err(VerifyError::BadSignature));
+}

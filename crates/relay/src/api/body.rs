@@ -66,6 +66,9 @@ impl IntoResponse for Answer {
         let status = StatusCode::from_u16(self.status).expect("only real statuses are stored");
         let json = [(header::CONTENT_TYPE, "application/json")];
         let replayed = self.replayed.then_some([(REPLAYED, "true")]);
+        if status == StatusCode::NO_CONTENT {
+            return (status, replayed, ()).into_response();
+        }
         (status, json, replayed, Body::from(self.body)).into_response()
     }
 }

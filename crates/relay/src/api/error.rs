@@ -122,6 +122,11 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, "authentication_failed", "Invalid token")
     }
 
+    /// 403, and what would do.
+    pub(super) fn forbidden(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "insufficient access", text)
+    }
+
     /// 400 for a query string that does not parse.
     pub(super) fn query(text: String) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "generic_error", text)

@@ -10,9 +10,11 @@ mod application;
 mod attempt;
 mod attempted;
 pub mod auth;
+mod authentication;
 mod background_task;
 mod bodies;
 mod body;
+mod capability;
 mod docs;
 mod endpoint;
 mod endpoint_headers;
@@ -25,6 +27,7 @@ mod manual;
 mod message;
 mod normalize;
 mod params;
+mod portal;
 mod rate;
 
 use std::fmt;
@@ -34,12 +37,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::StatusCode;
 use linchpin_http::client::AddressPolicy;
-use linchpin_security::jwt;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use self::admission::Gate;
+use self::auth::Tokens;
 pub use self::bodies::{Bodies, LIMIT as BODY_LIMIT};
 use self::error::ApiError;
 pub use self::normalize::normalised;
@@ -52,7 +55,9 @@ pub struct ApiState {
     /// What is kept.
     pub store: Store,
     /// Whom to believe.
-    pub tokens: Arc<jwt::Verifier>,
+    pub tokens: Arc<Tokens>,
+    /// Where the portal is, to which links lead.
+    pub portal_url: Arc<str>,
     /// Which hosts endpoints may name.
     pub addresses: Arc<AddressPolicy>,
     /// Where the bodies of requests are read.
@@ -83,6 +88,7 @@ pub fn router(state: ApiState) -> Router {
     let (limited, tokens) = (state.rate_limit.clone(), state.tokens.clone());
     let router = routes
         .merge(docs::router(&document))
+        .merge(portal::router())
         .fallback(async || ApiError::of_status(StatusCode::NOT_FOUND))
         .method_not_allowed_fallback(async || ApiError::of_status(StatusCode::METHOD_NOT_ALLOWED))
         .with_state(state);
@@ -109,6 +115,7 @@ fn parts() -> (Router<ApiState>, OpenApi) {
         .merge(attempt::router())
         .merge(attempted::router())
         .merge(background_task::router())
+        .merge(authentication::router())
         .merge(health::router());
     let (routes, document) = OpenApiRouter::new().nest("/api/v1", api).split_for_parts();
     (routes, docs::complete(document))

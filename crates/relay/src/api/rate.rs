@@ -8,9 +8,8 @@ use axum::middleware::from_fn_with_state;
 use linchpin::resilience::limiter::{Keyed, KeyedOptions, Options, Rate};
 use linchpin_http::middleware::{self, PerCaller};
 use linchpin_http::rate_limit::RateLimit;
-use linchpin_security::jwt::Verifier;
 
-use super::auth::{self, Caller};
+use super::auth::{self, Caller, Tokens};
 use super::error;
 use crate::ids::{AppId, OrgId};
 
@@ -47,7 +46,7 @@ pub fn rate_limit(per_second: u32) -> linchpin::Result<Option<RateLimited>> {
 }
 
 /// The limit around all routes. A request without a good token passes, to be refused for that.
-pub(super) fn layered(router: Router, limit: Option<RateLimited>, tokens: Arc<Verifier>) -> Router {
+pub(super) fn layered(router: Router, limit: Option<RateLimited>, tokens: Arc<Tokens>) -> Router {
     let Some(RateLimited { limiter, fields }) = limit else { return router };
     let limit = PerCaller::new(fields, limiter, move |parts| {
         let caller = auth::caller(parts, &tokens).ok()?;

@@ -9,6 +9,7 @@ mod nouns;
 mod output;
 mod settings;
 mod tail;
+mod token;
 mod verb;
 mod wait;
 
@@ -23,14 +24,14 @@ use clap_complete::Shell;
 use http::Method;
 use linchpin::context::Context;
 use linchpin::{Error, Kind};
-use linchpin_security::config::{FromSetting as _, table};
+use linchpin_security::config::table;
 
 use self::call::Call;
 pub use self::client::routes;
 pub(crate) use self::settings::issue;
 use self::settings::{load, setting, sources};
 use crate::config::{Config, PREFIX, SETTINGS};
-use crate::ids::{AppId, DEFAULT_ORG, OrgId};
+use crate::ids::DEFAULT_ORG;
 use crate::listen::{self, Answer};
 use crate::{serve, store};
 
@@ -66,7 +67,7 @@ pub fn run() -> ExitCode {
             load(matches).and_then(|config| runtime()?.block_on(backup::restore(matches, &config)))
         }
         "migrate" => migrate(matches),
-        "token" => token(matches),
+        "token" => load(matches).and_then(|config| token::run(matches, &config)),
         "check-config" => check_config(matches),
         "healthcheck" => healthcheck(matches),
         "completions" => Ok(completions(matches)),
@@ -115,18 +116,6 @@ fn command() -> Command {
                 ),
         ])
         .arg(setting(&SETTINGS[0]));
-    let token = with_settings(
-        Command::new("token").about("Print a bearer token for the API").args([
-            Arg::new("org")
-                .long("org")
-                .default_value(DEFAULT_ORG)
-                .help("The organisation it is for; any org_ id makes a tenant of its own"),
-            Arg::new("app").long("app").help("Only this application's"),
-            Arg::new("life")
-                .long("life")
-                .help("How long it is valid [default: 3650d, with --app 28d]"),
-        ]),
-    );
     let healthcheck = Command::new("healthcheck")
         .about("Say by the exit code whether a Relay is ready")
         .arg(Arg::new("url").value_name("URL").help("Of its operators' listener"))
@@ -149,7 +138,7 @@ fn command() -> Command {
                 with_settings(
                     Command::new("migrate").about("Bring the database up to date and stop"),
                 ),
-                token,
+                token::command(with_settings),
                 with_settings(
                     Command::new("check-config").about("Show every setting and where it came from"),
                 ),
@@ -188,30 +177,6 @@ fn migrate(matches: &ArgMatches) -> linchpin::Result<ExitCode> {
         database.close(&ctx).await
     })?;
     println!("{} is up to date (schema {})", config.database.display(), store::schema_version());
-    Ok(ExitCode::SUCCESS)
-}
-
-fn token(matches: &ArgMatches) -> linchpin::Result<ExitCode> {
-    let config = load(matches)?;
-    let wrong = |what: &'static str| {
-        move |fault: linchpin_data::id::ParseError| {
-            Error::new(Kind::InvalidArgument, fault).context(what)
-        }
-    };
-    let text = |name: &str| matches.get_one::<String>(name);
-    let org: OrgId = text("org").map_or(DEFAULT_ORG, |org| org).parse().map_err(wrong("--org"))?;
-    let app: Option<AppId> =
-        text("app").map(|app| app.parse()).transpose().map_err(wrong("--app"))?;
-    let life = match text("life") {
-        Some(life) => Duration::from_text(life).map_err(|why| {
-            let expected = Duration::expected();
-            Error::new(Kind::InvalidArgument, format!("`{life}` {why}; expected {expected}"))
-                .context("--life")
-        })?,
-        None if app.is_some() => Duration::from_hours(28 * 24),
-        None => Duration::from_hours(3650 * 24),
-    };
-    println!("{}", issue(&config, org, app, life)?);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -254,7 +219,7 @@ fn listen(matches: &ArgMatches) -> linchpin::Result<ExitCode> {
         Some(token) => token,
         None => {
             let org = DEFAULT_ORG.parse().expect("the default organisation is an id");
-            issue(&config, org, None, Duration::from_hours(24))?
+            issue(&config, org, Duration::from_hours(24))?
         }
     };
     let url = text("relay").unwrap_or_else(|| format!("http://{}", config.listen));

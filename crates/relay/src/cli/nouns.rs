@@ -1,4 +1,6 @@
 //! The commands of the client, as tables. A route has its command by a line here.
+//!
+//! One file because it is one table: who adds a route, or looks for a command, looks here.
 
 use http::Method;
 
@@ -11,6 +13,7 @@ pub(super) const NOUNS: &[Noun] = &[
     Noun { name: "endpoint", about: "Endpoints: where messages are sent to", verbs: ENDPOINT },
     Noun { name: "message", about: "Messages: send them, and see where they went", verbs: MESSAGE },
     Noun { name: "attempt", about: "Attempts: what became of deliveries", verbs: ATTEMPT },
+    Noun { name: "auth", about: "Tokens of applications, and links into the portal", verbs: AUTH },
     Noun { name: "task", about: "Background tasks: recoveries and replays", verbs: TASK },
     Noun { name: "breaker", about: "What holds deliveries back, for operators", verbs: BREAKER },
 ];
@@ -302,6 +305,47 @@ const ATTEMPT: &[Verb] = &[
         )])
         .shown(Shape::Events)
         .admin(),
+];
+
+const AUTH: &[Verb] = &[
+    Verb::new(
+        "portal",
+        Method::POST,
+        "/auth/app-portal-access/{app_id}",
+        "Make a link into the portal of an application",
+    )
+    .with(&[
+        Input::json("expiry", "expiry", "For how many seconds, 3600 to 604800 [default: a week]"),
+        Input::new(
+            "capabilities",
+            Kind::Texts,
+            To::Body("capabilities"),
+            "What it lets do, commas between; ViewBase is one [default: all]",
+        ),
+        Input::new("flags", Kind::Texts, To::Body("featureFlags"), "Feature flags, commas between"),
+        Input::text("session", "sessionId", "What expire-all may end it by"),
+    ]),
+    Verb::new(
+        "expire-all",
+        Method::POST,
+        "/auth/app/{app_id}/expire-all",
+        "End all tokens of an application that were made until now",
+    )
+    .with(&[
+        Input::json("expiry", "expiry", "In how many seconds [default: at once]"),
+        Input::new(
+            "sessions",
+            Kind::Texts,
+            To::Body("sessionIds"),
+            "Only those of these sessions, commas between",
+        ),
+    ]),
+    Verb::new(
+        "logout",
+        Method::POST,
+        "/auth/logout",
+        "End the token of an application, given as --token",
+    ),
 ];
 
 const TASK: &[Verb] = &[

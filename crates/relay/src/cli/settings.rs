@@ -10,9 +10,10 @@ use linchpin_security::config::Setting;
 use linchpin_security::jwt::{Issuer, Keys};
 
 use super::call::Api;
+use crate::api::auth::Claims;
 use crate::config::{Config, Mode, SETTINGS, Sources, client_variable as variable};
-use crate::ids::{AppId, DEFAULT_ORG, OrgId};
-use crate::{api, logging};
+use crate::ids::{DEFAULT_ORG, OrgId};
+use crate::logging;
 
 /// How long a token lives that is made for one command.
 const ONE_COMMAND: Duration = Duration::from_hours(1);
@@ -61,7 +62,7 @@ pub(super) fn target(admin: bool, matches: &ArgMatches) -> linchpin::Result<Api>
         }
         None => {
             let org = DEFAULT_ORG.parse().expect("the default organisation is an id");
-            issue(&config, org, None, ONE_COMMAND)?
+            issue(&config, org, ONE_COMMAND)?
         }
     };
     Api::new(&url.unwrap_or_else(|| format!("http://{}", config.listen)), token)
@@ -110,14 +111,14 @@ pub(super) fn load(matches: &ArgMatches) -> linchpin::Result<Config> {
     Ok(config)
 }
 
-/// A token signed with the secret in force.
-pub(crate) fn issue(
-    config: &Config,
-    org: OrgId,
-    app: Option<AppId>,
-    life: Duration,
-) -> linchpin::Result<String> {
-    let keys = Keys::new(config.jwt_algorithm, config.jwt_secret.expose().as_bytes());
+/// An organisation's token, signed with the secret in force.
+pub(crate) fn issue(config: &Config, org: OrgId, life: Duration) -> linchpin::Result<String> {
     let now = Timestamp::now();
-    Issuer::new(&keys).issue(&api::auth::Claims::new(org, app, now, now + life))
+    sign(config, &Claims::new(org, None, now, now + life))
+}
+
+/// Signs a token with the secret in force.
+pub(super) fn sign(config: &Config, claims: &Claims) -> linchpin::Result<String> {
+    let keys = Keys::new(config.jwt_algorithm, config.jwt_secret.expose().as_bytes());
+    Issuer::new(&keys).issue(claims)
 }

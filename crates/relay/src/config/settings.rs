@@ -20,6 +20,13 @@ pub const SETTINGS: &[Setting] = &[
         "jwt-secret-file",
         "file that holds jwt-secret alone, as containers and systemd give it",
     ),
+    Setting::new(
+        "jwt-old-secrets",
+        "secrets before jwt-secret whose tokens are still good, commas between",
+    )
+    .default("")
+    .secret(),
+    Setting::new("jwt-old-secrets-file", "file that holds jwt-old-secrets alone"),
     Setting::new("jwt-algorithm", "the one algorithm accepted: HS256, HS384 or HS512")
         .default("HS256"),
     Setting::new(
@@ -55,6 +62,8 @@ pub const SETTINGS: &[Setting] = &[
         .default("5m"),
     Setting::new("api-rate", "requests a second of one principal of the API; 0 for no limit")
         .default("0"),
+    Setting::new("portal-url", "where users reach the portal of applications, for links to it")
+        .default(""),
     Setting::new("message-retention", "how long messages and their attempts are kept, at least 1d")
         .default("90d"),
     Setting::new("allowed-subnets", "subnets that deliveries may go to although not public")

@@ -5,6 +5,7 @@
 //!
 //! JSON names are those of the Svix API. Unknown fields are ignored, as its clients expect.
 
+pub mod access;
 pub mod application;
 pub mod attempt;
 pub mod attempted;

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 use super::page::Walk;
 use super::{Answer, Once, Put, Reference, Refusal, Scope, Store, column, conflict, json, once};
 use crate::ids::{AppId, AppTag, OrgId};
+use crate::model::Faults;
 use crate::model::application::{Application, ApplicationIn, ApplicationOut, ApplicationPatch};
 use crate::model::page::Page;
 
@@ -69,6 +70,38 @@ impl Store {
                 let app = find(conn, scope.org, &scope.app)?.ok_or(Refusal::NotFound)?;
                 scope.admit(app.id)?;
                 Ok(app)
+            })
+            .await
+    }
+
+    /// The id of the application that `path` names. If there is none, `input` is made, whose `uid` must be `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotFound`] if there is no input either, [`Refusal::Invalid`] if its `uid` is another, those of the
+    /// database.
+    pub async fn application_or_new(
+        &self,
+        ctx: &Context,
+        scope: Scope,
+        path: String,
+        input: Option<ApplicationIn>,
+    ) -> Result<AppId> {
+        let asked = scope.clone();
+        let found = self.reader.query(ctx, move |conn| asked.resolve(conn)).await;
+        let input = match (&found, input) {
+            (Err(error), Some(input)) if error.is(&Refusal::NotFound) => input,
+            _ => return found,
+        };
+        let now = Timestamp::now();
+        let id = AppId::at(now);
+        self.writer
+            .submit(ctx, move |tx| match scope.resolve(tx) {
+                Err(error) if error.is(&Refusal::NotFound) => {
+                    bring(tx, &scope, id, (&input, &path), now)
+                }
+                // Somebody was faster.
+                resolved => resolved,
             })
             .await
     }
@@ -196,6 +229,27 @@ pub(super) fn insert(conn: &Connection, org: OrgId, app: &Application) -> Result
         })
         .sql("create an application");
     taken(result.map(drop))
+}
+
+/// The application that the body of a request brings along for a path that names none.
+pub(super) fn bring(
+    conn: &Connection,
+    scope: &Scope,
+    id: AppId,
+    (input, path): (&ApplicationIn, &str),
+    now: Timestamp,
+) -> Result<AppId> {
+    let fault = match &input.uid {
+        Some(uid) if uid == path => None,
+        Some(_) => Some(("application_uid_mismatch", "must be the one in the path")),
+        None => Some(("application_uid_missing", "is needed: it must be the one in the path")),
+    };
+    if let Some((kind, msg)) = fault {
+        let faults = Faults::one("body", ["application", "uid"], kind, msg);
+        return Err(Refusal::Invalid(faults).into());
+    }
+    insert(conn, scope.org, &Application::new(id, input, now))?;
+    scope.admit(id)
 }
 
 fn update(conn: &Connection, org: OrgId, app: &Application) -> Result<()> {

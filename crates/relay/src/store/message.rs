@@ -20,8 +20,6 @@ use super::{
 };
 use crate::deliver::{New, Queue};
 use crate::ids::{AppId, MessageId, MessageTag, OrgId};
-use crate::model::Faults;
-use crate::model::application::{Application, ApplicationIn};
 use crate::model::message::{Message, MessageIn, MessageOut};
 use crate::model::page::Page;
 
@@ -86,7 +84,7 @@ impl Store {
                         Err(error) if error.is(&Refusal::NotFound) => {
                             match &new.input.application {
                                 Some(input) => {
-                                    create_application(tx, &scope, ids.1, input, &new.path, now)?
+                                    application::bring(tx, &scope, ids.1, (input, &new.path), now)?
                                 }
                                 None => return Err(error),
                             }
@@ -179,28 +177,6 @@ const INSERT: &str = "
     INSERT INTO message (org, app, id, event_id, event_type, channels, payload, created_at, tags, deliver_at,
                          raw_type, content_until)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-
-/// The application that a message brings along.
-fn create_application(
-    conn: &Connection,
-    scope: &Scope,
-    id: AppId,
-    input: &ApplicationIn,
-    path: &str,
-    now: Timestamp,
-) -> Result<AppId> {
-    let fault = match &input.uid {
-        Some(uid) if uid == path => None,
-        Some(_) => Some(("application_uid_mismatch", "must be the one in the path")),
-        None => Some(("application_uid_missing", "is needed: it must be the one in the path")),
-    };
-    if let Some((kind, msg)) = fault {
-        let faults = Faults::one("body", ["application", "uid"], kind, msg);
-        return Err(Refusal::Invalid(faults).into());
-    }
-    application::insert(conn, scope.org, &Application::new(id, input, now))?;
-    scope.admit(id)
-}
 
 /// A delivery for every endpoint that wants the message now; one added later does not get it.
 fn fan_out(

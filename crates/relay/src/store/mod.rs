@@ -19,6 +19,7 @@ mod precheck;
 mod reference;
 mod resend;
 mod retention;
+pub mod revocation;
 pub mod schema;
 mod secret;
 mod sift;

@@ -27,6 +27,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 8, name: "sealed secrets", sql: SEALED },
     Migration { version: 9, name: "endpoints that only fail", sql: FAILING },
     Migration { version: 10, name: "what a message asks for", sql: WISHES },
+    Migration { version: 12, name: "tokens that are refused", sql: REFUSED },
 ];
 
 const TABLES: &str = "
@@ -177,6 +178,25 @@ ALTER TABLE message ADD COLUMN content_until INTEGER;
 CREATE INDEX message_content_until ON message (content_until) WHERE content_until IS NOT NULL;
 ALTER TABLE event_type ADD COLUMN feature_flags TEXT;
 ALTER TABLE event_type ADD COLUMN group_name TEXT;
+";
+
+/// `token_floor` refuses from `since` on what was issued up to `not_before`: of one session, or of all if `session` is empty.
+const REFUSED: &str = "
+CREATE TABLE token_revoked (
+    id    BLOB PRIMARY KEY NOT NULL,
+    org   BLOB NOT NULL,
+    until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX token_revoked_until ON token_revoked (until);
+
+CREATE TABLE token_floor (
+    org        BLOB NOT NULL,
+    app        BLOB NOT NULL,
+    session    TEXT NOT NULL,
+    since      INTEGER NOT NULL,
+    not_before INTEGER NOT NULL,
+    PRIMARY KEY (org, app, session, since)
+) STRICT, WITHOUT ROWID;
 ";
 
 const PARKED: &str = "CREATE INDEX delivery_parked ON delivery (endpoint, due) WHERE leased = 2;";

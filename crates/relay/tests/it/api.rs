@@ -17,11 +17,12 @@ use linchpin_data::sqlite::{Database, Sql as _, Tx};
 use linchpin_http::client::AddressPolicy;
 use linchpin_http::middleware::{self, StackOptions};
 use linchpin_security::jwt::{Issuer, Keys, Verifier};
-use relay::api::auth::Claims;
+use relay::api::auth::{Claims, Tokens};
 use relay::api::{self, ApiState};
 use relay::config::DEVELOPMENT_KEY;
 use relay::deliver::{HealthSettings, Policies, PolicySettings, Queue, Seed, Settings};
 use relay::ids::{AppId, OrgId};
+use relay::store::revocation::Revocations;
 use relay::store::{self, Store};
 use relay::vault::Vault;
 use serde_json::{Value, json};
@@ -89,9 +90,16 @@ impl Api {
         let seed = Seed::new(settings).unwrap();
         let queue = seed.queue().clone();
         let store = Store::new(&database, queue.clone());
+        let keys = Keys::hs256(SECRET);
+        let tokens = Tokens {
+            issuer: Issuer::new(&keys),
+            verifier: Verifier::new(&keys),
+            revocations: Revocations::new(&database),
+        };
         let state = ApiState {
             store: store.clone(),
-            tokens: Arc::new(Verifier::new(&Keys::hs256(SECRET))),
+            tokens: Arc::new(tokens),
+            portal_url: "https://hooks.example.com/portal".into(),
             addresses: Arc::new(AddressPolicy::public()),
             bodies: api::Bodies::default(),
             rate_limit: api::rate_limit(per_second).unwrap(),

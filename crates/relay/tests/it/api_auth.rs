@@ -128,7 +128,9 @@ async fn feature_flags_hide_event_types_from_application_tokens() {
         api.post("/event-type", body).await.ok(201);
     }
     let claims = |flags: Value| {
-        sign(&json!({ "sub": own.to_string(), "org": api.org.to_string(), "feature_flags": flags }))
+        let exp = Timestamp::now().as_seconds() + 60;
+        let (sub, org) = (own.to_string(), api.org.to_string());
+        sign(&json!({ "sub": sub, "org": org, "exp": exp, "feature_flags": flags }))
     };
     for (token, seen) in [
         (org_token(api.org), &["alpha", "beta", "open"][..]),

@@ -19,6 +19,8 @@ const WITHOUT: &[(&str, &str, &str)] = &[
         "/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/attempt",
         "`attempt of`; this path is an older one",
     ),
+    ("post", "/admin/redrive-dlq", "there is no queue of dead letters"),
+    ("post", "/auth/dashboard-access/{app_id}", "`auth portal`; this path is an older one"),
     ("put", "/app/{app_id}", "`app update` patches"),
     ("put", "/app/{app_id}/endpoint/{endpoint_id}", "`endpoint update` patches"),
     ("put", "/event-type/{event_type_name}", "`event-type update` patches"),

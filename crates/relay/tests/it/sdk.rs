@@ -8,13 +8,15 @@ use crate::api_docs::ROUTES;
 
 const SUITE: &str = include_str!("../sdk/suite.json");
 
-/// What no library has a call for: old names of lists, and health for those who only want a status.
+/// What no library has a call for: old names of lists, health for those who only want a status, and what only operators of a
+/// queue of dead letters would want.
 const NO_CALL: &[&str] = &[
     "GET /app/{app_id}/msg/{msg_id}/attempt",
     "GET /app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/attempt",
     "GET /health/ping",
     "HEAD /health",
     "HEAD /health/ping",
+    "POST /admin/redrive-dlq",
 ];
 
 fn suite() -> Value {

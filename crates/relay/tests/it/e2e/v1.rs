@@ -35,6 +35,11 @@ async fn set_headers(svix: &Svix, app: &str, id: &str, headers: EndpointHeadersI
     svix.endpoint().update_headers(app.into(), id.into(), headers).await
 }
 
+#[expect(deprecated, reason = "it is there for old clients")]
+async fn dashboard_access(svix: &Svix, app: &str) -> Result<()> {
+    svix.authentication().dashboard_access(app.into(), None).await.map(drop)
+}
+
 /// This version has no call for it.
 async fn bulk_expunge(_: &Svix, _: &str, _: String) -> Result<()> {
     Ok(())

@@ -35,6 +35,11 @@ async fn set_headers(svix: &Svix, app: &str, id: &str, headers: EndpointHeadersI
     svix.endpoint().set_headers(app.into(), id.into(), headers).await
 }
 
+/// This version has no call for it.
+async fn dashboard_access(_: &Svix, _: &str) -> Result<()> {
+    Ok(())
+}
+
 async fn bulk_expunge(svix: &Svix, app: &str, message: String) -> Result<()> {
     let ids = models::BulkExpungeContentsIn { ids: Some([message].into()) };
     svix.message().bulk_expunge_content(app.into(), ids, None).await.map(drop)

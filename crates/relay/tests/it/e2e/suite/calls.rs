@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::super::{
-    MAJOR, bulk_expunge, set_headers, upsert_application, upsert_endpoint, upsert_event_type,
+    MAJOR, bulk_expunge, dashboard_access, set_headers, upsert_application, upsert_endpoint,
+    upsert_event_type,
 };
-use super::client::{Bench, input};
+use super::client::{Bench, http_error, input};
 use crate::sdk::called;
 
 /// The routes with a successful answer, as `GET /app`, from the metrics.
@@ -100,6 +101,16 @@ async fn every_route_is_called() {
     attempts.expunge_content(of.0.clone(), of.1.clone(), made[0].id.clone()).await.expect("answer");
     messages.expunge_content(of.0.clone(), of.1.clone()).await.expect("payload");
     bulk_expunge(svix, &of.0, of.1).await.expect("payloads");
+
+    let access = input(json!({ "expiry": 3600, "capabilities": ["ViewBase"] }));
+    let access = svix.authentication().app_portal_access(of.0.clone(), access, None).await;
+    let own = bench.with_token(access.expect("access").token);
+    own.authentication().logout(None).await.expect("logout");
+    let ended = http_error(own.application().get(of.0.clone()).await);
+    assert_eq!(ended, (401, "authentication_failed".to_owned()));
+    dashboard_access(svix, &of.0).await.expect("access");
+    let expire = input(json!({ "expiry": 60 }));
+    svix.authentication().expire_all(of.0, expire, None).await.expect("expire");
 
     let owed = called(MAJOR);
     let missing: Vec<_> =

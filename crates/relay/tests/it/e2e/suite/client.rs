@@ -29,6 +29,12 @@ impl Bench {
         Self { svix, relay, receiver: Receiver::start().await, home }
     }
 
+    /// The client of somebody else at the same Relay.
+    pub(super) fn with_token(&self, token: String) -> Svix {
+        let url = Some(self.relay.api.clone());
+        Svix::new(token, Some(SvixOptions { server_url: url, ..SvixOptions::default() }))
+    }
+
     /// The id of a new application.
     pub(super) async fn application(&self) -> String {
         self.svix
