@@ -10,6 +10,7 @@ mod endpoint;
 mod event_type;
 mod expunge;
 mod headers;
+pub(crate) mod hours;
 pub mod keys;
 mod manual;
 mod message;
@@ -22,6 +23,7 @@ mod retention;
 pub mod schema;
 mod secret;
 mod sift;
+mod stats;
 mod target;
 mod task;
 

@@ -19,6 +19,7 @@ mod api_message;
 mod api_pages;
 mod api_rate;
 mod api_secret;
+mod api_stats;
 mod api_task;
 mod api_wishes;
 mod backup;

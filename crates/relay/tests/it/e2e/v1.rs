@@ -39,3 +39,8 @@ async fn set_headers(svix: &Svix, app: &str, id: &str, headers: EndpointHeadersI
 async fn bulk_expunge(_: &Svix, _: &str, _: String) -> Result<()> {
     Ok(())
 }
+
+/// Nor for this.
+async fn attempt_stats(_: &Svix, _: &str, _: &str) -> Result<()> {
+    Ok(())
+}
