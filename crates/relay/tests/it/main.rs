@@ -26,6 +26,7 @@ mod backup;
 mod cli;
 mod cli_client;
 mod deploy;
+mod doctor;
 mod e2e;
 mod egress;
 mod events;
