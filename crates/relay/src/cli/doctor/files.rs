@@ -110,17 +110,39 @@ fn log(report: &mut Report, database: &Path) {
 }
 
 fn space(report: &mut Report, folder: &Path) {
-    let free = match rustix::fs::statvfs(folder) {
-        Ok(disk) => disk.f_bavail.saturating_mul(disk.f_frsize),
-        Err(fault) => {
-            return report.warn("disk", fault, "look yourself how much is left: `df`");
-        }
-    };
+    match rustix::fs::statvfs(folder) {
+        Ok(disk) => judge(report, disk.f_bavail.saturating_mul(disk.f_frsize)),
+        Err(fault) => report.warn("disk", fault, "look yourself how much is left: `df`"),
+    }
+}
+
+fn judge(report: &mut Report, free: u64) {
     let found = format!("{} MiB are free", free >> 20);
-    let advice = "make room, or lower `message-retention`: without room nothing is accepted and nothing recorded";
+    let advice =
+        "make room, or lower `message-retention`: without room nothing is accepted or recorded";
     match free {
         ..NONE => report.fail("disk", found, advice),
         NONE..LITTLE => report.warn("disk", found, advice),
         _ => report.ok("disk", found),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[linchpin_testing::test]
+    fn a_disk_is_told_of_before_it_is_full() {
+        for (free, wanted) in [
+            (0, "FAIL  disk  0 MiB"),
+            (NONE - 1, "FAIL  disk  63 MiB"),
+            (NONE, "warn  disk  64 MiB"),
+            (LITTLE - 1, "warn  disk  511 MiB"),
+            (LITTLE, "ok    disk  512 MiB"),
+        ] {
+            let mut report = Report::default();
+            judge(&mut report, free);
+            assert!(report.table().starts_with(wanted), "{free}: {}", report.table());
+        }
     }
 }

@@ -68,7 +68,8 @@ impl Report {
         output::print(&self.table())
     }
 
-    fn table(&self) -> String {
+    /// The same as text.
+    pub(super) fn table(&self) -> String {
         let width = self.0.iter().map(|finding| finding.check.len()).max().unwrap_or(0);
         let mut table = String::new();
         for Finding { check, state, found, advice } in &self.0 {
