@@ -130,10 +130,12 @@ fn tasks(state: &AdminState) -> Vec<Component> {
 /// What is still to be delivered.
 fn backlog(state: &AdminState) -> Component {
     let in_memory = state.queue.level();
-    let now = Timestamp::now();
-    let late = state.queue.oldest_due().map_or(Duration::ZERO, |due| now.since(due));
-    let condition = if late > LATE { Condition::Warn } else { Condition::Ok };
-    let about = format!("{in_memory} deliveries in memory; the oldest has been due for {late:.1?}");
+    let late = state.queue.oldest_due().map(|due| Timestamp::now().since(due));
+    let condition =
+        if late.is_some_and(|late| late > LATE) { Condition::Warn } else { Condition::Ok };
+    let oldest =
+        late.map_or("none is due".to_owned(), |late| format!("the oldest is due since {late:.1?}"));
+    let about = format!("{in_memory} deliveries in memory; {oldest}");
     part("backlog", condition, about)
 }
 

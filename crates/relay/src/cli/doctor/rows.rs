@@ -10,55 +10,60 @@ use super::report::Report;
 struct Foreign {
     what: &'static str,
     sql: &'static str,
-    /// Whether Relay itself may leave such, and puts up with it.
-    harmless: bool,
+    /// What to do where Relay puts up with it; else it does not.
+    harmless: Option<&'static str>,
 }
 
 /// So many are counted of each.
 const MOST: i64 = 1_000;
+
+const DROPPED: &str = "somebody has removed rows by hand; Relay drops these when they come due";
+const KEPT: &str =
+    "somebody has removed rows by hand; nothing else removes these, and they harm nobody";
+const BROKEN: &str = "somebody has changed the file by hand, or a disk has: restore a backup, or remove these by hand";
 
 const FOREIGN: [Foreign; 7] = [
     Foreign {
         what: "endpoints without an application",
         sql: "SELECT 1 FROM endpoint x WHERE NOT EXISTS (
                   SELECT 1 FROM application a WHERE a.org = x.org AND a.id = x.app)",
-        harmless: false,
+        harmless: None,
     },
     Foreign {
         what: "messages without an application",
         sql: "SELECT 1 FROM message x WHERE NOT EXISTS (
                   SELECT 1 FROM application a WHERE a.org = x.org AND a.id = x.app)",
-        harmless: false,
+        harmless: None,
     },
     Foreign {
         what: "deliveries whose message is gone",
         sql: "SELECT 1 FROM delivery x WHERE NOT EXISTS (
                   SELECT 1 FROM message m WHERE m.org = x.org AND m.app = x.app AND m.id = x.message)",
-        harmless: true,
+        harmless: Some(DROPPED),
     },
     Foreign {
         what: "deliveries whose endpoint is gone",
         sql: "SELECT 1 FROM delivery x WHERE NOT EXISTS (
                   SELECT 1 FROM endpoint e WHERE e.org = x.org AND e.app = x.app AND e.id = x.endpoint)",
-        harmless: true,
+        harmless: Some(DROPPED),
     },
     Foreign {
         what: "attempts whose message is gone",
         sql: "SELECT 1 FROM attempt x WHERE NOT EXISTS (
                   SELECT 1 FROM message m WHERE m.org = x.org AND m.app = x.app AND m.id = x.message)",
-        harmless: true,
+        harmless: Some(KEPT),
     },
     Foreign {
         what: "attempts whose endpoint is gone",
         sql: "SELECT 1 FROM attempt x WHERE NOT EXISTS (
                   SELECT 1 FROM endpoint e WHERE e.org = x.org AND e.app = x.app AND e.id = x.endpoint)",
-        harmless: false,
+        harmless: None,
     },
     Foreign {
         what: "running tasks without an endpoint",
         sql: "SELECT 1 FROM background_task x WHERE x.status = 'running' AND NOT EXISTS (
                   SELECT 1 FROM endpoint e WHERE e.org = x.org AND e.app = x.app AND e.id = x.endpoint)",
-        harmless: false,
+        harmless: None,
     },
 ];
 
@@ -79,18 +84,9 @@ pub(super) fn check(report: &mut Report, conn: &Connection) -> Result<()> {
         all_well = false;
         let found = if count < MOST { count.to_string() } else { format!("{MOST} or more") };
         let found = format!("{found} {what}");
-        if harmless {
-            report.warn(
-                "rows",
-                found,
-                "somebody has removed rows by hand; these go when their time comes",
-            );
-        } else {
-            report.fail(
-                "rows",
-                found,
-                "somebody has changed the file by hand, or a disk has: restore a backup, or remove these by hand",
-            );
+        match harmless {
+            Some(advice) => report.warn("rows", found, advice),
+            None => report.fail("rows", found, BROKEN),
         }
     }
     if all_well {
