@@ -1,5 +1,7 @@
 //! What operators see and do, on a listener of its own: `/live`, `/ready`, `/metrics`, `/events`, `/policies`,
-//! `/breakers/{endpoint}`, `/keys/rotate`.
+//! `/components`, `/breakers/{endpoint}`, `/keys/rotate`.
+
+mod components;
 
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+pub(crate) use self::components::{Component, Condition};
 use crate::api::{Gate, RateLimited};
 use crate::deliver::{Force, Policies, Queue};
 use crate::events::{self, Events};
@@ -91,6 +94,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/metrics", get(render))
         .route("/events", get(live))
         .route("/policies", get(policies))
+        .route("/components", get(components::components))
         .route("/breakers/{endpoint}", post(force))
         .route("/keys/rotate", post(rotate_keys))
         .with_state(state)

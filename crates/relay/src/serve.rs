@@ -203,7 +203,7 @@ fn connections(deliveries: usize) -> linchpin::Result<usize> {
     let kept = OTHER_FILES + deliveries as u64;
     let connections = files.saturating_sub(kept).min(CONNECTIONS);
     if connections < FEWEST_CONNECTIONS {
-        let least = kept + FEWEST_CONNECTIONS;
+        let least = files_needed(deliveries);
         let why = format!(
             "at most {files} files may be open, and {deliveries} deliveries at a time need {least}: raise the limit \
              (`ulimit -Hn`, `LimitNOFILE=`), or lower `delivery-concurrency`"
@@ -211,6 +211,11 @@ fn connections(deliveries: usize) -> linchpin::Result<usize> {
         return Err(Error::new(Kind::InvalidArgument, why));
     }
     Ok(connections as usize)
+}
+
+/// How many files the service has open at least, when it makes so many deliveries at a time.
+pub(crate) fn files_needed(deliveries: usize) -> u64 {
+    OTHER_FILES + deliveries as u64 + FEWEST_CONNECTIONS
 }
 
 async fn revocations(life: &Lifecycle, database: &Database) -> linchpin::Result<Revocations> {

@@ -102,9 +102,14 @@ fn copy(ctx: &Context, from: &Path, to: &Path, mut progress: impl FnMut(Progress
         }
     }
     drop(steps);
-    let found: String = target
-        .query_row("PRAGMA integrity_check(1)", (), |row| row.get(0))
-        .sql("check the copy")?;
+    let watched = ctx.clone();
+    target
+        .progress_handler(LOOK, Some(move || watched.check().is_err()))
+        .sql("watch the context")?;
+    let found = target.query_row("PRAGMA integrity_check(1)", (), |row| row.get(0));
+    // Rather than that the check was interrupted.
+    ctx.check()?;
+    let found: String = found.sql("check the copy")?;
     if found != "ok" {
         return Err(
             Error::new(Kind::DataLoss, found).context(format!("{} is damaged", from.display()))
@@ -175,3 +180,5 @@ impl Drop for Part {
 
 /// Pages between two looks at the context: 1 MiB.
 const STEP: i32 = 256;
+/// Steps of SQLite's machine between two looks, while the copy is checked.
+const LOOK: i32 = 1_000;

@@ -19,6 +19,7 @@ mod docs;
 mod endpoint;
 mod endpoint_headers;
 mod endpoint_secret;
+mod endpoint_stats;
 pub mod error;
 mod event_type;
 mod expunge;
@@ -109,6 +110,7 @@ fn parts() -> (Router<ApiState>, OpenApi) {
         .merge(endpoint::router())
         .merge(endpoint_headers::router())
         .merge(endpoint_secret::router())
+        .merge(endpoint_stats::router())
         .merge(message::router())
         .merge(expunge::router())
         .merge(manual::router())

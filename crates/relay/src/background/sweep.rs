@@ -37,6 +37,7 @@ enum What {
 
 /// Removes all that is over now, with pauses.
 async fn sweep(ctx: &Context, store: &Store, kept: Duration) -> Result<()> {
+    count(ctx, store).await?;
     let now = Timestamp::now();
     let payloads = all(ctx, store, What::Payloads(now)).await?;
     let messages = all(ctx, store, What::Messages(now - kept)).await?;
@@ -44,6 +45,17 @@ async fn sweep(ctx: &Context, store: &Store, kept: Duration) -> Result<()> {
         tracing::info!(payloads, messages, "removed what is old");
     }
     Ok(())
+}
+
+/// Counts the attempts of an older Relay: whoever takes one away takes it off its hour.
+async fn count(ctx: &Context, store: &Store) -> Result<()> {
+    loop {
+        let begun = Instant::now();
+        if !store.count_old_attempts(ctx).await? {
+            return Ok(());
+        }
+        ctx.sleep(begun.elapsed()).await?;
+    }
 }
 
 /// Removes until there is no more. Between two submissions it waits for as long as one took, so that no more than half of the

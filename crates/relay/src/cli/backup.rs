@@ -8,8 +8,9 @@ use std::process::ExitCode;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use linchpin::context::Context;
 use linchpin::error::ResultExt as _;
-use linchpin::{Kind, Result};
+use linchpin::{Kind, Result, task};
 use linchpin_data::sqlite::{self, Progress, Sql as _};
+use linchpin_http::lifecycle::{Lifecycle, Options};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::config::Config;
@@ -38,18 +39,23 @@ pub(super) fn commands(with_settings: impl Fn(Command) -> Command) -> [Command; 
 }
 
 /// Copies the database, and says what is in the copy.
-pub(super) fn backup(matches: &ArgMatches, config: &Config) -> Result<ExitCode> {
-    let to = file(matches);
-    sqlite::backup(&Context::root(), &config.database, to, tell)?;
+pub(super) async fn backup(matches: &ArgMatches, config: Config) -> Result<ExitCode> {
+    let (from, to) = (config.database, file(matches));
+    store::is_ours(&from)?;
+    let copy = to.to_owned();
+    until_signal(move |ctx| sqlite::backup(ctx, &from, &copy, tell)).await?;
     println!("{} has {}", to.display(), Inside::read(to)?.text());
     Ok(ExitCode::SUCCESS)
 }
 
 /// Makes a database of a backup. One that the keys do not open is removed again.
-pub(super) async fn restore(matches: &ArgMatches, config: &Config) -> Result<ExitCode> {
+pub(super) async fn restore(matches: &ArgMatches, config: Config) -> Result<ExitCode> {
     let (ctx, to) = (Context::root(), config.database.as_path());
+    let from = file(matches).to_owned();
+    store::is_ours(&from)?;
     store::make_folder(to)?;
-    sqlite::restore(&ctx, file(matches), to, &store::options()?, tell)?;
+    let (copy, options) = (to.to_owned(), store::options()?);
+    until_signal(move |ctx| sqlite::restore(ctx, &from, &copy, &options, tell)).await?;
     let opened = async { keys::open_sealed(&ctx, to, &config.vault).await?.close(&ctx).await };
     if let Err(error) = opened.await {
         // It is closed then, so nothing lies beside it.
@@ -58,6 +64,20 @@ pub(super) async fn restore(matches: &ArgMatches, config: &Config) -> Result<Exi
     }
     println!("{} has {}", to.display(), Inside::read(to)?.text());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Runs what copies, under a context that a signal ends: what is not whole is removed then.
+async fn until_signal(copy: impl FnOnce(&Context) -> Result<()> + Send + 'static) -> Result<()> {
+    let life = Lifecycle::new(Options::default())?;
+    let _signals = life.signals()?;
+    let ctx = life.accepting().clone();
+    let copying = async {
+        let copied = task::blocking("copy", move || copy(&ctx)).join().await;
+        life.shutdown("the copy has ended");
+        copied
+    };
+    let (_, copied) = tokio::join!(life.finished(), copying);
+    copied
 }
 
 /// What a copy holds.

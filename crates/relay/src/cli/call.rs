@@ -1,5 +1,6 @@
 //! Calls of a Relay: where it is, who asks, and what to do when it does not answer.
 
+use std::fmt;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -201,6 +202,16 @@ impl Failure {
                     _ => ExitCode::FAILURE,
                 }
             }
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(_, lines) => f.write_str(&lines.join("; ")),
+            Self::Closed => f.write_str("nobody reads the output any more"),
+            Self::Error(error) => write!(f, "{}", error.report()),
         }
     }
 }

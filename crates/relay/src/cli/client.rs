@@ -69,13 +69,21 @@ fn command(verb: &'static Verb) -> Command {
     if verb.method == Method::DELETE {
         command = command.arg(switch("yes", "Do not ask"));
     }
-    command.args(settings::client(verb.admin)).arg(
-        Arg::new("output")
-            .long("output")
-            .short('o')
-            .value_parser(value_parser!(Format))
-            .help("How to show it [default: table on a terminal, else json]"),
-    )
+    command.args(settings::client(verb.admin)).arg(output())
+}
+
+/// The flag that says how an answer is shown.
+pub(super) fn output() -> Arg {
+    Arg::new("output")
+        .long("output")
+        .short('o')
+        .value_parser(value_parser!(Format))
+        .help("How to show it [default: table on a terminal, else json]")
+}
+
+/// How an answer is shown.
+pub(super) fn format(matches: &ArgMatches) -> Format {
+    matches.get_one("output").copied().unwrap_or_else(Format::fitting)
 }
 
 fn switch(name: &'static str, help: &'static str) -> Arg {
@@ -97,7 +105,7 @@ fn flag(input: &'static Input) -> Option<Arg> {
 /// Does what `verb` says.
 pub(super) async fn run(verb: &'static Verb, matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let ctx = Context::root();
-    let format = matches.get_one("output").copied().unwrap_or_else(Format::fitting);
+    let format = format(matches);
     let call = call(verb, matches)?;
     confirm(verb, matches)?;
     let api = settings::target(verb.admin, matches)?;

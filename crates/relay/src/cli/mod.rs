@@ -4,10 +4,12 @@
 mod backup;
 mod call;
 mod client;
+mod doctor;
 mod keys;
 mod nouns;
 mod output;
 mod settings;
+mod status;
 mod tail;
 mod token;
 mod verb;
@@ -26,7 +28,7 @@ use linchpin::context::Context;
 use linchpin::{Error, Kind};
 use linchpin_security::config::table;
 
-use self::call::Call;
+use self::call::{Call, Failure};
 pub use self::client::routes;
 pub(crate) use self::settings::issue;
 use self::settings::{load, setting, sources};
@@ -56,16 +58,16 @@ pub fn run() -> ExitCode {
     let result = match name {
         "listen" => listen(matches),
         "keys" => match matches.subcommand() {
-            Some(("list", matches)) => run_keys(matches, keys::list),
+            Some(("list", matches)) => with_config(matches, keys::list),
             Some(("rotate", matches)) => {
-                run_keys(matches, |config| keys::rotate(config, matches.get_one("url")))
+                with_config(matches, |config| keys::rotate(config, matches.get_one("url")))
             }
             _ => keys::new(matches.subcommand_matches("new").unwrap_or(matches)),
         },
-        "backup" => load(matches).and_then(|config| backup::backup(matches, &config)),
-        "restore" => {
-            load(matches).and_then(|config| runtime()?.block_on(backup::restore(matches, &config)))
-        }
+        "doctor" => show(doctor::run(matches)),
+        "status" => show(status::run(matches)),
+        "backup" => with_config(matches, |config| backup::backup(matches, config)),
+        "restore" => with_config(matches, |config| backup::restore(matches, config)),
         "migrate" => migrate(matches),
         "token" => load(matches).and_then(|config| token::run(matches, &config)),
         "check-config" => check_config(matches),
@@ -143,6 +145,8 @@ fn command() -> Command {
                     Command::new("check-config").about("Show every setting and where it came from"),
                 ),
                 healthcheck,
+                status::command(),
+                doctor::command(with_settings),
                 completions,
             ])
             .subcommands(backup::commands(with_settings))
@@ -161,8 +165,8 @@ fn serve(matches: &ArgMatches) -> linchpin::Result<ExitCode> {
     Ok(ExitCode::from(report.exit_code()))
 }
 
-/// Runs one of the commands of keys that look at the database.
-fn run_keys<F: Future<Output = linchpin::Result<ExitCode>>>(
+/// Runs a command that looks at the database.
+fn with_config<F: Future<Output = linchpin::Result<ExitCode>>>(
     matches: &ArgMatches,
     command: impl FnOnce(Config) -> F,
 ) -> linchpin::Result<ExitCode> {
@@ -192,8 +196,12 @@ fn check_config(matches: &ArgMatches) -> linchpin::Result<ExitCode> {
 fn ask(noun: &str, matches: &ArgMatches) -> linchpin::Result<ExitCode> {
     let (verb, matches) = client::find(noun, matches)
         .ok_or_else(|| Error::new(Kind::InvalidArgument, format!("no command `{noun}`")))?;
-    let done = runtime()?.block_on(client::run(verb, &matches));
-    Ok(done.unwrap_or_else(|failure| failure.tell()))
+    show(client::run(verb, &matches))
+}
+
+/// Runs a command that shows something, and tells why it has not.
+fn show(command: impl Future<Output = Result<ExitCode, Failure>>) -> linchpin::Result<ExitCode> {
+    Ok(runtime()?.block_on(command).unwrap_or_else(|failure| failure.tell()))
 }
 
 fn healthcheck(matches: &ArgMatches) -> linchpin::Result<ExitCode> {

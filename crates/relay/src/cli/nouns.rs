@@ -163,6 +163,20 @@ const ENDPOINT: &[Verb] = &[
         Column::new("TYPE", "/eventType"),
     ])),
     Verb::new(
+        "stats",
+        Method::GET,
+        "/app/{app_id}/endpoint/{endpoint_id}/stats",
+        "Show how its attempts have ended and what it is still to get",
+    )
+    .with(&[STATS_SINCE, STATS_UNTIL]),
+    Verb::new(
+        "attempt-stats",
+        Method::GET,
+        "/app/{app_id}/endpoint/{endpoint_id}/attempt-stats",
+        "Show how its attempts have ended",
+    )
+    .with(&[STATS_SINCE, STATS_UNTIL]),
+    Verb::new(
         "example",
         Method::POST,
         "/app/{app_id}/endpoint/{endpoint_id}/send-example",
@@ -413,6 +427,10 @@ const CHANNELS: Input =
     Input::new("channels", Kind::Texts, To::Body("channels"), "Channels, commas between");
 const SINCE: Input = Input::text("SINCE", "since", "From this moment on (RFC 3339)");
 const UNTIL: Input = Input::text("until", "until", "Up to this moment (RFC 3339) [default: now]");
+const STATS_SINCE: Input =
+    Input::query("since", "since", "From this moment on (RFC 3339) [default: 28 days before]");
+const STATS_UNTIL: Input =
+    Input::query("until", "until", "Up to this moment (RFC 3339) [default: now]");
 const RETRIES: Input = Input::json(
     "retry-schedule",
     "retrySchedule",

@@ -139,7 +139,7 @@ fn table(items: &[Value], columns: &[Column], width: Option<usize>) -> String {
 }
 
 /// A value as a person reads it. What could move the cursor is not let through: it may come from anybody.
-fn cell(value: &Value) -> String {
+pub(super) fn cell(value: &Value) -> String {
     let text = match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),

@@ -13,6 +13,7 @@ use super::queue::{Queue, Ready, Seat, Surplus, Visit};
 use super::record::{self, Skipped, Taken};
 use super::targets::{Barred, Target};
 use crate::ids::{AppId, EndpointId};
+use crate::store::hours::Tally;
 
 /// Visits that are under way. The hooks of a submission that was committed take them out; those of one that was not are as
 /// they were, for the next try.
@@ -28,6 +29,8 @@ pub(super) struct Claimed {
     pub(super) dropped: usize,
     /// Endpoints for which nothing can be signed.
     pub(super) unreadable: Vec<EndpointId>,
+    /// What the list of attempts says of those that were dropped.
+    tally: Tally,
 }
 
 /// So many deliveries of an endpoint come up at a visit: enough to fill a commit with a few, and not to hold up the writer.
@@ -73,6 +76,7 @@ pub(super) fn claim(tx: &mut Tx<'_>, queue: &Queue, visits: &Visits) -> linchpin
             }
         });
     }
+    claimed.tally.write(tx)?;
     Ok(claimed)
 }
 
@@ -119,7 +123,7 @@ fn one(
                 ready.push((*one, seat));
             }
             Loaded::Nowhere(skipped) => {
-                record::skip(tx, &skipped)?;
+                record::skip(tx, &skipped, &mut claimed.tally)?;
                 claimed.dropped += 1;
             }
             Loaded::Lost => {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use linchpin::context::{Context, Ended};
 use linchpin::sync::Mutex;
 use linchpin::sync::counter::{Gauge, Reading};
-use linchpin::sync::lanes::{self, Options};
+use linchpin::sync::lanes::{self, Class, Numbers, Options};
 use linchpin::time::Timestamp;
 use linchpin_data::sqlite::{Sql as _, Tx};
 
@@ -287,6 +287,18 @@ impl Queue {
     #[must_use]
     pub fn in_memory(&self) -> Reading {
         self.counts.deliveries.restart()
+    }
+
+    /// The same without the peak, which is whoever's that asks for it.
+    #[must_use]
+    pub fn level(&self) -> u32 {
+        self.counts.deliveries.read().level
+    }
+
+    /// What the lanes of a class have.
+    #[must_use]
+    pub fn numbers(&self, class: Class) -> Numbers {
+        self.lanes.numbers(class)
     }
 
     /// When the oldest delivery in memory, or the oldest known of in the database, was due; `None` if none is due.

@@ -11,6 +11,7 @@ use super::targets::Barred;
 use crate::events::Outcome;
 use crate::ids::{AppId, AttemptId, EndpointId, MessageId, OrgId};
 use crate::model::attempt::{CANCELED, FAIL, MANUAL, SCHEDULED, SUCCESS};
+use crate::store::hours::Tally;
 
 /// An attempt that was made.
 #[derive(Clone, Debug)]
@@ -79,8 +80,14 @@ impl Attempt {
     }
 }
 
-/// Records `attempt`, unless one was recorded under the same number already: `false` then.
-pub(super) fn record(tx: &mut Tx<'_>, ready: &Ready, attempt: &Attempt) -> linchpin::Result<bool> {
+/// Records `attempt`, unless one was recorded under the same number already: `false` then. What it adds is in the tally, which is to
+/// be written in the same transaction.
+pub(super) fn record(
+    tx: &mut Tx<'_>,
+    ready: &Ready,
+    attempt: &Attempt,
+    tally: &mut Tally,
+) -> linchpin::Result<bool> {
     let taken = ready.taken();
     let new = match attempt.next.map(Timestamp::as_micros) {
         None => change(tx, DONE, &taken, &[])?,
@@ -91,6 +98,7 @@ pub(super) fn record(tx: &mut Tx<'_>, ready: &Ready, attempt: &Attempt) -> linch
     }
     // What fails is tried again by the schedule, whoever began it.
     let trigger = if ready.manual && ready.attempt == 0 { MANUAL } else { SCHEDULED };
+    let status = if attempt.success { SUCCESS } else { FAIL };
     tx.prepare_cached(INSERT)
         .and_then(|mut insert| {
             insert.execute((
@@ -100,7 +108,7 @@ pub(super) fn record(tx: &mut Tx<'_>, ready: &Ready, attempt: &Attempt) -> linch
                 ready.endpoint,
                 attempt.id,
                 &attempt.url,
-                if attempt.success { SUCCESS } else { FAIL },
+                status,
                 attempt.status_code,
                 &attempt.response,
                 attempt.duration_ms as i64,
@@ -110,17 +118,19 @@ pub(super) fn record(tx: &mut Tx<'_>, ready: &Ready, attempt: &Attempt) -> linch
             ))
         })
         .sql("record an attempt")?;
+    tally.add((ready.app, ready.endpoint), attempt.at, status);
     Ok(true)
 }
 
-/// Removes a delivery that has nowhere to go any more, which the attempt list shows.
-pub(super) fn skip(tx: &Tx<'_>, skipped: &Skipped) -> linchpin::Result<bool> {
+/// Removes a delivery that has nowhere to go any more, which the attempt list shows. The tally as in [`record`].
+pub(super) fn skip(tx: &Tx<'_>, skipped: &Skipped, tally: &mut Tally) -> linchpin::Result<bool> {
     let Skipped { org, app, taken, manual, why } = skipped;
     let is_new = change(tx, DONE, taken, &[])?;
     let Some(why) = why.shown().filter(|_| is_new) else { return Ok(is_new) };
     let (now, Taken { attempt, endpoint, message, .. }) = (Timestamp::now(), taken);
     let trigger = if *manual && *attempt == 0 { MANUAL } else { SCHEDULED };
-    tx.prepare_cached(SKIPPED)
+    let shown = tx
+        .prepare_cached(SKIPPED)
         .and_then(|mut insert| {
             let id = AttemptId::at(now);
             insert.execute((
@@ -136,6 +146,9 @@ pub(super) fn skip(tx: &Tx<'_>, skipped: &Skipped) -> linchpin::Result<bool> {
             ))
         })
         .sql("record why nothing was sent")?;
+    if shown > 0 {
+        tally.add((*app, *endpoint), now, CANCELED);
+    }
     Ok(true)
 }
 

@@ -17,6 +17,7 @@ use linchpin_data::sqlite::{Tx, Writer};
 use super::health::HealthSettings;
 use super::queue::{Queue, Ready};
 use super::record::{self, Attempt, Skipped};
+use crate::store::hours::Tally;
 
 /// Writes records down, in batches.
 #[derive(Debug)]
@@ -122,14 +123,15 @@ async fn submit(
 ) -> Result<Vec<bool>> {
     let (kept, bytes) = (kept.clone(), records[which.clone()].iter().map(Record::bytes).sum());
     let work = move |tx: &mut Tx<'_>| {
-        let mut written = Vec::with_capacity(which.len());
+        let (mut written, mut tally) = (Vec::with_capacity(which.len()), Tally::default());
         for record in &records[which.clone()] {
-            let new = record.write(tx, &kept)?;
+            let new = record.write(tx, &kept, &mut tally)?;
             if new {
                 record.tell(tx, &kept.queue);
             }
             written.push(new);
         }
+        tally.write(tx)?;
         Ok(written)
     };
     writer.submit_sized(ctx, bytes, work).await
@@ -146,17 +148,22 @@ impl Record {
     }
 
     /// Whether it is new.
-    fn write(&self, tx: &mut Tx<'_>, Kept { queue, health }: &Kept) -> Result<bool> {
+    fn write(
+        &self,
+        tx: &mut Tx<'_>,
+        Kept { queue, health }: &Kept,
+        tally: &mut Tally,
+    ) -> Result<bool> {
         match self {
             Self::Attempted(made) => {
                 let (ready, attempt) = &**made;
-                let is_new = record::record(tx, ready, attempt)?;
+                let is_new = record::record(tx, ready, attempt, tally)?;
                 if is_new {
                     health.heard(tx, queue, ready, attempt)?;
                 }
                 Ok(is_new)
             }
-            Self::Skipped(skipped) => record::skip(tx, skipped),
+            Self::Skipped(skipped) => record::skip(tx, skipped, tally),
         }
     }
 

@@ -21,6 +21,7 @@ mod patch;
 pub mod rules;
 mod schema;
 pub mod secret;
+pub mod stats;
 pub mod task;
 pub mod time;
 

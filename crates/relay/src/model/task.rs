@@ -15,7 +15,7 @@ use crate::ids::TaskId;
 /// How far a recovery may reach back from its end.
 const REACH: Duration = Duration::from_hours(14 * 24);
 /// By how much clocks may differ.
-const SLACK: Duration = Duration::from_mins(5);
+pub(super) const SLACK: Duration = Duration::from_mins(5);
 
 /// A task as it is kept, as far as it is shown.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -165,7 +165,8 @@ pub async fn key_uses(ctx: &Context, database: &Database, vault: &Vault) -> Resu
     Ok(used.into_iter().map(key).collect())
 }
 
-fn proofs(conn: &Connection) -> Result<Vec<(String, String)>> {
+/// The proof of each key that something may have been sealed with, by its id.
+pub(crate) fn proofs(conn: &Connection) -> Result<Vec<(String, String)>> {
     conn.prepare(PROOFS)
         .and_then(|mut query| query.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
         .sql("read the proofs of keys")

@@ -10,6 +10,8 @@ mod endpoint;
 mod event_type;
 mod expunge;
 mod headers;
+pub(crate) mod hours;
+mod inspect;
 pub mod keys;
 mod manual;
 mod message;
@@ -23,6 +25,7 @@ pub mod revocation;
 pub mod schema;
 mod secret;
 mod sift;
+mod stats;
 mod target;
 mod task;
 
@@ -43,6 +46,7 @@ use linchpin_data::sqlite::{Database, Options, Reader, Sql as _, Tx, Writer};
 use serde::Serialize;
 
 pub use self::attempt::{AttemptFilter, WithMessage};
+pub(crate) use self::inspect::{is_ours, ours, pending};
 pub use self::message::{MessageFilter, NewMessage};
 use self::once::once;
 pub use self::once::{Answer, Once};
@@ -112,10 +116,15 @@ pub fn open(path: &Path) -> Result<Database> {
     Database::open(path, options()?)
 }
 
-/// Makes the folder of the database, if it is not there.
+/// Makes the folder of the database, if it is not there: nobody else looks into it.
 pub(crate) fn make_folder(database: &Path) -> Result<()> {
     let Some(folder) = database.parent() else { return Ok(()) };
-    std::fs::create_dir_all(folder)
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .recursive(true)
+        .create(folder)
         .kind(Kind::Unavailable)
         .context(format!("make the folder {}", folder.display()))
 }

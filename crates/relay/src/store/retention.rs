@@ -11,6 +11,7 @@ use linchpin_data::sqlite::{Sql as _, Tx};
 use rusqlite::Connection;
 
 use super::Store;
+use super::hours::Tally;
 use crate::ids::{AppId, MessageId};
 use crate::model::message::Content;
 
@@ -45,7 +46,8 @@ const OLD: &str = "
 const WAITS: &str = "
     SELECT 1 FROM endpoint CROSS JOIN delivery
        ON delivery.endpoint = endpoint.id AND delivery.message = ?2 WHERE endpoint.app = ?1";
-const ATTEMPTS: &str = "DELETE FROM attempt WHERE message = ?1";
+const ATTEMPTS: &str = "
+    DELETE FROM attempt WHERE message = ?1 RETURNING app, endpoint, created_at, status";
 const MESSAGE: &str = "DELETE FROM message WHERE rowid = ?1";
 
 impl Store {
@@ -121,7 +123,7 @@ fn messages(tx: &Tx<'_>, cutoff: Timestamp, mark: i64) -> Result<Swept> {
         })
         .sql("find old messages")?;
     let (mut budget, mut swept, mut any_old) = (Budget::new(), Swept::default(), false);
-    let mut last = mark;
+    let (mut last, mut tally) = (mark, Tally::default());
     for (rowid, app, id, created, bytes) in rows {
         if budget.is_spent() {
             break;
@@ -132,11 +134,12 @@ fn messages(tx: &Tx<'_>, cutoff: Timestamp, mark: i64) -> Result<Swept> {
         }
         any_old = true;
         if !waits(tx, app, id).sql("look for deliveries")? {
-            remove(tx, rowid, id).sql("remove a message")?;
+            remove(tx, rowid, id, &mut tally).sql("remove a message")?;
             swept.gone += 1;
         }
         budget.spend(bytes);
     }
+    tally.take_away(tx)?;
     // Where no row is old, those behind it are not old either.
     swept.mark = any_old.then_some(last);
     Ok(swept)
@@ -146,8 +149,17 @@ fn waits(conn: &Connection, app: AppId, message: MessageId) -> rusqlite::Result<
     conn.prepare_cached(WAITS)?.exists((app, message))
 }
 
-fn remove(conn: &Connection, rowid: i64, message: MessageId) -> rusqlite::Result<()> {
-    conn.prepare_cached(ATTEMPTS)?.execute([message])?;
+fn remove(
+    conn: &Connection,
+    rowid: i64,
+    message: MessageId,
+    tally: &mut Tally,
+) -> rusqlite::Result<()> {
+    let mut attempts = conn.prepare_cached(ATTEMPTS)?;
+    let mut gone = attempts.query([message])?;
+    while let Some(attempt) = gone.next()? {
+        tally.add_row(attempt, 0)?;
+    }
     conn.prepare_cached(MESSAGE)?.execute([rowid])?;
     Ok(())
 }

@@ -11,6 +11,9 @@
 //! `background_task` holds what is asked for, how far it has come (`mark`, the last id that was looked at) and what became
 //! of it. Its rowids are never used again, since tasks are taken up in their order.
 //!
+//! `endpoint_hour` adds `attempt` up, by endpoint and hour; `uncounted` has the first and the last row that is still to be added, if
+//! there is one.
+//!
 //! `secret`, `old_secrets` and `headers` of an endpoint are sealed with a key of which `keyring` has a proof.
 
 use linchpin_data::idempotency;
@@ -28,6 +31,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 9, name: "endpoints that only fail", sql: FAILING },
     Migration { version: 10, name: "what a message asks for", sql: WISHES },
     Migration { version: 12, name: "tokens that are refused", sql: REFUSED },
+    Migration { version: 14, name: "attempts by the hour", sql: HOURS },
 ];
 
 const TABLES: &str = "
@@ -197,6 +201,25 @@ CREATE TABLE token_floor (
     not_before INTEGER NOT NULL,
     PRIMARY KEY (org, app, session, since)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// Attempts that are there already are counted after the start: millions of them would keep it waiting.
+const HOURS: &str = "
+CREATE TABLE endpoint_hour (
+    app      BLOB NOT NULL,
+    endpoint BLOB NOT NULL,
+    hour     INTEGER NOT NULL,
+    success  INTEGER NOT NULL,
+    fail     INTEGER NOT NULL,
+    canceled INTEGER NOT NULL,
+    PRIMARY KEY (app, endpoint, hour)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE uncounted (
+    first INTEGER NOT NULL,
+    last  INTEGER NOT NULL
+) STRICT;
+INSERT INTO uncounted SELECT 1, rowid FROM attempt ORDER BY rowid DESC LIMIT 1;
 ";
 
 const PARKED: &str = "CREATE INDEX delivery_parked ON delivery (endpoint, due) WHERE leased = 2;";

@@ -64,17 +64,7 @@ async fn in_memory(relay: &Relay) -> (String, String) {
 async fn readiness_says_what_does_not_answer() {
     let api = Api::new();
     let life = Lifecycle::new(lifecycle::Options::default()).unwrap();
-    let router = admin::router(AdminState {
-        life: life.clone(),
-        database: api.database.clone(),
-        queue: api.queue.clone(),
-        store: api.store.clone(),
-        events: Events::new().unwrap(),
-        policies: api.policies.clone(),
-        rate_limit: None,
-        gate: Gate::new().unwrap(),
-        metrics: PrometheusBuilder::new().build_recorder().handle(),
-    });
+    let router = watched(&api, &life);
     let down = "not ready: starting or shutting down\n";
     assert_eq!(ready(&router).await, (503, down.to_owned()));
     life.ready();
@@ -85,6 +75,89 @@ async fn readiness_says_what_does_not_answer() {
     assert_eq!(ready(&router).await.0, 200);
     life.shutdown("enough");
     assert_eq!(ready(&router).await, (503, down.to_owned()));
+}
+
+/// The state of each part, by its name.
+fn states(components: &serde_json::Value) -> std::collections::BTreeMap<&str, &str> {
+    let all = components["data"].as_array().expect("a list").iter();
+    all.map(|one| (one["name"].as_str().expect("a name"), one["state"].as_str().expect("a state")))
+        .collect()
+}
+
+#[linchpin_testing::test]
+async fn status_shows_each_part_of_a_relay_that_runs() {
+    let home = Home::new();
+    let relay = home.serve(&[]).await;
+    let said = relay.operate("GET", "/components", "").await.expect(200).json();
+    let states = states(&said);
+    let parts = [
+        "backlog",
+        "background tasks",
+        "breakers",
+        "deliveries",
+        "events",
+        "idempotency",
+        "lanes",
+        "metrics",
+        "pruning",
+        "readers",
+        "requests",
+        "retention",
+        "service",
+        "writer",
+    ];
+    assert_eq!(states, parts.map(|part| (part, "ok")).into());
+    let variables = [("RELAY_ADMIN_URL", relay.admin.as_str())];
+    let shown = home.run_with(&["status", "-o", "table"], &variables).await;
+    assert_eq!(shown.status.code(), Some(0), "{shown:?}");
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert_eq!(shown.lines().count(), 1 + parts.len(), "{shown}");
+    let nobody = [("RELAY_ADMIN_URL", "http://127.0.0.1:9")];
+    let failed = home.run_with(&["status"], &nobody).await;
+    assert_eq!(failed.status.code(), Some(1), "{failed:?}");
+}
+
+#[linchpin_testing::test]
+async fn components_say_which_part_fails() {
+    let api = Api::new();
+    let life = Lifecycle::new(lifecycle::Options::default()).unwrap();
+    let router = watched(&api, &life);
+    let components = async || {
+        let request = Request::get("/components").body(Body::empty()).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        serde_json::from_slice::<serde_json::Value>(&body).unwrap()
+    };
+    let said = components().await;
+    // Nothing is sent here, and nothing swept.
+    let wanted =
+        [("service", "warn"), ("deliveries", "fail"), ("retention", "fail"), ("writer", "ok")];
+    for (part, state) in wanted {
+        assert_eq!(states(&said)[part], state, "{part} of {said}");
+    }
+    life.ready();
+    let held = api.hold_the_writer().await;
+    let said = components().await;
+    for (part, state) in [("service", "ok"), ("writer", "fail"), ("readers", "ok")] {
+        assert_eq!(states(&said)[part], state, "{part} of {said}");
+    }
+    held.release().await;
+    assert_eq!(states(&components().await)["writer"], "ok");
+}
+
+/// What operators see of an API that is driven without a socket.
+fn watched(api: &Api, life: &Lifecycle) -> Router {
+    admin::router(AdminState {
+        life: life.clone(),
+        database: api.database.clone(),
+        queue: api.queue.clone(),
+        store: api.store.clone(),
+        events: Events::new().unwrap(),
+        policies: api.policies.clone(),
+        rate_limit: None,
+        gate: Gate::new().unwrap(),
+        metrics: PrometheusBuilder::new().build_recorder().handle(),
+    })
 }
 
 async fn ready(router: &Router) -> (u16, String) {

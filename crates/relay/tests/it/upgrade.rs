@@ -90,3 +90,30 @@ async fn a_file_of_schema_5_shows_what_it_has() {
     assert_eq!(again.headers["idempotent-replayed"], "true");
     assert_eq!(again.json(), get("/app/shop/msg/first").await);
 }
+
+#[linchpin_testing::test]
+async fn stats_of_a_first_release_file_are_right_after_the_upgrade() {
+    let (home, receiver) = (Home::new(), Receiver::start().await);
+    make(&home, &receiver);
+    // Nothing comes to what the file has.
+    home.write("DELETE FROM delivery; DELETE FROM background_task");
+    // Whenever this runs, what was made then is kept.
+    let relay = home.serve(&["--message-retention", "36500d"]).await;
+    let uncounted = "SELECT count(*) FROM uncounted";
+    eventually("counted", async || home.query::<i64>(uncounted) == [0]).await;
+    for (endpoint, success, fail) in [("failing", 0, 6), ("kept", 1, 0), ("off", 0, 0)] {
+        for (query, part) in [
+            // All of that day, then up to the moment of one attempt and up to the microsecond before.
+            ("since=2026-11-28T00:00:00Z&until=2026-11-28T04:59:59Z", [success, fail]),
+            ("since=2026-11-28T04:05:49.358611Z&until=2026-11-28T04:05:49.364628Z", [0, fail / 2]),
+            ("since=2026-11-28T04:05:49.358611Z&until=2026-11-28T04:05:49.364627Z", [0, fail / 3]),
+            ("since=2026-11-28T05:00:00Z&until=2026-11-28T06:00:00Z", [0, 0]),
+        ] {
+            let path = format!("/app/shop/endpoint/{endpoint}/attempt-stats?{query}");
+            let told = relay.call("GET", &path, "").await.expect(200).json();
+            let [success, fail] = part;
+            let wanted = json!({ "success": success, "fail": fail, "canceled": 0 });
+            assert_eq!(told, wanted, "{endpoint} {query}");
+        }
+    }
+}

@@ -44,3 +44,7 @@ async fn bulk_expunge(svix: &Svix, app: &str, message: String) -> Result<()> {
     let ids = models::BulkExpungeContentsIn { ids: Some([message].into()) };
     svix.message().bulk_expunge_content(app.into(), ids, None).await.map(drop)
 }
+
+async fn attempt_stats(svix: &Svix, app: &str, endpoint: &str) -> Result<()> {
+    svix.endpoint().get_attempt_stats(app.into(), endpoint.into(), None).await.map(drop)
+}

@@ -79,6 +79,11 @@ impl Process {
         self.running().signal("-TERM").await;
     }
 
+    /// SIGINT, as Ctrl-C sends it.
+    pub(crate) async fn interrupt(&self) {
+        self.running().signal("-INT").await;
+    }
+
     /// Waits for its end, at which it must have left no task.
     pub(crate) async fn wait(&mut self, limit: Duration) -> ExitStatus {
         self.running_mut().wait(limit).await

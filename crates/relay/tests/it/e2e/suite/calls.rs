@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::super::{
-    MAJOR, bulk_expunge, dashboard_access, set_headers, upsert_application, upsert_endpoint,
-    upsert_event_type,
+    MAJOR, attempt_stats, bulk_expunge, dashboard_access, set_headers, upsert_application,
+    upsert_endpoint, upsert_event_type,
 };
 use super::client::{Bench, http_error, input};
 use crate::sdk::called;
@@ -91,6 +91,8 @@ async fn every_route_is_called() {
 
     let example = input(json!({ "eventType": "paid" }));
     endpoints.send_example(app.clone(), endpoint.clone(), example, None).await.expect("example");
+    endpoints.get_stats(app.clone(), endpoint.clone(), None).await.expect("stats");
+    attempt_stats(svix, &app, &endpoint).await.expect("attempt stats");
     let since = json!({ "since": linchpin::time::Timestamp::now().to_string() });
     let task = endpoints.recover(app.clone(), endpoint.clone(), input(since.clone()), None).await;
     let tasks = svix.background_task();
