@@ -24,6 +24,7 @@ mod health;
 mod manual;
 mod message;
 mod normalize;
+mod operational;
 mod params;
 mod rate;
 
@@ -109,6 +110,7 @@ fn parts() -> (Router<ApiState>, OpenApi) {
         .merge(attempt::router())
         .merge(attempted::router())
         .merge(background_task::router())
+        .merge(operational::router())
         .merge(health::router());
     let (routes, document) = OpenApiRouter::new().nest("/api/v1", api).split_for_parts();
     (routes, docs::complete(document))

@@ -1,5 +1,7 @@
 //! The commands of the client, as tables. A route has its command by a line here.
 
+mod operational;
+
 use http::Method;
 
 use super::verb::{Column, Input, Kind, Noun, Shape, To, Verb};
@@ -12,6 +14,11 @@ pub(super) const NOUNS: &[Noun] = &[
     Noun { name: "message", about: "Messages: send them, and see where they went", verbs: MESSAGE },
     Noun { name: "attempt", about: "Attempts: what became of deliveries", verbs: ATTEMPT },
     Noun { name: "task", about: "Background tasks: recoveries and replays", verbs: TASK },
+    Noun {
+        name: "operational",
+        about: "Endpoints for operational webhooks: what becomes of all others",
+        verbs: operational::VERBS,
+    },
     Noun { name: "breaker", about: "What holds deliveries back, for operators", verbs: BREAKER },
 ];
 
@@ -136,10 +143,7 @@ const ENDPOINT: &[Verb] = &[
         "/app/{app_id}/endpoint/{endpoint_id}/secret/rotate",
         "Sign with a new secret; the old one verifies a while longer",
     )
-    .with(&[
-        Input::text("key", "key", "The new secret [default: one that is made]"),
-        Input::json("grace", "gracePeriodSeconds", "Seconds that both verify [default: a day]"),
-    ]),
+    .with(&[KEY, GRACE]),
     Verb::new("headers", Method::GET, HEADERS, "Show the headers that are sent along"),
     Verb::new("set-headers", Method::PUT, HEADERS, "Send these headers along, and no others")
         .with(&[HEADERS_TO_SET]),
@@ -374,5 +378,8 @@ const RETRIES: Input = Input::json(
     "retrySchedule",
     "Seconds between attempts, as [5, 300] [default: the service's]",
 );
+const KEY: Input = Input::text("key", "key", "The new secret [default: one that is made]");
+const GRACE: Input =
+    Input::json("grace", "gracePeriodSeconds", "Seconds that both verify [default: a day]");
 const HEADERS_TO_SET: Input =
     Input::json("HEADERS", "headers", "A JSON object of texts, such as {\"x-team\":\"blue\"}");

@@ -17,6 +17,7 @@ use linchpin_data::sqlite::{Tx, Writer};
 use super::health::HealthSettings;
 use super::queue::{Queue, Ready};
 use super::record::{self, Attempt, Skipped};
+use crate::store::operational;
 
 /// Writes records down, in batches.
 #[derive(Debug)]
@@ -152,6 +153,9 @@ impl Record {
                 let (ready, attempt) = &**made;
                 let is_new = record::record(tx, ready, attempt)?;
                 if is_new {
+                    if let Some(event) = attempt.operational(ready) {
+                        operational::emit(tx, queue, ready.owner(), event)?;
+                    }
                     health.heard(tx, queue, ready, attempt)?;
                 }
                 Ok(is_new)

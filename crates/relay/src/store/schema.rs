@@ -27,6 +27,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 8, name: "sealed secrets", sql: SEALED },
     Migration { version: 9, name: "endpoints that only fail", sql: FAILING },
     Migration { version: 10, name: "what a message asks for", sql: WISHES },
+    Migration { version: 13, name: "operational webhooks", sql: OPERATIONAL },
 ];
 
 const TABLES: &str = "
@@ -177,6 +178,13 @@ ALTER TABLE message ADD COLUMN content_until INTEGER;
 CREATE INDEX message_content_until ON message (content_until) WHERE content_until IS NOT NULL;
 ALTER TABLE event_type ADD COLUMN feature_flags TEXT;
 ALTER TABLE event_type ADD COLUMN group_name TEXT;
+";
+
+/// `kind` is 0 for what clients see, and 1 for the one application of an organisation that its endpoints for operational webhooks
+/// belong to.
+const OPERATIONAL: &str = "
+ALTER TABLE application ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;
+CREATE UNIQUE INDEX application_operational ON application (org) WHERE kind = 1;
 ";
 
 const PARKED: &str = "CREATE INDEX delivery_parked ON delivery (endpoint, due) WHERE leased = 2;";

@@ -2,7 +2,7 @@
 
 use svix1::api::{
     ApplicationIn, EndpointHeadersIn, EndpointOut, EndpointUpdate, EventTypeOut, EventTypeUpdate,
-    Svix,
+    OperationalWebhookEndpointHeadersIn, OperationalWebhookEndpointUpdate, Svix,
 };
 use svix1::error::Result;
 use svix1::{self as sdk, api as models};
@@ -33,6 +33,19 @@ async fn upsert_endpoint(svix: &Svix, app: &str, id: &str, url: String) -> Resul
 
 async fn set_headers(svix: &Svix, app: &str, id: &str, headers: EndpointHeadersIn) -> Result<()> {
     svix.endpoint().update_headers(app.into(), id.into(), headers).await
+}
+
+async fn upsert_operational(svix: &Svix, id: &str, url: String) -> Result<String> {
+    let endpoint = OperationalWebhookEndpointUpdate::new(url);
+    Ok(svix.operational_webhook().endpoint().update(id.into(), endpoint).await?.id)
+}
+
+async fn set_operational_headers(
+    svix: &Svix,
+    id: &str,
+    headers: OperationalWebhookEndpointHeadersIn,
+) -> Result<()> {
+    svix.operational_webhook().endpoint().update_headers(id.into(), headers).await
 }
 
 /// This version has no call for it.

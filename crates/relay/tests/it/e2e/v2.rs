@@ -4,7 +4,7 @@ use svix::api::Svix;
 use svix::error::Result;
 use svix::models::{
     ApplicationIn, EndpointHeadersIn, EndpointOut, EndpointUpsertIn, EventTypeOut,
-    EventTypeUpsertIn,
+    EventTypeUpsertIn, OperationalWebhookEndpointHeadersIn, OperationalWebhookEndpointUpsertIn,
 };
 use svix::{self as sdk, models};
 
@@ -33,6 +33,19 @@ async fn upsert_endpoint(svix: &Svix, app: &str, id: &str, url: String) -> Resul
 
 async fn set_headers(svix: &Svix, app: &str, id: &str, headers: EndpointHeadersIn) -> Result<()> {
     svix.endpoint().set_headers(app.into(), id.into(), headers).await
+}
+
+async fn upsert_operational(svix: &Svix, id: &str, url: String) -> Result<String> {
+    let endpoint = OperationalWebhookEndpointUpsertIn::new(url);
+    Ok(svix.operational_webhook().endpoint().upsert(id.into(), endpoint).await?.id)
+}
+
+async fn set_operational_headers(
+    svix: &Svix,
+    id: &str,
+    headers: OperationalWebhookEndpointHeadersIn,
+) -> Result<()> {
+    svix.operational_webhook().endpoint().set_headers(id.into(), headers).await
 }
 
 async fn bulk_expunge(svix: &Svix, app: &str, message: String) -> Result<()> {
