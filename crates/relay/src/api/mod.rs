@@ -27,6 +27,7 @@ mod health;
 mod manual;
 mod message;
 mod normalize;
+mod operational;
 mod params;
 mod portal;
 mod rate;
@@ -118,6 +119,7 @@ fn parts() -> (Router<ApiState>, OpenApi) {
         .merge(attempted::router())
         .merge(background_task::router())
         .merge(authentication::router())
+        .merge(operational::router())
         .merge(health::router());
     let (routes, document) = OpenApiRouter::new().nest("/api/v1", api).split_for_parts();
     (routes, docs::complete(document))

@@ -128,6 +128,13 @@ pub(super) struct EventTypePath {
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
+pub(super) struct OperationalPath {
+    /// Id or uid of the endpoint.
+    pub(super) endpoint_id: String,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
 pub(super) struct TaskPath {
     /// Id of the task.
     pub(super) task_id: String,

@@ -2,6 +2,8 @@
 //!
 //! One file because it is one table: who adds a route, or looks for a command, looks here.
 
+mod operational;
+
 use http::Method;
 
 use super::verb::{Column, Input, Kind, Noun, Shape, To, Verb};
@@ -15,6 +17,11 @@ pub(super) const NOUNS: &[Noun] = &[
     Noun { name: "attempt", about: "Attempts: what became of deliveries", verbs: ATTEMPT },
     Noun { name: "auth", about: "Tokens of applications, and links into the portal", verbs: AUTH },
     Noun { name: "task", about: "Background tasks: recoveries and replays", verbs: TASK },
+    Noun {
+        name: "operational",
+        about: "Endpoints for operational webhooks: what becomes of all others",
+        verbs: operational::VERBS,
+    },
     Noun { name: "breaker", about: "What holds deliveries back, for operators", verbs: BREAKER },
 ];
 
@@ -139,10 +146,7 @@ const ENDPOINT: &[Verb] = &[
         "/app/{app_id}/endpoint/{endpoint_id}/secret/rotate",
         "Sign with a new secret; the old one verifies a while longer",
     )
-    .with(&[
-        Input::text("key", "key", "The new secret [default: one that is made]"),
-        Input::json("grace", "gracePeriodSeconds", "Seconds that both verify [default: a day]"),
-    ]),
+    .with(&[KEY, GRACE]),
     Verb::new("headers", Method::GET, HEADERS, "Show the headers that are sent along"),
     Verb::new("set-headers", Method::PUT, HEADERS, "Send these headers along, and no others")
         .with(&[HEADERS_TO_SET]),
@@ -436,5 +440,8 @@ const RETRIES: Input = Input::json(
     "retrySchedule",
     "Seconds between attempts, as [5, 300] [default: the service's]",
 );
+const KEY: Input = Input::text("key", "key", "The new secret [default: one that is made]");
+const GRACE: Input =
+    Input::json("grace", "gracePeriodSeconds", "Seconds that both verify [default: a day]");
 const HEADERS_TO_SET: Input =
     Input::json("HEADERS", "headers", "A JSON object of texts, such as {\"x-team\":\"blue\"}");

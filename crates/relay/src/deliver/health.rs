@@ -11,6 +11,7 @@ use rusqlite::{OptionalExtension as _, Row};
 
 use super::queue::{Queue, Ready};
 use super::record::Attempt;
+use crate::store::operational;
 
 /// When the service disables an endpoint by itself.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +69,7 @@ impl HealthSettings {
         ready: &Ready,
         attempt: &Attempt,
     ) -> linchpin::Result<()> {
-        let endpoint = (ready.org, ready.app, ready.endpoint);
+        let endpoint = ready.owner();
         if attempt.success {
             if !ready.target.now().is_ok_and(|target| target.is_failing) {
                 return Ok(());
@@ -92,6 +93,7 @@ impl HealthSettings {
             }
         };
         disable(tx, ready, reason, attempt.at)?;
+        operational::disabled(tx, queue, endpoint, streak.since.unwrap_or(attempt.at))?;
         queue.endpoint_changed(tx, endpoint)
     }
 }

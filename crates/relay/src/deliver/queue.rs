@@ -15,7 +15,8 @@ use linchpin_data::sqlite::{Sql as _, Tx};
 use super::record::{Skipped, Taken};
 use super::targets::{Barred, Handle, Target, Targets};
 use crate::ids::{AppId, EndpointId, MessageId, OrgId};
-use crate::vault::Vault;
+use crate::store::operational::Listening;
+use crate::vault::{Owner, Vault};
 
 /// A delivery that is not stored yet.
 #[derive(Debug)]
@@ -66,6 +67,7 @@ pub(super) struct Ready {
 pub struct Queue {
     lanes: Lanes,
     targets: Targets,
+    listening: Listening,
     counts: Arc<Counts>,
 }
 
@@ -126,12 +128,18 @@ impl Queue {
             .lane_items((deliveries / PART).max(1))
             .lane_bytes((bytes / PART).max(1));
         let lanes = Lanes::new(places, options)?;
-        Ok(Self { lanes, targets: Targets::new(vault), counts: Arc::default() })
+        let (targets, listening) = (Targets::new(vault), Listening::default());
+        Ok(Self { lanes, targets, listening, counts: Arc::default() })
     }
 
     /// What seals and opens the secrets of endpoints.
     pub(crate) fn vault(&self) -> &Vault {
         self.targets.vault()
+    }
+
+    /// Which organisations are told of what becomes of their endpoints and deliveries.
+    pub(crate) fn listening(&self) -> &Listening {
+        &self.listening
     }
 
     /// Stores a delivery with the caller's transaction, and hands it over once that is committed. One that is due
@@ -314,6 +322,11 @@ impl Ready {
     pub(super) fn taken(&self) -> Taken {
         let Self { rowid, attempt, endpoint, message, .. } = *self;
         Taken { rowid, attempt, endpoint, message }
+    }
+
+    /// Where it goes, with whom that belongs to.
+    pub(super) fn owner(&self) -> Owner {
+        (self.org, self.app, self.endpoint)
     }
 
     /// As one that is not sent.

@@ -11,6 +11,7 @@ use super::targets::Barred;
 use crate::events::Outcome;
 use crate::ids::{AppId, AttemptId, EndpointId, MessageId, OrgId};
 use crate::model::attempt::{CANCELED, FAIL, MANUAL, SCHEDULED, SUCCESS};
+use crate::model::operational::{LastAttempt, Operational};
 use crate::store::hours::Tally;
 
 /// An attempt that was made.
@@ -76,6 +77,28 @@ impl Attempt {
             _ if self.success => Outcome::Delivered,
             Some(_) => Outcome::Failed,
             None => Outcome::Exhausted,
+        }
+    }
+
+    /// What the organisation is told of it, if it is worth a word: at the fourth failure, at the last, and at a success after
+    /// that fourth.
+    pub(super) fn operational(&self, ready: &Ready) -> Option<Operational> {
+        let number = ready.attempt + 1;
+        let last = LastAttempt {
+            message: ready.message,
+            id: self.id,
+            status_code: self.status_code,
+            at: self.at,
+        };
+        match self.outcome() {
+            Outcome::Delivered if number > Operational::FAILING => {
+                Some(Operational::AttemptRecovered(last))
+            }
+            Outcome::Failed if number == Operational::FAILING => {
+                Some(Operational::AttemptFailing(last))
+            }
+            Outcome::Exhausted => Some(Operational::AttemptExhausted(last)),
+            Outcome::Delivered | Outcome::Failed => None,
         }
     }
 }

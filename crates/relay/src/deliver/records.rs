@@ -18,6 +18,7 @@ use super::health::HealthSettings;
 use super::queue::{Queue, Ready};
 use super::record::{self, Attempt, Skipped};
 use crate::store::hours::Tally;
+use crate::store::operational;
 
 /// Writes records down, in batches.
 #[derive(Debug)]
@@ -159,6 +160,9 @@ impl Record {
                 let (ready, attempt) = &**made;
                 let is_new = record::record(tx, ready, attempt, tally)?;
                 if is_new {
+                    if let Some(event) = attempt.operational(ready) {
+                        operational::emit(tx, queue, ready.owner(), event)?;
+                    }
                     health.heard(tx, queue, ready, attempt)?;
                 }
                 Ok(is_new)

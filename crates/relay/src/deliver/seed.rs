@@ -13,6 +13,7 @@ use super::policies::{Policies, PolicySettings};
 use super::queue::{Bounds, Queue};
 use super::send::Sender;
 use crate::events::Events;
+use crate::store::operational;
 use crate::vault::Vault;
 
 /// How the dispatcher works.
@@ -76,7 +77,7 @@ impl Seed {
         &self.policies
     }
 
-    /// Voids the leases of the last process and starts sending.
+    /// Voids the leases of the last process, finds who is told of what, and starts sending.
     ///
     /// # Errors
     ///
@@ -91,6 +92,8 @@ impl Seed {
         if voided > 0 {
             tracing::info!(deliveries = voided, "taken over from the last run");
         }
+        let queue = self.queue.clone();
+        writer.submit(life.accepting(), move |tx| operational::load(tx, &queue)).await?;
         let mut last = None;
         loop {
             let queue = self.queue.clone();

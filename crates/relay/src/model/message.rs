@@ -192,9 +192,9 @@ impl Message {
         }
     }
 
-    /// An example: nothing but a payload of this type.
+    /// One of ours: nothing but a payload of this type.
     #[must_use]
-    pub fn example(id: MessageId, event_type: &str, payload: Bytes, now: Timestamp) -> Self {
+    pub fn bare(id: MessageId, event_type: &str, payload: Bytes, now: Timestamp) -> Self {
         Self {
             id,
             event_id: None,

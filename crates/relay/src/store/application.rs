@@ -7,8 +7,10 @@ use linchpin_data::sqlite::Sql as _;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::page::Walk;
-use super::{Answer, Once, Put, Reference, Refusal, Scope, Store, column, conflict, json, once};
-use crate::ids::{AppId, AppTag, OrgId};
+use super::{
+    Answer, Once, Put, Reference, Refusal, Scope, Store, Which, column, conflict, json, once,
+};
+use crate::ids::{AppId, OrgId};
 use crate::model::Faults;
 use crate::model::application::{Application, ApplicationIn, ApplicationOut, ApplicationPatch};
 use crate::model::page::Page;
@@ -47,7 +49,8 @@ impl Store {
             .submit(ctx, move |tx| {
                 once(tx, key.as_ref(), now, |tx| {
                     if let Some(uid) = input.uid.as_ref().filter(|_| get_if_exists)
-                        && let Some(app) = find(tx, org, &Reference::Own(uid.clone()))?
+                        && let Some(app) =
+                            find(tx, org, &Which::Named(Reference::Own(uid.clone())))?
                     {
                         return Ok((200, ApplicationOut::from(app)));
                     }
@@ -180,12 +183,17 @@ impl Store {
 
 const COLUMNS: &str = "id, uid, name, throttle_rate, metadata, created_at, updated_at";
 const ID: &str = "
-    SELECT id FROM application WHERE org = ?1 AND id = ?2 AND deleted = 0";
+    SELECT id FROM application WHERE org = ?1 AND id = ?2 AND deleted = 0 AND kind = 0";
 const ID_BY_UID: &str = "
-    SELECT id FROM application WHERE org = ?1 AND uid = ?2 AND deleted = 0";
+    SELECT id FROM application WHERE org = ?1 AND uid = ?2 AND deleted = 0 AND kind = 0";
+const ID_OPERATIONAL: &str = "
+    SELECT id FROM application WHERE org = ?1 AND kind = 1";
 const INSERT: &str = "
     INSERT INTO application (org, id, uid, name, throttle_rate, metadata, created_at, updated_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+const INSERT_OPERATIONAL: &str = "
+    INSERT INTO application (org, id, name, metadata, created_at, updated_at, kind)
+    VALUES (?1, ?2, 'operational webhooks', '{}', ?3, ?3, 1)";
 const UPDATE: &str = "
     UPDATE application SET uid = ?3, name = ?4, throttle_rate = ?5, metadata = ?6, updated_at = ?7
     WHERE org = ?1 AND id = ?2 AND deleted = 0";
@@ -194,18 +202,17 @@ const DELETE: &str = "
     WHERE org = ?1 AND id = ?2 AND deleted = 0";
 
 /// The id alone, of a live application: what most requests need of it.
-pub(super) fn id_of(
-    conn: &Connection,
-    org: OrgId,
-    app: &Reference<AppTag>,
-) -> Result<Option<AppId>> {
+pub(super) fn id_of(conn: &Connection, org: OrgId, app: &Which) -> Result<Option<AppId>> {
     match app {
-        Reference::Id(id) => conn
+        Which::Named(Reference::Id(id)) => conn
             .prepare_cached(ID)
             .and_then(|mut query| query.query_row((org, id), |row| row.get(0)).optional()),
-        Reference::Own(uid) => conn
+        Which::Named(Reference::Own(uid)) => conn
             .prepare_cached(ID_BY_UID)
             .and_then(|mut query| query.query_row((org, uid), |row| row.get(0)).optional()),
+        Which::Operational => conn
+            .prepare_cached(ID_OPERATIONAL)
+            .and_then(|mut query| query.query_row([org], |row| row.get(0)).optional()),
     }
     .sql("look an application up")
 }
@@ -252,6 +259,15 @@ pub(super) fn bring(
     scope.admit(id)
 }
 
+/// Makes the application whose endpoints get operational webhooks.
+pub(super) fn insert_operational(conn: &Connection, org: OrgId, now: Timestamp) -> Result<AppId> {
+    let id = AppId::at(now);
+    conn.prepare_cached(INSERT_OPERATIONAL)
+        .and_then(|mut insert| insert.execute((org, id, now.as_micros())))
+        .sql("create the application of operational webhooks")?;
+    Ok(id)
+}
+
 fn update(conn: &Connection, org: OrgId, app: &Application) -> Result<()> {
     let metadata = json(&app.metadata)?;
     let updated = app.updated_at.as_micros();
@@ -268,7 +284,7 @@ fn taken(result: Result<()>) -> Result<()> {
     conflict(result, "conflict", "An application with this uid already exists")
 }
 
-fn find(conn: &Connection, org: OrgId, app: &Reference<AppTag>) -> Result<Option<Application>> {
+fn find(conn: &Connection, org: OrgId, app: &Which) -> Result<Option<Application>> {
     let Some(id) = id_of(conn, org, app)? else { return Ok(None) };
     let sql = format!("SELECT {COLUMNS} FROM application WHERE org = ?1 AND id = ?2");
     conn.prepare_cached(&sql)
@@ -280,7 +296,8 @@ fn list(conn: &Connection, org: OrgId, walk: &Walk<AppId>) -> Result<Page<Applic
     let direction = walk.direction();
     let sql = format!(
         "SELECT {COLUMNS} FROM application
-         WHERE org = ?1 AND id > ?2 AND id < ?3 AND deleted = 0 ORDER BY id {direction} LIMIT ?4"
+         WHERE org = ?1 AND id > ?2 AND id < ?3 AND deleted = 0 AND kind = 0
+         ORDER BY id {direction} LIMIT ?4"
     );
     let params = (org, walk.low(), walk.high(), walk.rows());
     super::read(conn, walk, &sql, params, application, |app| app.id)

@@ -14,12 +14,13 @@ use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
 use super::page::Walk;
 use super::{
     Answer, Once, Put, Reference, Refusal, Scope, Store, column, conflict, event_type, headers,
-    json, once,
+    json, once, operational,
 };
 use crate::ids::{AppId, EndpointId, EndpointTag, OrgId};
 use crate::model::Faults;
 use crate::model::endpoint::{Endpoint, EndpointIn, EndpointOut, EndpointPatch};
 use crate::model::faults;
+use crate::model::operational::Operational;
 use crate::model::page::Page;
 use crate::model::secret;
 use crate::vault::{Field, Owner, Vault};
@@ -54,16 +55,17 @@ impl Store {
     ) -> Result<Answer> {
         let now = Timestamp::now();
         let id = EndpointId::at(now);
-        let vault = self.vault().clone();
-        let secret = secret(&input, &vault)?;
+        let queue = self.queue.clone();
+        let secret = secret(&input, queue.vault())?;
         self.writer
             .submit(ctx, move |tx| {
                 once(tx, key.as_ref(), now, |tx| {
-                    let app = scope.resolve(tx)?;
+                    let app = scope.resolve_or_make(tx, now)?;
                     let endpoint = Endpoint::new(id, &input, now);
-                    let sealed = seal(&vault, (scope.org, app, id), &secret);
-                    insert(tx, scope.org, app, &endpoint, &sealed)?;
-                    give(tx, (&vault, (scope.org, app, id)), &input, now)?;
+                    let sealed = seal(queue.vault(), (scope.org, app, id), &secret);
+                    insert(tx, &scope, app, &endpoint, &sealed)?;
+                    give(tx, (queue.vault(), (scope.org, app, id)), &input, now)?;
+                    operational::created(tx, &queue, &scope, (scope.org, app, id))?;
                     Ok((201, EndpointOut::from(endpoint)))
                 })
             })
@@ -106,20 +108,21 @@ impl Store {
         let (secret, queue) = (self.vault().new_secret(), self.queue.clone());
         self.writer
             .submit(ctx, move |tx| {
-                let app = scope.resolve(tx)?;
+                let app = scope.resolve_or_make(tx, now)?;
                 match find(tx, scope.org, app, &endpoint)? {
                     Some(mut endpoint) => {
                         endpoint.replace(&input, now);
-                        update(tx, scope.org, app, &endpoint)?;
+                        update(tx, &scope, app, &endpoint)?;
                         give(tx, (queue.vault(), (scope.org, app, endpoint.id)), &input, now)?;
-                        queue.endpoint_changed(tx, (scope.org, app, endpoint.id))?;
+                        operational::updated(tx, &queue, &scope, (scope.org, app, endpoint.id))?;
                         Ok((Put::Replaced, endpoint))
                     }
                     None => {
                         let endpoint = Endpoint::new(id, &input, now);
                         let sealed = seal(queue.vault(), (scope.org, app, id), &secret);
-                        insert(tx, scope.org, app, &endpoint, &sealed)?;
+                        insert(tx, &scope, app, &endpoint, &sealed)?;
                         give(tx, (queue.vault(), (scope.org, app, id)), &input, now)?;
+                        operational::created(tx, &queue, &scope, (scope.org, app, id))?;
                         Ok((Put::Created, endpoint))
                     }
                 }
@@ -147,9 +150,9 @@ impl Store {
                 endpoint.patch(&patch, now);
                 // A type may have been archived since it was subscribed to; only what is being set is judged.
                 let set = patch.event_types.as_ref().and_then(Option::as_ref);
-                known(tx, scope.org, set)?;
+                known(tx, &scope, set)?;
                 write(tx, scope.org, app, &endpoint)?;
-                queue.endpoint_changed(tx, (scope.org, app, endpoint.id))?;
+                operational::updated(tx, &queue, &scope, (scope.org, app, endpoint.id))?;
                 Ok(endpoint)
             })
             .await
@@ -170,9 +173,11 @@ impl Store {
         self.writer
             .submit(ctx, move |tx| {
                 let (org, app, id) = owner(tx, &scope, &endpoint)?;
+                operational::emit(tx, &queue, (org, app, id), Operational::EndpointDeleted)?;
                 tx.prepare_cached(DELETE)
                     .and_then(|mut delete| delete.execute((org, app, id, now)))
                     .sql("delete an endpoint")?;
+                operational::look(tx, &queue, &scope, app)?;
                 queue.endpoint_changed(tx, (org, app, id))
             })
             .await
@@ -245,7 +250,7 @@ fn find(
         .sql("load an endpoint")
 }
 
-fn list(
+pub(super) fn list(
     conn: &Connection,
     org: OrgId,
     app: AppId,
@@ -277,19 +282,19 @@ fn give(conn: &Connection, at: (&Vault, Owner), input: &EndpointIn, now: Timesta
 
 fn insert(
     conn: &Connection,
-    org: OrgId,
+    scope: &Scope,
     app: AppId,
     endpoint: &Endpoint,
     secret: &Sealed,
 ) -> Result<()> {
-    known(conn, org, endpoint.event_types.as_ref())?;
+    known(conn, scope, endpoint.event_types.as_ref())?;
     let extra = [&endpoint.created_at.as_micros() as &dyn ToSql, &secret.as_str()];
-    run(conn, INSERT, org, app, endpoint, &extra)
+    run(conn, INSERT, scope.org, app, endpoint, &extra)
 }
 
-fn update(conn: &Connection, org: OrgId, app: AppId, endpoint: &Endpoint) -> Result<()> {
-    known(conn, org, endpoint.event_types.as_ref())?;
-    write(conn, org, app, endpoint)
+fn update(conn: &Connection, scope: &Scope, app: AppId, endpoint: &Endpoint) -> Result<()> {
+    known(conn, scope, endpoint.event_types.as_ref())?;
+    write(conn, scope.org, app, endpoint)
 }
 
 fn write(conn: &Connection, org: OrgId, app: AppId, endpoint: &Endpoint) -> Result<()> {
@@ -335,10 +340,10 @@ fn run(
     conflict(result.map(drop), "conflict", "An endpoint with this uid already exists")
 }
 
-/// Whether all these event types can be subscribed to.
-fn known(conn: &Connection, org: OrgId, names: Option<&BTreeSet<String>>) -> Result<()> {
-    let Some(names) = names else { return Ok(()) };
-    let unknown = event_type::unknown(conn, org, names)?;
+/// Whether all these event types can be subscribed to. Those of operational webhooks are no rows, and were judged with the body.
+fn known(conn: &Connection, scope: &Scope, names: Option<&BTreeSet<String>>) -> Result<()> {
+    let Some(names) = names.filter(|_| !scope.is_operational()) else { return Ok(()) };
+    let unknown = event_type::unknown(conn, scope.org, names)?;
     if unknown.is_empty() {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use linchpin_security::seal::Sealed;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::endpoint::owner;
-use super::{Reference, Refusal, Scope, Store};
+use super::{Reference, Refusal, Scope, Store, operational};
 use crate::ids::EndpointTag;
 use crate::model::headers::{EndpointHeadersPatchIn, Headers};
 use crate::vault::{Field, Owner, Vault};
@@ -84,7 +84,7 @@ impl Store {
             let owner = owner(tx, &scope, &endpoint)?;
             let headers = next(tx, queue.vault(), owner)?;
             write(tx, (queue.vault(), owner), &headers, now)?;
-            queue.endpoint_changed(tx, owner)
+            operational::updated(tx, &queue, &scope, owner)
         };
         self.writer.submit(ctx, change).await
     }

@@ -117,7 +117,7 @@ fn example(
     let detail = "Version 1 of the event type's schema has no such example";
     let none = Refusal::Unsuited { code: "invalid_scheme", detail };
     let payload = input.body(schemas.as_ref()).ok_or(none)?;
-    Ok(Message::example(id, &input.event_type, payload, now))
+    Ok(Message::bare(id, &input.event_type, payload, now))
 }
 
 /// Has the message delivered as soon as its turn comes.

@@ -1,7 +1,6 @@
 //! The table `message`, and what a new message sets in motion.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use linchpin::context::Context;
@@ -18,7 +17,7 @@ use super::sift::sift;
 use super::{
     Answer, Once, Reference, Refusal, Scope, Store, application, column, conflict, json, target,
 };
-use crate::deliver::{New, Queue};
+use crate::deliver::Queue;
 use crate::ids::{AppId, MessageId, MessageTag, OrgId};
 use crate::model::message::{Message, MessageIn, MessageOut};
 use crate::model::page::Page;
@@ -191,13 +190,7 @@ fn fan_out(
         // It is kept: an endpoint that comes later can have it by a task that sends what is missing.
         tx.after_commit(|| metrics::counter!("relay_messages_unrouted_total").increment(1));
     }
-    let raw_type: Option<Arc<str>> = message.raw_type.as_deref().map(Into::into);
-    let due = message.deliver_at.unwrap_or(message.created_at);
-    for (endpoint, target) in targets {
-        let (message, payload, raw_type) = (message.id, message.payload.clone(), raw_type.clone());
-        queue.enqueue(tx, New { org, app, message, endpoint, target, payload, raw_type, due })?;
-    }
-    Ok(())
+    target::enqueue(tx, queue, (org, app), message, targets)
 }
 
 /// Stores a message, which sets nothing in motion yet.

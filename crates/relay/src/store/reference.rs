@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use linchpin::Result;
+use linchpin::time::Timestamp;
 use linchpin_data::Id;
 use linchpin_data::id::Tag;
 use rusqlite::Connection;
@@ -29,8 +30,17 @@ pub struct Scope {
     pub org: OrgId,
     /// The application that the token is limited to, if it is.
     pub only: Option<AppId>,
-    /// The application that the path names.
-    pub app: Reference<AppTag>,
+    /// The application itself.
+    pub app: Which,
+}
+
+/// Which application of an organisation.
+#[derive(Clone, Debug)]
+pub enum Which {
+    /// The one that a path names.
+    Named(Reference<AppTag>),
+    /// The one that no path names and no list shows: its endpoints get operational webhooks.
+    Operational,
 }
 
 // ===== impl Reference =====
@@ -69,9 +79,28 @@ impl<T> Clone for Reference<T> {
     }
 }
 
+// ===== impl Which =====
+
+impl From<&str> for Which {
+    fn from(text: &str) -> Self {
+        Self::Named(text.into())
+    }
+}
+
 // ===== impl Scope =====
 
 impl Scope {
+    /// The endpoints of an organisation for operational webhooks.
+    #[must_use]
+    pub fn operational(org: OrgId) -> Self {
+        Self { org, only: None, app: Which::Operational }
+    }
+
+    /// Whether it is that.
+    pub(super) fn is_operational(&self) -> bool {
+        matches!(self.app, Which::Operational)
+    }
+
     /// The application's id.
     ///
     /// # Errors
@@ -80,6 +109,16 @@ impl Scope {
     pub(super) fn resolve(&self, conn: &Connection) -> Result<AppId> {
         let app = application::id_of(conn, self.org, &self.app)?.ok_or(Refusal::NotFound)?;
         self.admit(app)
+    }
+
+    /// The same for who makes something in it: the application that nobody makes by a request is made if it is not there.
+    pub(super) fn resolve_or_make(&self, conn: &Connection, now: Timestamp) -> Result<AppId> {
+        match self.resolve(conn) {
+            Err(error) if self.is_operational() && error.is(&Refusal::NotFound) => {
+                application::insert_operational(conn, self.org, now)
+            }
+            resolved => resolved,
+        }
     }
 
     /// `app`, if the token is good for it.

@@ -31,6 +31,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 9, name: "endpoints that only fail", sql: FAILING },
     Migration { version: 10, name: "what a message asks for", sql: WISHES },
     Migration { version: 12, name: "tokens that are refused", sql: REFUSED },
+    Migration { version: 13, name: "operational webhooks", sql: OPERATIONAL },
     Migration { version: 14, name: "attempts by the hour", sql: HOURS },
 ];
 
@@ -220,6 +221,13 @@ CREATE TABLE uncounted (
     last  INTEGER NOT NULL
 ) STRICT;
 INSERT INTO uncounted SELECT 1, rowid FROM attempt ORDER BY rowid DESC LIMIT 1;
+";
+
+/// `kind` is 0 for what clients see, and 1 for the one application of an organisation that its endpoints for operational webhooks
+/// belong to.
+const OPERATIONAL: &str = "
+ALTER TABLE application ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;
+CREATE UNIQUE INDEX application_operational ON application (org) WHERE kind = 1;
 ";
 
 const PARKED: &str = "CREATE INDEX delivery_parked ON delivery (endpoint, due) WHERE leased = 2;";

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::endpoint::owner;
 use super::once::{Given, once_named};
-use super::{Answer, Once, Reference, Refusal, Scope, Store, json};
+use super::{Answer, Once, Reference, Refusal, Scope, Store, json, operational};
 use crate::ids::EndpointTag;
 use crate::model::secret::{self, EndpointSecretOut, EndpointSecretRotateIn};
 use crate::vault::{Field, OldSecrets, Owner, Vault};
@@ -73,7 +73,7 @@ impl Store {
                 let rotation = Rotation { endpoint, wanted: wanted.clone(), now, until };
                 let (secret, is_new) = rotation.run(tx, queue.vault())?;
                 if is_new {
-                    queue.endpoint_changed(tx, endpoint)?;
+                    operational::updated(tx, &queue, &scope, endpoint)?;
                     let who = scope.clone();
                     tx.after_commit(move || tell("secret rotated", &who, endpoint));
                 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use linchpin::Result;
-use linchpin_data::sqlite::Sql as _;
+use linchpin_data::sqlite::{Sql as _, Tx};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::{Refusal, column};
-use crate::deliver::{Barred, Target};
+use crate::deliver::{Barred, New, Queue, Target};
 use crate::ids::{AppId, EndpointId, OrgId};
 use crate::model::endpoint::Wants;
 use crate::model::message::Message;
@@ -49,6 +49,23 @@ pub(super) fn targets(
         targets.push((id, Target::read(row, 3, &drawer).sql("read an endpoint")?));
     }
     Ok(targets)
+}
+
+/// A delivery for each of these endpoints.
+pub(super) fn enqueue(
+    tx: &mut Tx<'_>,
+    queue: &Queue,
+    (org, app): (OrgId, AppId),
+    message: &Message,
+    targets: Vec<Wanting>,
+) -> Result<()> {
+    let raw_type: Option<Arc<str>> = message.raw_type.as_deref().map(Into::into);
+    let due = message.deliver_at.unwrap_or(message.created_at);
+    for (endpoint, target) in targets {
+        let (message, payload, raw_type) = (message.id, message.payload.clone(), raw_type.clone());
+        queue.enqueue(tx, New { org, app, message, endpoint, target, payload, raw_type, due })?;
+    }
+    Ok(())
 }
 
 /// What a live endpoint wants.

@@ -47,6 +47,11 @@ pub(crate) const ROUTES: &[(&str, &[&str])] = &[
     ("/event-type/{event_type_name}", &["delete", "get", "patch", "put"]),
     ("/health", &["get", "head"]),
     ("/health/ping", &["get", "head"]),
+    ("/operational-webhook/endpoint", &["get", "post"]),
+    ("/operational-webhook/endpoint/{endpoint_id}", &["delete", "get", "put"]),
+    ("/operational-webhook/endpoint/{endpoint_id}/headers", &["get", "put"]),
+    ("/operational-webhook/endpoint/{endpoint_id}/secret", &["get"]),
+    ("/operational-webhook/endpoint/{endpoint_id}/secret/rotate", &["post"]),
 ];
 
 async fn document(api: &Api) -> Value {

@@ -5,6 +5,7 @@
 mod auth;
 mod delivery;
 mod held_back;
+mod operational;
 mod policies;
 mod recover;
 mod restart;

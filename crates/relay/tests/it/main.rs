@@ -17,6 +17,7 @@ mod api_headers;
 mod api_idempotency;
 mod api_manual;
 mod api_message;
+mod api_operational;
 mod api_pages;
 mod api_portal;
 mod api_rate;

@@ -2,7 +2,7 @@
 
 use svix1::api::{
     ApplicationIn, EndpointHeadersIn, EndpointOut, EndpointUpdate, EventTypeOut, EventTypeUpdate,
-    Svix,
+    OperationalWebhookEndpointHeadersIn, OperationalWebhookEndpointUpdate, Svix,
 };
 use svix1::error::Result;
 use svix1::{self as sdk, api as models};
@@ -38,6 +38,19 @@ async fn set_headers(svix: &Svix, app: &str, id: &str, headers: EndpointHeadersI
 #[expect(deprecated, reason = "it is there for old clients")]
 async fn dashboard_access(svix: &Svix, app: &str) -> Result<()> {
     svix.authentication().dashboard_access(app.into(), None).await.map(drop)
+}
+
+async fn upsert_operational(svix: &Svix, id: &str, url: String) -> Result<String> {
+    let endpoint = OperationalWebhookEndpointUpdate::new(url);
+    Ok(svix.operational_webhook().endpoint().update(id.into(), endpoint).await?.id)
+}
+
+async fn set_operational_headers(
+    svix: &Svix,
+    id: &str,
+    headers: OperationalWebhookEndpointHeadersIn,
+) -> Result<()> {
+    svix.operational_webhook().endpoint().update_headers(id.into(), headers).await
 }
 
 /// This version has no call for it.

@@ -4,7 +4,7 @@ use svix::api::Svix;
 use svix::error::Result;
 use svix::models::{
     ApplicationIn, EndpointHeadersIn, EndpointOut, EndpointUpsertIn, EventTypeOut,
-    EventTypeUpsertIn,
+    EventTypeUpsertIn, OperationalWebhookEndpointHeadersIn, OperationalWebhookEndpointUpsertIn,
 };
 use svix::{self as sdk, models};
 
@@ -38,6 +38,19 @@ async fn set_headers(svix: &Svix, app: &str, id: &str, headers: EndpointHeadersI
 /// This version has no call for it.
 async fn dashboard_access(_: &Svix, _: &str) -> Result<()> {
     Ok(())
+}
+
+async fn upsert_operational(svix: &Svix, id: &str, url: String) -> Result<String> {
+    let endpoint = OperationalWebhookEndpointUpsertIn::new(url);
+    Ok(svix.operational_webhook().endpoint().upsert(id.into(), endpoint).await?.id)
+}
+
+async fn set_operational_headers(
+    svix: &Svix,
+    id: &str,
+    headers: OperationalWebhookEndpointHeadersIn,
+) -> Result<()> {
+    svix.operational_webhook().endpoint().set_headers(id.into(), headers).await
 }
 
 async fn bulk_expunge(svix: &Svix, app: &str, message: String) -> Result<()> {

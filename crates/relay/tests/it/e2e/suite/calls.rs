@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::super::{
-    MAJOR, attempt_stats, bulk_expunge, dashboard_access, set_headers, upsert_application,
-    upsert_endpoint, upsert_event_type,
+    MAJOR, attempt_stats, bulk_expunge, dashboard_access, set_headers, set_operational_headers,
+    upsert_application, upsert_endpoint, upsert_event_type, upsert_operational,
 };
 use super::client::{Bench, http_error, input};
 use crate::sdk::called;
@@ -104,6 +104,8 @@ async fn every_route_is_called() {
     messages.expunge_content(of.0.clone(), of.1.clone()).await.expect("payload");
     bulk_expunge(svix, &of.0, of.1).await.expect("payloads");
 
+    operational(&bench).await;
+
     let access = input(json!({ "expiry": 3600, "capabilities": ["ViewBase"] }));
     let access = svix.authentication().app_portal_access(of.0.clone(), access, None).await;
     let own = bench.with_token(access.expect("access").token);
@@ -118,4 +120,20 @@ async fn every_route_is_called() {
     let missing: Vec<_> =
         owed.difference(&answered(&bench.relay.metrics().await)).cloned().collect();
     assert!(missing.is_empty(), "call these here, too: {missing:?}");
+}
+
+async fn operational(bench: &Bench) {
+    let url = bench.receiver.url("/ops");
+    let operational = bench.svix.operational_webhook();
+    let endpoints = operational.endpoint();
+    endpoints.create(input(json!({ "url": url, "uid": "ops" })), None).await.expect("create");
+    endpoints.list(None).await.expect("list");
+    let id = endpoints.get("ops".into()).await.expect("get").id;
+    upsert_operational(&bench.svix, &id, url).await.expect("upsert");
+    endpoints.get_secret(id.clone()).await.expect("secret");
+    endpoints.rotate_secret(id.clone(), input(json!({})), None).await.expect("rotate");
+    let headers = input(json!({ "headers": { "x-one": "1" } }));
+    set_operational_headers(&bench.svix, &id, headers).await.expect("set headers");
+    endpoints.get_headers(id.clone()).await.expect("headers");
+    endpoints.delete(id).await.expect("delete");
 }

@@ -6,6 +6,7 @@ mod crud;
 mod errors;
 mod manual;
 mod messages;
+mod operational;
 mod pages;
 mod secrets;
 mod tasks;
