@@ -17,11 +17,13 @@ pub mod headers;
 pub mod message;
 pub mod page;
 mod patch;
+pub mod replay;
 pub mod rules;
 mod schema;
 pub mod secret;
 pub mod task;
 pub mod time;
+pub mod usage;
 
 use linchpin_http::client::AddressPolicy;
 use serde::de::DeserializeOwned;

@@ -16,6 +16,7 @@ pub(crate) const ROUTES: &[(&str, &[&str])] = &[
     ("/app/{app_id}/attempt/msg/{msg_id}", &["get"]),
     ("/app/{app_id}/endpoint", &["get", "post"]),
     ("/app/{app_id}/endpoint/{endpoint_id}", &["delete", "get", "patch", "put"]),
+    ("/app/{app_id}/endpoint/{endpoint_id}/bulk-replay", &["post"]),
     ("/app/{app_id}/endpoint/{endpoint_id}/headers", &["get", "patch", "put"]),
     ("/app/{app_id}/endpoint/{endpoint_id}/msg", &["get"]),
     ("/app/{app_id}/endpoint/{endpoint_id}/recover", &["post"]),
@@ -25,6 +26,7 @@ pub(crate) const ROUTES: &[(&str, &[&str])] = &[
     ("/app/{app_id}/endpoint/{endpoint_id}/send-example", &["post"]),
     ("/app/{app_id}/msg", &["get", "post"]),
     ("/app/{app_id}/msg/bulk-expunge", &["post"]),
+    ("/app/{app_id}/msg/expunge-all-contents", &["post"]),
     ("/app/{app_id}/msg/precheck/active", &["post"]),
     ("/app/{app_id}/msg/{msg_id}", &["get"]),
     ("/app/{app_id}/msg/{msg_id}/attempt", &["get"]),
@@ -40,6 +42,8 @@ pub(crate) const ROUTES: &[(&str, &[&str])] = &[
     ("/event-type/{event_type_name}", &["delete", "get", "patch", "put"]),
     ("/health", &["get", "head"]),
     ("/health/ping", &["get", "head"]),
+    ("/stats/usage/app", &["post"]),
+    ("/stats/usage/event-types", &["put"]),
 ];
 
 async fn document(api: &Api) -> Value {

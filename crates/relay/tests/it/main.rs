@@ -20,6 +20,7 @@ mod api_pages;
 mod api_rate;
 mod api_secret;
 mod api_task;
+mod api_usage;
 mod api_wishes;
 mod backup;
 mod cli;
