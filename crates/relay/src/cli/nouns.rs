@@ -1,4 +1,6 @@
 //! The commands of the client, as tables. A route has its command by a line here.
+//!
+//! One file because it is one table, which is read from end to end.
 
 use http::Method;
 
