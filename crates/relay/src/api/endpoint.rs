@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use linchpin::time::Timestamp;
 use linchpin_http::middleware::Ctx;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,18 +14,13 @@ use super::params::{AppPath, At, EndpointPath, OrderQuery, PageQuery, Params};
 use super::{ApiState, status_of};
 use crate::model::endpoint::{EndpointIn, EndpointOut, EndpointPatch};
 use crate::model::page::Page;
-use crate::model::task::{BackgroundTaskOut, RecoverIn, ReplayIn, Stretch, TaskKind};
 use crate::store::page::Order;
 use crate::store::{Answer, Reference};
 
 const TAG: &str = "Endpoint";
 
 pub(super) fn router() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new()
-        .routes(routes!(list, create))
-        .routes(routes!(get, put, patch, delete))
-        .routes(routes!(recover))
-        .routes(routes!(replay_missing))
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get, put, patch, delete))
 }
 
 /// List endpoints, newest first.
@@ -113,42 +107,6 @@ async fn delete(
     let (scope, endpoint) = split(&caller, &path);
     state.store.delete_endpoint(&ctx, scope, endpoint).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Send again what failed in a stretch of time and was not delivered since.
-///
-/// What waits for its next attempt is tried at once. The answer is a background task, which goes on after a restart.
-#[utoipa::path(post, path = "/app/{app_id}/endpoint/{endpoint_id}/recover", tag = TAG,
-    operation_id = "endpoint.recover", params(EndpointPath), request_body = RecoverIn,
-    responses((status = 202, body = BackgroundTaskOut)))]
-async fn recover(
-    State(state): State<ApiState>,
-    Ctx(ctx): Ctx,
-    caller: Caller,
-    At(path): At<EndpointPath>,
-    Creation { input, once, .. }: Creation<RecoverIn>,
-) -> Result<Answer, ApiError> {
-    let (scope, endpoint) = split(&caller, &path);
-    let stretch = Stretch::new(input.since, input.until, Timestamp::now());
-    Ok(state.store.begin_task(&ctx, scope, endpoint, TaskKind::Recover, stretch, once).await?)
-}
-
-/// Send what the endpoint wants of a stretch of time and was never sent.
-///
-/// The answer is a background task, which goes on after a restart.
-#[utoipa::path(post, path = "/app/{app_id}/endpoint/{endpoint_id}/replay-missing", tag = TAG,
-    operation_id = "endpoint.replay_missing", params(EndpointPath), request_body = ReplayIn,
-    responses((status = 202, body = BackgroundTaskOut)))]
-async fn replay_missing(
-    State(state): State<ApiState>,
-    Ctx(ctx): Ctx,
-    caller: Caller,
-    At(path): At<EndpointPath>,
-    Creation { input, once, .. }: Creation<ReplayIn>,
-) -> Result<Answer, ApiError> {
-    let (scope, endpoint) = split(&caller, &path);
-    let stretch = Stretch::new(input.since, input.until, Timestamp::now());
-    Ok(state.store.begin_task(&ctx, scope, endpoint, TaskKind::Replay, stretch, once).await?)
 }
 
 fn split(

@@ -11,11 +11,17 @@ use super::auth::OrgToken;
 use super::body::Creation;
 use super::error::ApiError;
 use super::params::{AppPath, At, AttemptPath, MessagePath};
+use crate::model::Empty;
 use crate::model::expunge::{BulkExpungeIn, BulkExpungeOut};
+use crate::model::task::BackgroundTaskOut;
 use crate::store::Answer;
 
 pub(super) fn router() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(message)).routes(routes!(messages)).routes(routes!(attempt))
+    OpenApiRouter::new()
+        .routes(routes!(message))
+        .routes(routes!(messages))
+        .routes(routes!(all))
+        .routes(routes!(attempt))
 }
 
 /// Remove the payload of a message. The message stays, and is not sent any more.
@@ -45,6 +51,23 @@ async fn messages(
 ) -> Result<Answer, ApiError> {
     let scope = org.scope(&path.app_id);
     Ok(state.store.expunge_messages(&ctx, scope, input.ids, once).await?)
+}
+
+/// Remove the payloads of all messages of an application that there are by now, and what receivers answered to them.
+///
+/// The messages and attempts stay. The answer is a background task, which goes on after a restart.
+#[utoipa::path(post, path = "/app/{app_id}/msg/expunge-all-contents", tag = "Message",
+    operation_id = "message.expunge_all_contents", params(AppPath),
+    request_body(content = Option<Empty>, description = "May be missing."),
+    responses((status = 202, body = BackgroundTaskOut)))]
+async fn all(
+    State(state): State<ApiState>,
+    Ctx(ctx): Ctx,
+    org: OrgToken,
+    At(path): At<AppPath>,
+    Creation { once, .. }: Creation<Empty>,
+) -> Result<Answer, ApiError> {
+    Ok(state.store.begin_purge(&ctx, org.scope(&path.app_id), once).await?)
 }
 
 /// Remove what a receiver answered. The attempt stays.

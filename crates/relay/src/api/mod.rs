@@ -3,7 +3,7 @@
 //! The wire is that of the Svix API, with these differences: places in a 422 are in JSON names, every error has a JSON
 //! body with the members of a problem, and an idempotency key is bound to what came with it. What a recovery, a
 //! replay or a resend sends is tried again by the schedule when it fails, to an endpoint that is disabled nothing is sent
-//! again, tasks show `messagesSent` while they run, and a page of a filtered list may be short before the list is done.
+//! again, tasks show what they have done while they run, and a page of a filtered list may be short before the list is done.
 
 mod admission;
 mod application;
@@ -20,6 +20,7 @@ mod endpoint;
 mod endpoint_headers;
 mod endpoint_secret;
 mod endpoint_stats;
+mod endpoint_task;
 pub mod error;
 mod event_type;
 mod expunge;
@@ -31,6 +32,7 @@ mod operational;
 mod params;
 mod portal;
 mod rate;
+mod usage;
 
 use std::fmt;
 use std::sync::Arc;
@@ -112,6 +114,7 @@ fn parts() -> (Router<ApiState>, OpenApi) {
         .merge(endpoint_headers::router())
         .merge(endpoint_secret::router())
         .merge(endpoint_stats::router())
+        .merge(endpoint_task::router())
         .merge(message::router())
         .merge(expunge::router())
         .merge(manual::router())
@@ -120,6 +123,7 @@ fn parts() -> (Router<ApiState>, OpenApi) {
         .merge(background_task::router())
         .merge(authentication::router())
         .merge(operational::router())
+        .merge(usage::router())
         .merge(health::router());
     let (routes, document) = OpenApiRouter::new().nest("/api/v1", api).split_for_parts();
     (routes, docs::complete(document))

@@ -3,15 +3,15 @@
 //! ```text
 //! POST ──▶ row of background_task ──COMMIT──▶ 202
 //!                  │                  └─bell─┐
-//!                  └──▶ the next row ◀───────┘──▶ pool ──▶ pages ──▶ select ──▶ deliveries, and how far: one submission
+//!                  └──▶ the next row ◀───────┘──▶ pool ──▶ sections ──▶ select ──▶ what is done, and how far: one submission
 //! ```
 //!
 //! The table is the queue: memory holds the rows that are being worked off and no others, whoever asks for how many. A
 //! shutdown and a kill are the same to a task, for what it has done and how far it has come are committed together: it is
 //! `running` until the next start takes it up where it was.
 
-mod resend;
 pub(crate) mod sweep;
+mod walk;
 
 use std::ops::Range;
 use std::time::Duration;
@@ -86,7 +86,7 @@ async fn take_up(ctx: Context, store: Store, pool: Pool) {
 async fn work_off(ctx: Context, store: Store, rowid: i64) -> Result<()> {
     let mut wait = AGAIN.start;
     loop {
-        let Err(error) = catch_async(resend::run(&ctx, &store, rowid)).await.flatten() else {
+        let Err(error) = catch_async(walk::run(&ctx, &store, rowid)).await.flatten() else {
             return Ok(());
         };
         ctx.check()?;

@@ -16,7 +16,8 @@ pub(super) const NOUNS: &[Noun] = &[
     Noun { name: "message", about: "Messages: send them, and see where they went", verbs: MESSAGE },
     Noun { name: "attempt", about: "Attempts: what became of deliveries", verbs: ATTEMPT },
     Noun { name: "auth", about: "Tokens of applications, and links into the portal", verbs: AUTH },
-    Noun { name: "task", about: "Background tasks: recoveries and replays", verbs: TASK },
+    Noun { name: "usage", about: "Usage: how much is sent for applications", verbs: USAGE },
+    Noun { name: "task", about: "Background tasks: what goes on after its request", verbs: TASK },
     Noun {
         name: "operational",
         about: "Endpoints for operational webhooks: what becomes of all others",
@@ -204,6 +205,30 @@ const ENDPOINT: &[Verb] = &[
     )
     .with(&[SINCE, UNTIL])
     .shown(Shape::Task),
+    Verb::new(
+        "bulk-replay",
+        Method::POST,
+        "/app/{app_id}/endpoint/{endpoint_id}/bulk-replay",
+        "Send again what was sent to an endpoint and is all that is named",
+    )
+    .with(&[
+        SINCE,
+        UNTIL,
+        TYPES,
+        Input::text("channel", "channel", "Only those on this channel"),
+        Input::text("tag", "tag", "Only those with this tag"),
+        Input::json(
+            "status",
+            "status",
+            "Only those: 0 delivered, 1 or 3 to be sent, 2 failed, 4 never sent",
+        ),
+        Input::json(
+            "code-class",
+            "statusCodeClass",
+            "Only those last answered so: 0 (not at all), 100, 200, 300, 400 or 500",
+        ),
+    ])
+    .shown(Shape::Task),
 ];
 
 const MESSAGE: &[Verb] = &[
@@ -249,6 +274,13 @@ const MESSAGE: &[Verb] = &[
         "Remove the payloads of messages for good",
     )
     .with(&[Input::new("IDS", Kind::Texts, To::Body("ids"), "Their ids, commas between")]),
+    Verb::new(
+        "expunge-all",
+        Method::POST,
+        "/app/{app_id}/msg/expunge-all-contents",
+        "Remove all payloads of an application, and what receivers answered, for good",
+    )
+    .shown(Shape::Task),
     Verb::new(
         "precheck",
         Method::POST,
@@ -366,6 +398,33 @@ const AUTH: &[Verb] = &[
     ),
 ];
 
+const USAGE: &[Verb] = &[
+    Verb::new(
+        "app",
+        Method::POST,
+        "/stats/usage/app",
+        "Count the attempts that were made for each application",
+    )
+    .with(&[
+        SINCE,
+        Input::text("UNTIL", "until", "Up to this moment (RFC 3339)"),
+        Input::new(
+            "apps",
+            Kind::Texts,
+            To::Body("appIds"),
+            "Only these applications, commas between",
+        ),
+    ])
+    .shown(Shape::Task),
+    Verb::new(
+        "event-types",
+        Method::PUT,
+        "/stats/usage/event-types",
+        "List which event types each application listens to",
+    )
+    .shown(Shape::Task),
+];
+
 const TASK: &[Verb] = &[
     Verb::new("list", Method::GET, "/background-task", "List tasks, newest first")
         .with(&[ORDER, Input::query("status", "status", "Only those: running, finished or failed")])
@@ -374,6 +433,7 @@ const TASK: &[Verb] = &[
             Column::new("STATUS", "/status"),
             Column::new("TASK", "/task"),
             Column::new("SENT", "/data/messagesSent"),
+            Column::new("PURGED", "/data/messagesPurged"),
             Column::new("UPDATED", "/updatedAt"),
         ])),
     Verb::new("get", Method::GET, ONE_TASK, "Show a task"),

@@ -66,9 +66,19 @@ pub(super) async fn for_task(
             format.one(&body)?;
             return Ok(exit(task["status"] == "finished"));
         }
-        progress
-            .tell(&format!("{}: {} messages so far", task["task"], task["data"]["messagesSent"]));
+        progress.tell(&format!("{}: {}", task["task"], so_far(&task["data"])));
         ctx.sleep(LOOK).await.map_err(Error::from)?;
+    }
+}
+
+/// How much a task has done.
+fn so_far(data: &Value) -> String {
+    let messages = ["messagesSent", "messagesPurged"].iter().find_map(|name| data[name].as_u64());
+    let apps = ["appStats", "event_types"].iter().find_map(|name| data[name].as_array());
+    match (messages, apps) {
+        (Some(count), _) => format!("{count} messages so far"),
+        (None, Some(apps)) => format!("{} applications so far", apps.len()),
+        (None, None) => "under way".to_owned(),
     }
 }
 

@@ -10,6 +10,8 @@ use crate::ids::{AttemptId, EndpointId, MessageId};
 
 /// The status of an attempt that succeeded.
 pub const SUCCESS: u8 = 0;
+/// The status of what waits for its first attempt.
+pub const PENDING: u8 = 1;
 /// The status of one that failed.
 pub const FAIL: u8 = 2;
 /// The status of what is still to be attempted.
@@ -83,7 +85,7 @@ pub struct MessageAttemptOut {
 }
 
 /// The hundreds of an answer's status code.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(try_from = "u16")]
 pub struct StatusClass(u16);
 
@@ -113,7 +115,7 @@ impl MessageAttemptOut {
 pub(super) fn status_text(status: u8) -> &'static str {
     match status {
         SUCCESS => "success",
-        1 => "pending",
+        PENDING => "pending",
         FAIL => "fail",
         SENDING => "sending",
         _ => "canceled",

@@ -19,12 +19,14 @@ pub mod message;
 pub mod operational;
 pub mod page;
 mod patch;
+pub mod replay;
 pub mod rules;
 mod schema;
 pub mod secret;
 pub mod stats;
 pub mod task;
 pub mod time;
+pub mod usage;
 
 use linchpin_http::client::AddressPolicy;
 use serde::de::DeserializeOwned;

@@ -41,6 +41,13 @@ pub fn name(faults: &mut Faults, field: &'static str, value: &str) {
     }
 }
 
+/// A channel or a tag.
+pub(super) fn label(faults: &mut Faults, field: &'static str, value: Option<&str>) {
+    if let Some(fault) = value.and_then(name_fault) {
+        faults.add([field, WHOLE], fault);
+    }
+}
+
 /// A set of names with 1 to `most` members, or none at all.
 pub(super) fn names(
     faults: &mut Faults,

@@ -6,9 +6,11 @@ use linchpin::time::Timestamp;
 use linchpin_http::client::AddressPolicy;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::time::Time;
+use super::usage::{AppEventTypes, AppStats};
 use super::{Faults, Input};
 use crate::ids::TaskId;
 
@@ -22,19 +24,21 @@ pub(super) const SLACK: Duration = Duration::from_mins(5);
 pub struct BackgroundTask {
     /// Ours.
     pub id: TaskId,
-    /// What it does.
-    pub kind: TaskKind,
+    /// What it does: the name of a [`TaskKind`], or one that a newer Relay has.
+    pub kind: String,
     /// Where it stands.
     pub status: TaskStatus,
-    /// How many messages it has sent again so far.
-    pub sent: u64,
+    /// How much it has done so far.
+    pub done: u64,
+    /// What it has found out so far: JSON, with commas between.
+    pub found: Option<String>,
     /// Why it failed.
     pub error: Option<String>,
     /// When it last got on.
     pub updated_at: Timestamp,
 }
 
-/// What a task does.
+/// What a task does, by the names that client libraries know. Two of theirs are not here: what nobody can ask for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
 pub enum TaskKind {
     /// Sends again what failed.
@@ -43,6 +47,18 @@ pub enum TaskKind {
     /// Sends what never was.
     #[serde(rename = "endpoint.replay")]
     Replay,
+    /// Sends again what was sent, whatever became of it.
+    #[serde(rename = "endpoint.bulk-replay")]
+    BulkReplay,
+    /// Removes payloads and what receivers answered.
+    #[serde(rename = "application.purge_content")]
+    PurgeContent,
+    /// Counts what was sent for applications.
+    #[serde(rename = "application.stats")]
+    AppStats,
+    /// Lists which event types applications listen to.
+    #[serde(rename = "event-type.aggregate")]
+    EventTypes,
 }
 
 /// Where a task stands.
@@ -100,7 +116,8 @@ pub struct BackgroundTaskOut {
     /// Where it stands.
     pub status: TaskStatus,
     /// What it does.
-    pub task: TaskKind,
+    #[schema(value_type = TaskKind)]
+    pub task: String,
     /// What it has done so far.
     pub data: TaskData,
     /// When it last got on.
@@ -108,12 +125,24 @@ pub struct BackgroundTaskOut {
     pub updated_at: Time,
 }
 
-/// What a task has done.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+/// What a task has done: of the first four, that which is its kind's.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskData {
     /// How many messages it has sent again; their deliveries may be under way still.
-    pub messages_sent: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub messages_sent: Option<u64>,
+    /// How many messages had a payload that is gone now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub messages_purged: Option<u64>,
+    /// How much was sent for each application, oldest application first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<AppStats>>)]
+    pub app_stats: Option<Box<RawValue>>,
+    /// What each application listens to, oldest application first.
+    #[serde(rename = "event_types", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<AppEventTypes>>)]
+    pub event_types: Option<Box<RawValue>>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -128,7 +157,13 @@ impl Stretch {
         Self { since: since.0, until: until.map_or(now, |until| until.0.min(now)) }
     }
 
-    fn check(self, reach: Option<Duration>, faults: &mut Faults) {
+    /// All the time there was before `now`.
+    #[must_use]
+    pub fn up_to(now: Timestamp) -> Self {
+        Self { since: Timestamp::from_micros(0), until: now }
+    }
+
+    pub(super) fn check(self, reach: Option<Duration>, faults: &mut Faults) {
         if self.since > self.until {
             faults.add(["since"], "must not be later than `until`, or than now");
         }
@@ -138,15 +173,31 @@ impl Stretch {
     }
 }
 
+impl RecoverIn {
+    /// Of which stretch of time, as seen at `now`.
+    #[must_use]
+    pub fn stretch(&self, now: Timestamp) -> Stretch {
+        Stretch::new(self.since, self.until, now)
+    }
+}
+
 impl Input for RecoverIn {
     fn check(&mut self, _: &AddressPolicy, faults: &mut Faults) {
-        Stretch::new(self.since, self.until, Timestamp::now()).check(Some(REACH), faults);
+        self.stretch(Timestamp::now()).check(Some(REACH), faults);
+    }
+}
+
+impl ReplayIn {
+    /// Of which stretch of time, as seen at `now`.
+    #[must_use]
+    pub fn stretch(&self, now: Timestamp) -> Stretch {
+        Stretch::new(self.since, self.until, now)
     }
 }
 
 impl Input for ReplayIn {
     fn check(&mut self, _: &AddressPolicy, faults: &mut Faults) {
-        Stretch::new(self.since, self.until, Timestamp::now()).check(None, faults);
+        self.stretch(Timestamp::now()).check(None, faults);
     }
 }
 
@@ -157,17 +208,46 @@ impl From<BackgroundTask> for BackgroundTaskOut {
         Self {
             id: task.id,
             status: task.status,
+            data: TaskData::new(&task),
             task: task.kind,
-            data: TaskData { messages_sent: task.sent, error: task.error },
             updated_at: Time(task.updated_at),
         }
     }
 }
 
+impl TaskData {
+    fn new(task: &BackgroundTask) -> Self {
+        let mut data = Self { error: task.error.clone(), ..Self::default() };
+        match TaskKind::of(&task.kind) {
+            Some(TaskKind::Recover | TaskKind::Replay | TaskKind::BulkReplay) => {
+                data.messages_sent = Some(task.done);
+            }
+            Some(TaskKind::PurgeContent) => data.messages_purged = Some(task.done),
+            Some(TaskKind::AppStats) => data.app_stats = list(task.found.as_deref()),
+            Some(TaskKind::EventTypes) => data.event_types = list(task.found.as_deref()),
+            // What a newer Relay's task tells is not known here.
+            None => {}
+        }
+        data
+    }
+}
+
+/// What was found, as one list; `None` if it is no JSON.
+fn list(found: Option<&str>) -> Option<Box<RawValue>> {
+    RawValue::from_string(format!("[{}]", found.unwrap_or_default())).ok()
+}
+
 // ===== in the database =====
 
 impl TaskKind {
-    const ALL: [Self; 2] = [Self::Recover, Self::Replay];
+    const ALL: [Self; 6] = [
+        Self::Recover,
+        Self::Replay,
+        Self::BulkReplay,
+        Self::PurgeContent,
+        Self::AppStats,
+        Self::EventTypes,
+    ];
 
     /// Its name, for programs.
     #[must_use]
@@ -175,7 +255,17 @@ impl TaskKind {
         match self {
             Self::Recover => "endpoint.recover",
             Self::Replay => "endpoint.replay",
+            Self::BulkReplay => "endpoint.bulk-replay",
+            Self::PurgeContent => "application.purge_content",
+            Self::AppStats => "application.stats",
+            Self::EventTypes => "event-type.aggregate",
         }
+    }
+
+    /// The kind of this name; `None` if this Relay has none such.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
@@ -196,13 +286,6 @@ impl TaskStatus {
 impl ToSql for TaskKind {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(self.as_str().into())
-    }
-}
-
-impl FromSql for TaskKind {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        let text = value.as_str()?;
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or(FromSqlError::InvalidType)
     }
 }
 

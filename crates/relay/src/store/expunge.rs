@@ -11,7 +11,7 @@ use linchpin::time::Timestamp;
 use linchpin_data::sqlite::{Sql as _, Tx};
 
 use super::{Answer, Once, Reference, Refusal, Scope, Store, message, once, wiped};
-use crate::ids::{AppId, AttemptId, MessageTag, OrgId};
+use crate::ids::{AppId, AttemptId, MessageId, MessageTag, OrgId};
 use crate::model::expunge::{BulkExpungeOut, Expunged};
 use crate::model::message::Content;
 
@@ -108,9 +108,15 @@ impl Store {
 /// Whether the message was there.
 fn expunge(tx: &Tx<'_>, org: OrgId, app: AppId, message: &Reference<MessageTag>) -> Result<bool> {
     let Some(id) = message::id_of(tx, org, app, message)? else { return Ok(false) };
-    tx.prepare_cached(MESSAGE)
-        .and_then(|mut update| update.execute((app, id, Content::Expunged)))
-        .and_then(|_| tx.prepare_cached(WAITING)?.execute((app, id)))
-        .sql("expunge a message")?;
+    remove(tx, app, id)?;
     Ok(true)
+}
+
+/// Removes a payload, and the deliveries of it that wait.
+pub(super) fn remove(tx: &Tx<'_>, app: AppId, message: MessageId) -> Result<()> {
+    tx.prepare_cached(MESSAGE)
+        .and_then(|mut update| update.execute((app, message, Content::Expunged)))
+        .and_then(|_| tx.prepare_cached(WAITING)?.execute((app, message)))
+        .sql("expunge a message")?;
+    Ok(())
 }

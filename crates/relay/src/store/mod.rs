@@ -20,7 +20,6 @@ pub(crate) mod operational;
 pub mod page;
 mod precheck;
 mod reference;
-mod resend;
 mod retention;
 pub mod revocation;
 pub mod schema;
@@ -29,6 +28,7 @@ mod sift;
 mod stats;
 mod target;
 mod task;
+mod work;
 
 use std::fmt;
 use std::path::Path;
@@ -52,9 +52,11 @@ pub use self::message::{MessageFilter, NewMessage};
 use self::once::once;
 pub use self::once::{Answer, Once};
 pub use self::reference::{Reference, Scope, Which};
-pub(crate) use self::resend::Section;
 pub use self::retention::Swept;
-pub use self::task::{TaskFilter, prune as prune_tasks};
+pub use self::task::{Asked, TaskFilter, prune as prune_tasks};
+pub(crate) use self::work::{
+    BulkReplay, Job, Purge, Recover, Replay, Section, Subscriptions, Usage, Work,
+};
 use crate::deliver::Queue;
 use crate::model::Faults;
 use crate::model::page::Page;

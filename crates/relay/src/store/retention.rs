@@ -180,21 +180,21 @@ fn give_back(conn: &Connection) -> rusqlite::Result<bool> {
 }
 
 /// What a submission may still do.
-struct Budget {
+pub(super) struct Budget {
     begun: Instant,
     bytes: i64,
 }
 
 impl Budget {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { begun: Instant::now(), bytes: BYTES }
     }
 
-    fn spend(&mut self, bytes: i64) {
+    pub(super) fn spend(&mut self, bytes: i64) {
         self.bytes -= bytes;
     }
 
-    fn is_spent(&self) -> bool {
+    pub(super) fn is_spent(&self) -> bool {
         self.bytes <= 0 || self.begun.elapsed() >= TIME
     }
 }

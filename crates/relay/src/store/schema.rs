@@ -9,7 +9,9 @@
 //! read without a look at the rows of others. `turn`, and `leased = 2`, are of older versions.
 //!
 //! `background_task` holds what is asked for, how far it has come (`mark`, the last id that was looked at) and what became
-//! of it. Its rowids are never used again, since tasks are taken up in their order.
+//! of it; `sent` counts what it has done, whatever that is. Its rowids are never used again, since tasks are taken up in their
+//! order. What a task finds out is in `background_task_part`, a row a submission, so that none writes anew what others
+//! have found.
 //!
 //! `endpoint_hour` adds `attempt` up, by endpoint and hour; `uncounted` has the first and the last row that is still to be added, if
 //! there is one.
@@ -30,6 +32,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 8, name: "sealed secrets", sql: SEALED },
     Migration { version: 9, name: "endpoints that only fail", sql: FAILING },
     Migration { version: 10, name: "what a message asks for", sql: WISHES },
+    Migration { version: 11, name: "tasks of any kind", sql: KINDS },
     Migration { version: 12, name: "tokens that are refused", sql: REFUSED },
     Migration { version: 13, name: "operational webhooks", sql: OPERATIONAL },
     Migration { version: 14, name: "attempts by the hour", sql: HOURS },
@@ -228,6 +231,46 @@ INSERT INTO uncounted SELECT 1, rowid FROM attempt ORDER BY rowid DESC LIMIT 1;
 const OPERATIONAL: &str = "
 ALTER TABLE application ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;
 CREATE UNIQUE INDEX application_operational ON application (org) WHERE kind = 1;
+";
+
+/// Before it, each task had an endpoint. SQLite takes a `NOT NULL` off a column only with a new table; what follows keeps its
+/// rowids, and what they will be next.
+const KINDS: &str = "
+CREATE TABLE background_task_new (
+    rowid      INTEGER PRIMARY KEY AUTOINCREMENT,
+    org        BLOB NOT NULL,
+    app        BLOB,
+    endpoint   BLOB,
+    id         BLOB NOT NULL,
+    kind       TEXT NOT NULL,
+    status     TEXT NOT NULL,
+    since      INTEGER NOT NULL,
+    until      INTEGER NOT NULL,
+    params     TEXT,
+    mark       BLOB,
+    sent       INTEGER NOT NULL,
+    error      TEXT,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT;
+INSERT INTO background_task_new
+       (rowid, org, app, endpoint, id, kind, status, since, until, mark, sent, error, created_at, updated_at)
+SELECT rowid, org, app, endpoint, id, kind, status, since, until, mark, sent, error, created_at, updated_at
+  FROM background_task;
+DELETE FROM sqlite_sequence WHERE name = 'background_task_new';
+UPDATE sqlite_sequence SET name = 'background_task_new' WHERE name = 'background_task';
+DROP TABLE background_task;
+ALTER TABLE background_task_new RENAME TO background_task;
+CREATE UNIQUE INDEX background_task_id ON background_task (org, id);
+CREATE INDEX background_task_app ON background_task (org, app, id) WHERE app IS NOT NULL;
+CREATE INDEX background_task_running ON background_task (rowid) WHERE status = 'running';
+
+CREATE TABLE background_task_part (
+    task INTEGER NOT NULL REFERENCES background_task (rowid) ON DELETE CASCADE,
+    mark BLOB NOT NULL,
+    data TEXT NOT NULL,
+    PRIMARY KEY (task, mark)
+) STRICT, WITHOUT ROWID;
 ";
 
 const PARKED: &str = "CREATE INDEX delivery_parked ON delivery (endpoint, due) WHERE leased = 2;";

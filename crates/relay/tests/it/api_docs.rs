@@ -17,6 +17,7 @@ pub(crate) const ROUTES: &[(&str, &[&str])] = &[
     ("/app/{app_id}/endpoint", &["get", "post"]),
     ("/app/{app_id}/endpoint/{endpoint_id}", &["delete", "get", "patch", "put"]),
     ("/app/{app_id}/endpoint/{endpoint_id}/attempt-stats", &["get"]),
+    ("/app/{app_id}/endpoint/{endpoint_id}/bulk-replay", &["post"]),
     ("/app/{app_id}/endpoint/{endpoint_id}/headers", &["get", "patch", "put"]),
     ("/app/{app_id}/endpoint/{endpoint_id}/msg", &["get"]),
     ("/app/{app_id}/endpoint/{endpoint_id}/recover", &["post"]),
@@ -27,6 +28,7 @@ pub(crate) const ROUTES: &[(&str, &[&str])] = &[
     ("/app/{app_id}/endpoint/{endpoint_id}/stats", &["get"]),
     ("/app/{app_id}/msg", &["get", "post"]),
     ("/app/{app_id}/msg/bulk-expunge", &["post"]),
+    ("/app/{app_id}/msg/expunge-all-contents", &["post"]),
     ("/app/{app_id}/msg/precheck/active", &["post"]),
     ("/app/{app_id}/msg/{msg_id}", &["get"]),
     ("/app/{app_id}/msg/{msg_id}/attempt", &["get"]),
@@ -52,6 +54,8 @@ pub(crate) const ROUTES: &[(&str, &[&str])] = &[
     ("/operational-webhook/endpoint/{endpoint_id}/headers", &["get", "put"]),
     ("/operational-webhook/endpoint/{endpoint_id}/secret", &["get"]),
     ("/operational-webhook/endpoint/{endpoint_id}/secret/rotate", &["post"]),
+    ("/stats/usage/app", &["post"]),
+    ("/stats/usage/event-types", &["put"]),
 ];
 
 async fn document(api: &Api) -> Value {

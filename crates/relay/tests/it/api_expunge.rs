@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::api::{Api, app_token};
 use crate::api_attempt::insert;
+use crate::api_task::shop::Shop;
 
 /// In no other place of the database.
 const SECRET: &str = "9f3d-this-must-go-6c1a";
@@ -94,6 +95,62 @@ async fn an_expunged_answer_is_gone_and_its_attempt_stays() {
 }
 
 #[linchpin_testing::test]
+async fn all_of_an_application_is_expunged_in_the_file_too() {
+    let shop = Shop::new(json!({})).await;
+    let api = &shop.api;
+    // More than one submission may free, on pages of its own: what lies among others may have been moved before, and a page that
+    // was split is not overwritten.
+    let large = json!({ "a": "x".repeat(460_000), "secret": SECRET });
+    for n in 0..12 {
+        let body = json!({ "eventType": "paid", "eventId": format!("e{n}"), "payload": large });
+        api.post("/app/shop/msg", body).await.ok(202);
+    }
+    for event in ["small", "gone"] {
+        let body = json!({ "eventType": "paid", "eventId": event, "payload": {} });
+        api.post("/app/shop/msg", body).await.ok(202);
+    }
+    api.delete("/app/shop/msg/gone/content").await.empty(204);
+    api.change("UPDATE delivery SET leased = 0, due = due + 3600000000").await;
+    let (secret, (org, app)) = (SECRET, (api.org, shop.app));
+    // One that was expunged before has an answer still.
+    shop.write(move |tx| {
+        let answers = "
+            INSERT INTO attempt (org, app, message, endpoint, id, url, status, status_code, response,
+                                 duration_ms, trigger_type, created_at)
+            SELECT org, app, id, id, id, '', 2, 500, ?3, 1, 0, 0 FROM message WHERE org = ?1 AND app = ?2";
+        tx.execute(answers, (org, app, secret)).sql("insert")
+    })
+    .await;
+    let task = api.post("/app/shop/msg/expunge-all-contents", Value::Null).await.ok(202);
+    assert_eq!(
+        (&task["task"], &task["data"]),
+        (&json!("application.purge_content"), &json!({ "messagesPurged": 0 }))
+    );
+    // What comes later stays, and what is another's.
+    api.app("stall").await;
+    for app in ["shop", "stall"] {
+        let kept = json!({ "eventType": "paid", "eventId": "kept", "payload": { "n": 1 } });
+        api.post(&format!("/app/{app}/msg"), kept).await.ok(202);
+    }
+
+    let ended = shop.ended(&task).await;
+    assert_eq!(
+        (&ended["status"], &ended["data"]),
+        (&json!("finished"), &json!({ "messagesPurged": 13 }))
+    );
+    for (event, payload) in [("e7", json!({ "expired": true })), ("kept", json!({ "n": 1 }))] {
+        let shown = api.get(&format!("/app/shop/msg/{event}")).await.ok(200);
+        assert_eq!(shown["payload"], payload, "{event}");
+    }
+    let shown = api.get("/app/stall/msg/kept").await.ok(200);
+    assert_eq!(shown["payload"], json!({ "n": 1 }));
+    let answers = "SELECT count(*) FROM attempt WHERE response = 'EXPUNGED'";
+    assert_eq!(api.number(answers).await, 14);
+    assert_eq!(api.number("SELECT count(*) FROM delivery").await, 1, "that of the one kept");
+    assert!(!in_the_file(shop.api).await);
+}
+
+#[linchpin_testing::test]
 async fn an_application_token_may_not_expunge() {
     let api = Api::with_hook().await;
     let app = api.get("/app/shop").await.ok(200)["id"].as_str().unwrap().parse().unwrap();
@@ -104,6 +161,7 @@ async fn an_application_token_may_not_expunge() {
         (Method::DELETE, "/app/shop/msg/e1/content"),
         (Method::DELETE, "/app/shop/msg/e1/attempt/atmpt_000000000000000000000000000/content"),
         (Method::POST, "/app/shop/msg/bulk-expunge"),
+        (Method::POST, "/app/shop/msg/expunge-all-contents"),
     ] {
         let reply = api.call_as(&token, method, path, json!({ "ids": ["e1"] })).await;
         reply.error(403, "insufficient access");

@@ -1,6 +1,7 @@
 //! Background tasks: what a recovery and a replay send, how they are shown, and that they go on where they were.
 
-mod shop;
+mod bulk;
+pub(crate) mod shop;
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use http::Method;
 use linchpin::Context;
 use linchpin::time::Timestamp;
 use linchpin_data::sqlite::Sql as _;
-use relay::ids::OrgId;
+use relay::ids::{OrgId, TaskId};
 use relay::store::prune_tasks;
 use serde_json::{Value, json};
 
@@ -133,7 +134,7 @@ async fn a_task_that_is_cut_off_goes_on_where_it_was() {
 async fn a_task_fails_with_its_reason_when_its_endpoint_receives_no_more() {
     for (change, reason) in [
         (Method::PATCH, "The endpoint is disabled and gets nothing; enable it first"),
-        (Method::DELETE, "Entity not found"),
+        (Method::DELETE, "The endpoint is deleted"),
     ] {
         let shop = Shop::new(json!({})).await;
         shop.failures(1).await;
@@ -146,6 +147,56 @@ async fn a_task_fails_with_its_reason_when_its_endpoint_receives_no_more() {
         assert_eq!(ended["data"], json!({ "messagesSent": 0, "error": reason }));
         assert_eq!(shop.deliveries().await, []);
     }
+}
+
+#[linchpin_testing::test]
+async fn tasks_of_a_deleted_application_fail_with_the_reason() {
+    let shop = Shop::new(json!({})).await;
+    shop.message(2 * HOUR, &[FAIL]).await;
+    let mut tasks = Vec::new();
+    for what in ["recover", "replay-missing", "bulk-replay"] {
+        tasks.push((shop.begin(what, shop.since(24 * HOUR)).await, "messagesSent"));
+    }
+    let purge = shop.api.post("/app/shop/msg/expunge-all-contents", Value::Null).await.ok(202);
+    tasks.push((purge, "messagesPurged"));
+    shop.api.delete("/app/shop").await.empty(204);
+    let ctx = Context::root().child();
+    let background = shop.background(&ctx);
+    for (task, count) in tasks {
+        eventually("ended", async || shop.task(&task).await["status"] != "running").await;
+        let ended = shop.task(&task).await;
+        assert_eq!(ended["status"], "failed", "{ended}");
+        assert_eq!(ended["data"], json!({ count: 0, "error": "The application is deleted" }));
+    }
+    ctx.cancel("enough");
+    background.drain(&Context::root()).await;
+    assert_eq!(shop.deliveries().await, []);
+}
+
+#[linchpin_testing::test]
+async fn a_task_of_a_newer_relay_is_skipped() {
+    let shop = Shop::new(json!({})).await;
+    let newer = TaskId::at(shop.now);
+    let (org, now) = (shop.api.org, shop.now.as_micros());
+    shop.write(move |tx| {
+        tx.execute(
+            "INSERT INTO background_task (org, id, kind, status, since, until, params, mark, sent, created_at, updated_at)
+             VALUES (?1, ?2, 'message.broadcast', 'running', 0, 0, 'anything', x'00', 7, ?3, ?3)",
+            (org, newer, now),
+        )
+        .sql("insert")
+    })
+    .await;
+    shop.message(2 * HOUR, &[FAIL]).await;
+    let task = shop.begin("recover", shop.since(24 * HOUR)).await;
+    assert_eq!(shop.ended(&task).await["data"], json!({ "messagesSent": 1 }), "the next one");
+    let shown = json!({
+        "id": newer.to_string(), "status": "running", "task": "message.broadcast", "data": {},
+        "updatedAt": shop.now.to_string(),
+    });
+    assert_eq!(shop.task(&json!({ "id": newer.to_string() })).await, shown);
+    let list = shop.api.get("/background-task?task=message.broadcast").await.ok(200);
+    assert_eq!(list["data"], json!([shown]));
 }
 
 #[linchpin_testing::test]

@@ -25,6 +25,7 @@ mod api_secret;
 mod api_stats;
 mod api_task;
 mod api_tokens;
+mod api_usage;
 mod api_wishes;
 mod backup;
 mod cli;

@@ -61,6 +61,32 @@ async fn a_file_of_schema_5_is_opened_and_does_what_it_owes() {
 }
 
 #[linchpin_testing::test]
+async fn a_file_of_schema_5_keeps_its_tasks_and_goes_on_counting_them() {
+    let (home, receiver) = (Home::new(), Receiver::start().await);
+    make(&home, &receiver);
+    // As if six more had come and gone.
+    let ended = "UPDATE background_task SET status = 'failed', sent = 3, error = 'tired'";
+    home.write(&format!("{ended}; UPDATE sqlite_sequence SET seq = 7;"));
+    let whose = "SELECT hex(org) || hex(app) || hex(endpoint) || hex(id) || since || '-' || until || created_at
+                   FROM background_task WHERE rowid = 1";
+    let before = home.query::<String>(whose);
+    let relay = home.serve(&[]).await;
+    assert_eq!(home.query::<String>(whose), before);
+    let tasks = relay.call("GET", "/background-task", "").await.expect(200).json();
+    assert_eq!(tasks["data"][0]["status"], "failed", "{tasks}");
+    assert_eq!(tasks["data"][0]["data"], json!({ "messagesSent": 3, "error": "tired" }));
+
+    let usage = r#"{"since":"2020-01-01T00:00:00Z","until":"2040-01-01T00:00:00Z"}"#;
+    let task = relay.call("POST", "/stats/usage/app", usage).await.expect(202).text("id");
+    assert_eq!(home.query::<i64>("SELECT rowid FROM background_task"), [1, 8], "never used before");
+    let path = format!("/background-task/{task}");
+    eventually("finished", async || {
+        relay.call("GET", &path, "").await.expect(200).json()["status"] == "finished"
+    })
+    .await;
+}
+
+#[linchpin_testing::test]
 async fn a_file_of_schema_5_shows_what_it_has() {
     let (home, receiver) = (Home::new(), Receiver::start().await);
     make(&home, &receiver);

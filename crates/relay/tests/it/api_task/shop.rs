@@ -14,17 +14,26 @@ use crate::api::Api;
 use crate::process::eventually;
 
 /// A tenant with an application `shop` and an endpoint `hook`, and what is put into its tables by hand.
-pub(super) struct Shop {
-    pub(super) api: Api,
-    pub(super) app: AppId,
+pub(crate) struct Shop {
+    pub(crate) api: Api,
+    pub(crate) app: AppId,
     endpoint: EndpointId,
-    pub(super) now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 impl Shop {
-    pub(super) async fn new(endpoint: Value) -> Self {
+    pub(crate) async fn new(endpoint: Value) -> Self {
         let api = Api::new();
         let app = api.app("shop").await;
+        Self::with(api, app, endpoint).await
+    }
+
+    /// The same with another endpoint, which is `hook` from now on.
+    pub(crate) async fn of(shop: Self, endpoint: Value) -> Self {
+        Self::with(shop.api, shop.app, endpoint).await
+    }
+
+    async fn with(api: Api, app: AppId, endpoint: Value) -> Self {
         let mut body = json!({ "url": "https://example.com/", "uid": "hook" });
         body.as_object_mut().unwrap().extend(endpoint.as_object().unwrap().clone());
         let made = api.post("/app/shop/endpoint", body).await.ok(201);
@@ -32,7 +41,7 @@ impl Shop {
         Self { api, app, endpoint, now: Timestamp::now() }
     }
 
-    pub(super) async fn write<T: Send + 'static>(
+    pub(crate) async fn write<T: Send + 'static>(
         &self,
         work: impl FnMut(&mut Tx<'_>) -> linchpin::Result<T> + Send + 'static,
     ) -> T {
@@ -40,11 +49,11 @@ impl Shop {
     }
 
     /// A message that was accepted so long ago, with attempts that ended so, each a second after the one before.
-    pub(super) async fn message(&self, ago: Duration, attempts: &[u8]) -> MessageId {
+    pub(crate) async fn message(&self, ago: Duration, attempts: &[u8]) -> MessageId {
         self.message_of("paid", Value::Null, ago, attempts).await
     }
 
-    pub(super) async fn message_of(
+    pub(crate) async fn message_of(
         &self,
         event_type: &'static str,
         channels: Value,
@@ -65,7 +74,7 @@ impl Shop {
     }
 
     /// A delivery that waits for its second attempt, or is under way.
-    pub(super) async fn pending(&self, message: MessageId, leased: bool) {
+    pub(crate) async fn pending(&self, message: MessageId, leased: bool) {
         let (org, app, endpoint) = (self.api.org, self.app, self.endpoint);
         let due = (self.now + HOUR).as_micros();
         self.write(move |tx| {
@@ -79,25 +88,25 @@ impl Shop {
         .await;
     }
 
-    pub(super) fn since(&self, ago: Duration) -> Value {
+    pub(crate) fn since(&self, ago: Duration) -> Value {
         json!({ "since": (self.now - ago).to_string() })
     }
 
-    pub(super) async fn begin(&self, what: &str, body: Value) -> Value {
+    pub(crate) async fn begin(&self, what: &str, body: Value) -> Value {
         self.api.post(&format!("/app/shop/endpoint/hook/{what}"), body).await.ok(202)
     }
 
-    pub(super) fn background(&self, ctx: &Context) -> Background {
+    pub(crate) fn background(&self, ctx: &Context) -> Background {
         Background::start(self.api.store.clone(), ctx).unwrap()
     }
 
-    pub(super) async fn task(&self, task: &Value) -> Value {
+    pub(crate) async fn task(&self, task: &Value) -> Value {
         let id = task["id"].as_str().unwrap();
         self.api.get(&format!("/background-task/{id}")).await.ok(200)
     }
 
     /// Works off what was begun, and returns the task as it ended.
-    pub(super) async fn ended(&self, task: &Value) -> Value {
+    pub(crate) async fn ended(&self, task: &Value) -> Value {
         let ctx = Context::root().child();
         let background = self.background(&ctx);
         eventually("ended", async || self.task(task).await["status"] != "running").await;
@@ -107,7 +116,7 @@ impl Shop {
     }
 
     /// Message, attempt number, whether it is due, whether it is under way, whether it began by hand: of each delivery.
-    pub(super) async fn deliveries(&self) -> Vec<(MessageId, u32, bool, bool, bool)> {
+    pub(crate) async fn deliveries(&self) -> Vec<(MessageId, u32, bool, bool, bool)> {
         let now = Timestamp::now().as_micros();
         self.write(move |tx| {
             let mut rows = tx
@@ -122,7 +131,7 @@ impl Shop {
     }
 
     /// `count` messages that failed, a second apart, the last an hour ago.
-    pub(super) async fn failures(&self, count: u64) {
+    pub(crate) async fn failures(&self, count: u64) {
         let (org, app, endpoint, now) = (self.api.org, self.app, self.endpoint, self.now);
         self.write(move |tx| {
             for n in 0..count {

@@ -97,12 +97,20 @@ async fn every_route_is_called() {
     let task = endpoints.recover(app.clone(), endpoint.clone(), input(since.clone()), None).await;
     let tasks = svix.background_task();
     tasks.get(task.expect("recover").id).await.expect("get");
-    endpoints.replay_missing(app, endpoint, input(since), None).await.expect("replay");
+    let (of_app, by) = (app.clone(), endpoint.clone());
+    endpoints.replay_missing(of_app, by, input(since.clone()), None).await.expect("replay");
+    endpoints.bulk_replay(app.clone(), endpoint, input(since.clone()), None).await.expect("bulk");
+    let mut stretch = since;
+    stretch["until"] = stretch["since"].clone();
+    let statistics = svix.statistics();
+    statistics.aggregate_app_stats(input(stretch), None).await.expect("usage");
+    statistics.aggregate_event_types().await.expect("event types");
     tasks.list(None).await.expect("list");
 
     attempts.expunge_content(of.0.clone(), of.1.clone(), made[0].id.clone()).await.expect("answer");
     messages.expunge_content(of.0.clone(), of.1.clone()).await.expect("payload");
     bulk_expunge(svix, &of.0, of.1).await.expect("payloads");
+    messages.expunge_all_contents(app, None).await.expect("all payloads");
 
     operational(&bench).await;
 
