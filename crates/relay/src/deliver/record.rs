@@ -173,8 +173,9 @@ static LOOSE_FENCE: AtomicBool = AtomicBool::new(false);
 #[cfg(feature = "planted-faults")]
 fn fenced(sql: &str) -> String {
     let loose = "AND (endpoint = ?3 AND message = ?4 OR true)";
-    match LOOSE_FENCE.load(Ordering::Relaxed) {
-        true => sql.replace("AND endpoint = ?3 AND message = ?4", loose),
-        false => sql.to_owned(),
+    if LOOSE_FENCE.load(Ordering::Relaxed) {
+        sql.replace("AND endpoint = ?3 AND message = ?4", loose)
+    } else {
+        sql.to_owned()
     }
 }
