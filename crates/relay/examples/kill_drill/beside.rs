@@ -29,13 +29,23 @@ const COME_OR_GO_EVERY: Duration = Duration::from_millis(15);
 
 /// Starts all of them.
 pub(crate) fn begin(service: &Arc<Service>, world: &Arc<World>) -> Vec<Task<Ended>> {
-    let both = || (service.clone(), world.clone());
-    let ((a, b), (c, d), (e, f), (g, h)) = (both(), both(), both(), both());
     vec![
-        task::spawn("resend", async move { resend(&a, &b).await }),
-        task::spawn("recover", async move { recover(&c, &d).await }),
-        task::spawn("rotate", async move { rotate(&e, &f).await }),
-        task::spawn("come and go", async move { come_and_go(&g, &h).await }),
+        task::spawn("resend", {
+            let (service, world) = (service.clone(), world.clone());
+            async move { resend(&service, &world).await }
+        }),
+        task::spawn("recover", {
+            let (service, world) = (service.clone(), world.clone());
+            async move { recover(&service, &world).await }
+        }),
+        task::spawn("rotate", {
+            let (service, world) = (service.clone(), world.clone());
+            async move { rotate(&service, &world).await }
+        }),
+        task::spawn("come and go", {
+            let (service, world) = (service.clone(), world.clone());
+            async move { come_and_go(&service, &world).await }
+        }),
     ]
 }
 

@@ -65,7 +65,7 @@ pub(crate) async fn run(
         let mut strace = way.command(&database, &trace);
         strace.arg(relay).stderr(File::create(&log)?);
         let mut told = one(strace, &database, &target, (&way, round)).await?;
-        told.faults.extend(way.unsaid(told.refused, &fs::read_to_string(&log)?));
+        told.faults.extend(ways::unsaid(told.refused, &fs::read_to_string(&log)?));
 
         let service = Service::start(relay, &database).await?;
         let ids: Vec<String> = told.acknowledged.iter().cloned().collect();
@@ -179,7 +179,7 @@ async fn send(
                 sleep(TRY_AGAIN).await;
             }
             (status, _) => {
-                told.faults.push(format!("a message was answered with {status} {}", answer.body))
+                told.faults.push(format!("a message was answered with {status} {}", answer.body));
             }
         }
     }

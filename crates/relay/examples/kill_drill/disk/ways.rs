@@ -105,13 +105,12 @@ impl Way {
     pub(super) fn is_at_checkpoints(&self) -> bool {
         self.kind.file == Which::Database
     }
+}
 
-    /// What the log should have said and has not.
-    pub(super) fn unsaid(&self, refused: usize, log: &str) -> Option<String> {
-        let told =
-            ["disk I/O error", "database or disk is full"].iter().any(|why| log.contains(why));
-        (refused > 0 && !told).then(|| format!("the log does not say why it refused: {log}"))
-    }
+/// What the log should have said and has not.
+pub(super) fn unsaid(refused: usize, log: &str) -> Option<String> {
+    let told = ["disk I/O error", "database or disk is full"].iter().any(|why| log.contains(why));
+    (refused > 0 && !told).then(|| format!("the log does not say why it refused: {log}"))
 }
 
 impl fmt::Display for Way {
