@@ -32,6 +32,8 @@ pub(super) struct Runner<'a> {
     /// Commits until one is forgotten; never if it is `None`.
     #[cfg(feature = "planted-faults")]
     forget_in: Option<u32>,
+    #[cfg(feature = "planted-faults")]
+    swallow_syncs: bool,
 }
 
 /// How one transaction ended.
@@ -70,6 +72,8 @@ impl<'a> Runner<'a> {
             acknowledge_before_commit: options.acknowledge_before_commit,
             #[cfg(feature = "planted-faults")]
             forget_in: options.forget_commits.then_some(5),
+            #[cfg(feature = "planted-faults")]
+            swallow_syncs: options.swallow_syncs,
         })
     }
 
@@ -158,6 +162,11 @@ impl<'a> Runner<'a> {
                 Attempt::Failed(Failure::of_commit(rusqlite::Error::SqliteFailure(cause, None)))
             }
             Ok(took) => Attempt::Committed { took },
+            #[cfg(feature = "planted-faults")]
+            Err(cause) if self.swallow_syncs && is_sync(&cause) => {
+                self.roll_back();
+                Attempt::Committed { took: Duration::ZERO }
+            }
             Err(cause) => {
                 self.roll_back();
                 Attempt::Failed(Failure::of_commit(cause))
@@ -220,4 +229,9 @@ impl<'a> Runner<'a> {
             tracing::error!(error = %cause, "rollback failed");
         }
     }
+}
+
+#[cfg(feature = "planted-faults")]
+fn is_sync(cause: &rusqlite::Error) -> bool {
+    cause.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_FSYNC)
 }

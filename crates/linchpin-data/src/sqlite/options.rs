@@ -23,6 +23,8 @@ pub struct Options {
     pub(super) acknowledge_before_commit: bool,
     #[cfg(feature = "planted-faults")]
     pub(super) forget_commits: bool,
+    #[cfg(feature = "planted-faults")]
+    pub(super) swallow_syncs: bool,
 }
 
 impl Default for Options {
@@ -42,6 +44,8 @@ impl Default for Options {
             acknowledge_before_commit: false,
             #[cfg(feature = "planted-faults")]
             forget_commits: false,
+            #[cfg(feature = "planted-faults")]
+            swallow_syncs: false,
         }
     }
 }
@@ -137,6 +141,15 @@ impl Options {
     #[must_use]
     pub fn forget_commits(mut self, planted: bool) -> Self {
         self.forget_commits = planted;
+        self
+    }
+
+    /// Takes a commit whose sync failed for one that succeeded: a planted fault, for drills that must
+    /// notice it. Default off.
+    #[cfg(feature = "planted-faults")]
+    #[must_use]
+    pub fn swallow_syncs(mut self, planted: bool) -> Self {
+        self.swallow_syncs = planted;
         self
     }
 

@@ -11,14 +11,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use linchpin::task;
+use relay::ids::MessageId;
 use serde_json::json;
 use tokio::process::Command;
 
 use crate::Failure;
+use crate::books::Books;
 use crate::load::{CLIENTS, Target};
 use crate::receiver::Receiver;
 use crate::service::Service;
-use crate::verdict::{self, Books, grouped};
+use crate::verdict::{self, grouped};
 
 /// Of a thread's syncs the fortieth and every seventh after it. Only the writer's thread makes so many.
 const FAIL: &str = "inject=fsync,fdatasync:error=EIO:when=40+7";
@@ -46,7 +48,7 @@ pub(crate) async fn run(relay: &Path, database: &Path) -> Result<bool, Failure> 
         // It logs every failure, and there are hundreds.
         .stderr(Stdio::null());
     let service = Service::start_as(strace, database).await?;
-    let target = Target::create(&service, receiver.url()).await?;
+    let target = Target::create(&service, &receiver.url(0)).await?;
 
     let first = load(&service, &target).await?;
     let again = load(&service, &target).await?;
@@ -57,25 +59,24 @@ pub(crate) async fn run(relay: &Path, database: &Path) -> Result<bool, Failure> 
     }
     service.terminate().await?;
 
-    let books = Books {
-        acknowledged: first.accepted.values().cloned().collect(),
-        received: receiver.received(),
-    };
+    let ids: Vec<MessageId> =
+        first.accepted.values().map(|id| id.parse()).collect::<Result<_, _>>()?;
+    let books = Books::of_one(ids, receiver.received());
     let mut verdict = verdict::compare(&books, database)?;
     for (key, id) in first.accepted.iter().filter(|(key, id)| again.accepted.get(*key) != Some(id))
     {
         verdict.faults.push(format!("the key {key} gave {id} and then another message"));
     }
-    if verdict.stored != books.acknowledged.len() {
+    if verdict.stored != books.sent.len() {
         verdict.faults.push(format!("{} messages are stored", verdict.stored));
     }
     if verdict.repeated > 0 {
         verdict.faults.push(format!("{} requests are not recorded", verdict.repeated));
     }
-    verdict.faults.iter().take(20).for_each(|fault| println!("FAULT: {fault}"));
+    verdict.show();
     println!(
         "kill-drill: {} accepted, {} refusals of unknown outcome, {} lost, {} sent twice, integrity {}",
-        grouped(books.acknowledged.len()),
+        grouped(books.sent.len()),
         grouped(first.refused),
         verdict.lost,
         verdict.repeated,

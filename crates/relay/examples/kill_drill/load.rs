@@ -1,18 +1,24 @@
-//! The clients: they send until the service is killed, and remember what it acknowledged.
+//! The senders: they send until the service is killed, and remember what it acknowledged.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use linchpin::task::{self, Task};
+use linchpin::time::Instant;
 use serde_json::json;
 
 use crate::Failure;
+use crate::beside::{self, Ended};
+use crate::books::Sent;
 use crate::service::Service;
+use crate::world::World;
 
 /// Clients that send at once.
 pub(crate) const CLIENTS: u32 = 16;
 /// Bytes of a large message.
 const LARGE: usize = 128 * 1024;
+/// Of so many messages one is brief: its content is kept for as little as can be asked for.
+const BRIEF: u64 = 8;
 
 /// Where messages are sent.
 pub(crate) struct Target {
@@ -47,11 +53,12 @@ async fn created(
     }
 }
 
-/// The clients of one round.
+/// The clients of one round, and what goes on beside them.
 pub(crate) struct Load {
     service: Arc<Service>,
     strike: Arc<Strike>,
     clients: Vec<Task<Told>>,
+    beside: Vec<Task<Ended>>,
 }
 
 /// A kill right behind an acknowledgement.
@@ -75,17 +82,17 @@ impl Strike {
 }
 
 impl Load {
-    /// Starts the clients.
-    pub(crate) fn begin(service: Arc<Service>, target: &Target, round: u32) -> Self {
+    /// Starts the clients, and all that acts beside them.
+    pub(crate) fn begin(service: Arc<Service>, world: &Arc<World>, round: u32) -> Self {
         let strike = Arc::new(Strike { left: AtomicUsize::new(Strike::UNARMED) });
         let client = |client| {
-            let (service, strike) = (service.clone(), strike.clone());
-            let path = format!("{}?with_content=false", target.messages);
+            let (service, strike, world) = (service.clone(), strike.clone(), world.clone());
             let name = format!("{round}.{client}");
-            task::spawn("client", async move { send(&service, &strike, &path, &name).await })
+            task::spawn("client", async move { send(&service, &strike, &world, &name).await })
         };
         let clients = (0..CLIENTS).map(client).collect();
-        Self { service, strike, clients }
+        let beside = beside::begin(&service, world);
+        Self { service, strike, clients, beside }
     }
 
     /// Kills the service at once, and returns all that the clients were told.
@@ -110,40 +117,50 @@ impl Load {
             all.extend(client.join().await?);
         }
         self.service.kill().await?;
+        for actor in self.beside {
+            actor.join().await?;
+        }
         Ok(all)
     }
 }
 
 /// Sends one message after the other until nobody answers.
-async fn send(service: &Service, strike: &Strike, path: &str, name: &str) -> Told {
+async fn send(service: &Service, strike: &Strike, world: &World, name: &str) -> Told {
+    let path = format!("/app/{}/msg?with_content=false", world.app);
     let mut acknowledged = Vec::new();
     for number in 0_u64.. {
-        let armed = strike.is_armed();
+        let (armed, is_brief) = (strike.is_armed(), number % BRIEF == BRIEF - 1);
         let fill = "x".repeat(if armed { LARGE } else { 0 });
-        let body = json!({
+        let mut body = json!({
             "eventType": "drill.sent",
             "eventId": format!("{name}.{number}"),
             "payload": { "client": name, "number": number, "fill": fill },
         });
+        if is_brief {
+            body["payloadRetentionHours"] = json!(1);
+        }
+        let sent = Sent { begun: Instant::now(), due: world.due(), is_brief };
         // No answer: the kill. Whether that message was stored is open, and either is right.
-        let Ok((status, reply)) = service.call("POST", path, body.to_string()).await else { break };
+        let Ok(answer) = service.post(&path, None, &body.to_string()).await else { break };
         if armed && strike.is_now() {
             service.strike();
         }
-        match (status, reply["id"].as_str()) {
-            (202, Some(id)) => acknowledged.push(id.to_owned()),
-            _ => return Err(format!("a message was answered with {status} {reply}").into()),
-        }
+        let (202, Some(id)) = (answer.status, answer.body["id"].as_str()) else {
+            let what = format!("{} {}", answer.status, answer.body);
+            return Err(format!("a message was answered with {what}").into());
+        };
+        world.acknowledged(id.parse()?, sent);
+        acknowledged.push(id.to_owned());
     }
     Ok(acknowledged)
 }
 
 /// Those of the messages that the service does not know.
-pub(crate) async fn missing(service: &Service, target: &Target, ids: &[String]) -> Told {
+pub(crate) async fn missing(service: &Service, messages: &str, ids: &[String]) -> Told {
     let mut missing = Vec::new();
     for some in ids.chunks(CLIENTS as usize) {
         let look = |id: &String| {
-            let call = service.call("GET", &format!("{}/{id}", target.messages), String::new());
+            let call = service.call("GET", &format!("{messages}/{id}"), String::new());
             (id.clone(), task::spawn("look", call))
         };
         for (id, look) in some.iter().map(look).collect::<Vec<_>>() {

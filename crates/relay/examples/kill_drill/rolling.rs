@@ -53,7 +53,7 @@ pub(crate) async fn run(
 ) -> Result<bool, Failure> {
     let receiver = Receiver::start(random.fork()).await?;
     let mut service = Service::start(relay, database).await?;
-    let target = Target::create(&service, receiver.url()).await?;
+    let target = Target::create(&service, &receiver.url(0)).await?;
     let mut figures = Figures::default();
     for round in 1..=rounds {
         let clients: Vec<Task<Told>> = (0..CLIENTS)
@@ -78,7 +78,7 @@ pub(crate) async fn run(
         let (cut_off, late): (Vec<_>, Vec<_>) =
             told.cut_off.into_iter().partition(|(begun, _)| *begun < closed);
         service = Service::start(relay, database).await?;
-        let missing = load::missing(&service, &target, &told.acknowledged).await?;
+        let missing = load::missing(&service, target.messages(), &told.acknowledged).await?;
         println!(
             "round {round}: {} acknowledged, {} missing, {} cut off, {} too late",
             told.acknowledged.len(),

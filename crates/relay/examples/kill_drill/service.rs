@@ -34,6 +34,15 @@ pub(crate) struct Service {
     _rest: Task<()>,
 }
 
+/// An answer of the API.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+    /// Whether it says when to try again.
+    pub(crate) has_retry_after: bool,
+}
+
 /// The answer to a request that came again until it was known whether it was done.
 pub(crate) struct Known {
     pub(crate) status: u16,
@@ -107,7 +116,8 @@ impl Service {
     /// Another process has no event for this, hence the repeated look.
     async fn ready(&self) {
         let ready = format!("{}/ready", self.admin);
-        while !matches!(self.send("GET", &ready, None, String::new()).await, Ok((200, _))) {
+        let look = || self.send("GET", &ready, None, String::new());
+        while !look().await.is_ok_and(|answer| answer.status == 200) {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
@@ -133,7 +143,22 @@ impl Service {
         path: &str,
         body: String,
     ) -> impl Future<Output = Result<(u16, Value), Failure>> + Send + use<> {
-        self.send(method, &format!("{}/api/v1{path}", self.api), None, body)
+        let answer = self.send(method, &format!("{}/api/v1{path}", self.api), None, body);
+        async move { answer.await.map(|answer| (answer.status, answer.body)) }
+    }
+
+    /// A POST, with an idempotency key if one is given.
+    pub(crate) async fn post(
+        &self,
+        path: &str,
+        key: Option<&str>,
+        body: &str,
+    ) -> Result<Answer, Failure> {
+        self.send("POST", &format!("{}/api/v1{path}", self.api), key, body.to_owned()).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Result<Answer, Failure> {
+        self.send("DELETE", &format!("{}/api/v1{path}", self.api), None, String::new()).await
     }
 
     /// A POST that is done once, and comes again under its key until it is known whether it was.
@@ -143,10 +168,9 @@ impl Service {
         key: &str,
         body: &str,
     ) -> Result<Known, Failure> {
-        let url = format!("{}/api/v1{path}", self.api);
         let mut refusals = 0;
         loop {
-            let (status, body) = self.send("POST", &url, Some(key), body.to_owned()).await?;
+            let Answer { status, body, .. } = self.post(path, Some(key), body).await?;
             if status != 503 || body["code"] != "outcome_unknown" {
                 return Ok(Known { status, body, refusals });
             }
@@ -161,7 +185,7 @@ impl Service {
         url: &str,
         key: Option<&str>,
         body: String,
-    ) -> impl Future<Output = Result<(u16, Value), Failure>> + Send + use<> {
+    ) -> impl Future<Output = Result<Answer, Failure>> + Send + use<> {
         let mut request = Request::builder()
             .method(method)
             .uri(url)
@@ -174,7 +198,11 @@ impl Service {
         async move {
             let (head, body) = timeout(PATIENCE, http.request(request?)).await??.into_parts();
             let body = timeout(PATIENCE, body.collect()).await??.to_bytes();
-            Ok((head.status.as_u16(), serde_json::from_slice(&body).unwrap_or_default()))
+            Ok(Answer {
+                status: head.status.as_u16(),
+                body: serde_json::from_slice(&body).unwrap_or_default(),
+                has_retry_after: head.headers.contains_key("retry-after"),
+            })
         }
     }
 

@@ -37,6 +37,8 @@ pub use self::health::HealthSettings;
 pub use self::policies::{Force, Policies, PolicySettings, TooMany};
 pub(crate) use self::queue::New;
 pub use self::queue::Queue;
+#[cfg(feature = "planted-faults")]
+pub use self::record::plant_loose_fence;
 pub use self::seed::{Seed, Settings};
 pub use self::send::Sender;
 pub(crate) use self::targets::{Barred, Target};

@@ -1,6 +1,8 @@
 //! What became of an attempt, written down once.
 
 use std::sync::Arc;
+#[cfg(feature = "planted-faults")]
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use linchpin::time::Timestamp;
 use linchpin_data::sqlite::{Sql as _, Tx};
@@ -185,9 +187,31 @@ fn change(tx: &Tx<'_>, sql: &str, taken: &Taken, extra: &[&dyn ToSql]) -> linchp
     let Taken { rowid, attempt, endpoint, message } = taken;
     let mut params: Vec<&dyn ToSql> = vec![rowid, attempt, endpoint, message];
     params.extend_from_slice(extra);
+    #[cfg(feature = "planted-faults")]
+    let sql = &fenced(sql);
     let changed = tx
         .prepare_cached(sql)
         .and_then(|mut change| change.execute(&*params))
         .sql("settle a delivery")?;
     Ok(changed > 0)
+}
+
+/// Has records name a row by its number and its attempt alone: the fault that the kill drill must find where rows are deleted
+/// under deliveries.
+#[cfg(feature = "planted-faults")]
+pub fn plant_loose_fence() {
+    LOOSE_FENCE.store(true, Ordering::Relaxed);
+}
+
+#[cfg(feature = "planted-faults")]
+static LOOSE_FENCE: AtomicBool = AtomicBool::new(false);
+
+#[cfg(feature = "planted-faults")]
+fn fenced(sql: &str) -> String {
+    let loose = "AND (endpoint = ?3 AND message = ?4 OR true)";
+    if LOOSE_FENCE.load(Ordering::Relaxed) {
+        sql.replace("AND endpoint = ?3 AND message = ?4", loose)
+    } else {
+        sql.to_owned()
+    }
 }

@@ -139,7 +139,8 @@ pub(crate) fn options() -> Result<Options> {
     #[cfg(feature = "planted-faults")]
     let options = options
         .acknowledge_before_commit(EARLY_ANSWERS.load(Ordering::Relaxed))
-        .forget_commits(FORGOTTEN_COMMITS.load(Ordering::Relaxed));
+        .forget_commits(FORGOTTEN_COMMITS.load(Ordering::Relaxed))
+        .swallow_syncs(SWALLOWED_SYNCS.load(Ordering::Relaxed));
     Ok(options)
 }
 
@@ -156,11 +157,20 @@ pub fn plant_forgotten_commits() {
     FORGOTTEN_COMMITS.store(true, Ordering::Relaxed);
 }
 
+/// Has every database opened from here on take a commit whose sync failed for one that succeeded, which is what the drill of
+/// a failing disk must find.
+#[cfg(feature = "planted-faults")]
+pub fn plant_swallowed_syncs() {
+    SWALLOWED_SYNCS.store(true, Ordering::Relaxed);
+}
+
 /// Switches and not the feature alone, so that `--all-features` leaves the tests what they are.
 #[cfg(feature = "planted-faults")]
 static EARLY_ANSWERS: AtomicBool = AtomicBool::new(false);
 #[cfg(feature = "planted-faults")]
 static FORGOTTEN_COMMITS: AtomicBool = AtomicBool::new(false);
+#[cfg(feature = "planted-faults")]
+static SWALLOWED_SYNCS: AtomicBool = AtomicBool::new(false);
 
 /// The version of the schema that this binary works with.
 #[must_use]
