@@ -39,6 +39,9 @@ pub const DEVELOPMENT_KEY: &str = "dev:cmVsYXkga2V5IHRoYXQgZXZlcnlib2R5IGtub3dzL
 const KEYS: &str =
     "keys such as `relay keys new` prints, with commas between, the current one first";
 
+/// One host has one in so many of the places for attempts, unless that is set.
+const HOST_PART: usize = 4;
+
 /// How much is added to each delay of the retry schedule, at most.
 const RETRY_JITTER: f64 = 0.2;
 
@@ -68,7 +71,9 @@ pub struct Config {
     pub endpoint_disable_gone: bool,
     pub request_timeout: Duration,
     pub delivery_concurrency: usize,
+    pub delivery_per_host: usize,
     pub delivery_queue: usize,
+    pub endpoints_per_application: usize,
     pub breaker_open_for: Duration,
     pub breaker_max_open_for: Duration,
     pub api_rate: u32,
@@ -130,7 +135,9 @@ impl Config {
         let endpoint_disable_gone = loader.take("endpoint-disable-gone");
         let request_timeout = positive(loader, "request-timeout");
         let delivery_concurrency = at_least_one(loader, "delivery-concurrency");
+        let delivery_per_host = per_host(loader);
         let delivery_queue = at_least_one(loader, "delivery-queue");
+        let endpoints_per_application = at_least_one(loader, "endpoints-per-application");
         let breaker_open_for = positive(loader, "breaker-open-for");
         let breaker_max_open_for = positive(loader, "breaker-max-open-for");
         let api_rate = rate(loader, "api-rate");
@@ -145,6 +152,7 @@ impl Config {
 
         let mode = mode?;
         let (vault, is_known_key) = vault?;
+        let delivery_concurrency: usize = delivery_concurrency?;
         let config = Self {
             mode,
             listen: listen?,
@@ -159,8 +167,11 @@ impl Config {
                 .filter(|after: &Duration| !after.is_zero()),
             endpoint_disable_gone: endpoint_disable_gone?,
             request_timeout: request_timeout?,
-            delivery_concurrency: delivery_concurrency?,
+            delivery_per_host: delivery_per_host?
+                .unwrap_or_else(|| (delivery_concurrency / HOST_PART).max(1)),
+            delivery_concurrency,
             delivery_queue: delivery_queue?,
+            endpoints_per_application: endpoints_per_application?,
             breaker_open_for: breaker_open_for?,
             breaker_max_open_for: breaker_max_open_for?,
             api_rate: api_rate?,
@@ -336,6 +347,19 @@ fn at_least_one(loader: &mut Loader, key: &str) -> Result<usize, Fault> {
     match loader.take(key)? {
         number @ 1..=MOST => Ok(number),
         _ => Err(loader.reject(key, "it is out of range", "a number from 1 to 1000000")),
+    }
+}
+
+/// Attempts under way to one host; `None` for its part of the places.
+fn per_host(loader: &mut Loader) -> Result<Option<usize>, Fault> {
+    const MOST: usize = 1_000_000;
+    match loader.take("delivery-per-host")? {
+        0 => Ok(None),
+        number @ 1..=MOST => Ok(Some(number)),
+        _ => {
+            let expected = "a number from 0 to 1000000";
+            Err(loader.reject("delivery-per-host", "it is out of range", expected))
+        }
     }
 }
 

@@ -112,12 +112,12 @@ impl Store {
         self.writer
             .submit(ctx, move |tx| {
                 target::receives(tx, work.org, work.app, work.endpoint)?;
-                let sent = deliveries(tx, &work, &batch.messages, now)?;
+                let due = queue.clock().now();
+                let sent = deliveries(tx, &work, &batch.messages, due)?;
                 if !task::advance(tx, work.rowid, &batch.mark, sent, now)? {
                     return Err(Error::new(Kind::Aborted, "the task has come to its end"));
                 }
-                let queue = queue.clone();
-                queue.stored(tx, (work.app, work.endpoint), now);
+                queue.stored(tx, (work.app, work.endpoint), due);
                 Ok(())
             })
             .await
@@ -199,7 +199,7 @@ fn deliveries(
     conn: &Connection,
     work: &Work,
     messages: &[MessageId],
-    now: Timestamp,
+    due: Timestamp,
 ) -> Result<usize> {
     let Work { org, app, endpoint, .. } = work;
     let sql = match work.kind {
@@ -208,7 +208,7 @@ fn deliveries(
     };
     let mut insert = conn.prepare_cached(sql).sql("prepare deliveries")?;
     messages.iter().try_fold(0, |sent, message| {
-        let changed = insert.execute((org, app, message, endpoint, now.as_micros()));
+        let changed = insert.execute((org, app, message, endpoint, due.as_micros()));
         Ok(sent + changed.sql("store a delivery")?)
     })
 }
