@@ -135,7 +135,7 @@ impl Config {
         let endpoint_disable_gone = loader.take("endpoint-disable-gone");
         let request_timeout = positive(loader, "request-timeout");
         let delivery_concurrency = at_least_one(loader, "delivery-concurrency");
-        let delivery_per_host = per_host(loader);
+        let delivery_per_host = rate(loader, "delivery-per-host");
         let delivery_queue = at_least_one(loader, "delivery-queue");
         let endpoints_per_application = at_least_one(loader, "endpoints-per-application");
         let breaker_open_for = positive(loader, "breaker-open-for");
@@ -167,8 +167,10 @@ impl Config {
                 .filter(|after: &Duration| !after.is_zero()),
             endpoint_disable_gone: endpoint_disable_gone?,
             request_timeout: request_timeout?,
-            delivery_per_host: delivery_per_host?
-                .unwrap_or_else(|| (delivery_concurrency / HOST_PART).max(1)),
+            delivery_per_host: match delivery_per_host? {
+                0 => (delivery_concurrency / HOST_PART).max(1),
+                number => number as usize,
+            },
             delivery_concurrency,
             delivery_queue: delivery_queue?,
             endpoints_per_application: endpoints_per_application?,
@@ -347,19 +349,6 @@ fn at_least_one(loader: &mut Loader, key: &str) -> Result<usize, Fault> {
     match loader.take(key)? {
         number @ 1..=MOST => Ok(number),
         _ => Err(loader.reject(key, "it is out of range", "a number from 1 to 1000000")),
-    }
-}
-
-/// Attempts under way to one host; `None` for its part of the places.
-fn per_host(loader: &mut Loader) -> Result<Option<usize>, Fault> {
-    const MOST: usize = 1_000_000;
-    match loader.take("delivery-per-host")? {
-        0 => Ok(None),
-        number @ 1..=MOST => Ok(Some(number)),
-        _ => {
-            let expected = "a number from 0 to 1000000";
-            Err(loader.reject("delivery-per-host", "it is out of range", expected))
-        }
     }
 }
 

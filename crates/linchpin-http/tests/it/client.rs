@@ -1,4 +1,6 @@
 //! The outbound client: whom it refuses to dial, what it reads, and when it gives up.
+//!
+//! One file because all of it calls with the same few resolvers and helpers.
 
 use std::collections::VecDeque;
 use std::io;
