@@ -11,7 +11,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use linchpin::resilience::Snapshot;
-use linchpin::time::Timestamp;
 use linchpin_data::sqlite::Database;
 use linchpin_http::lifecycle::Lifecycle;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -117,8 +116,7 @@ async fn ready(State(state): State<AdminState>) -> Response {
 }
 
 async fn render(State(state): State<AdminState>) -> Response {
-    let oldest =
-        state.queue.oldest_due().map_or(0.0, |due| Timestamp::now().since(due).as_secs_f64());
+    let oldest = state.queue.oldest_due().map_or(0.0, |age| age.as_secs_f64());
     metrics::gauge!("relay_oldest_due_seconds").set(oldest);
     if let Ok(bytes) = state.database.wal_bytes() {
         metrics::gauge!("relay_wal_bytes").set(bytes as f64);

@@ -41,6 +41,9 @@ pub const DEVELOPMENT_KEY: &str = "dev:cmVsYXkga2V5IHRoYXQgZXZlcnlib2R5IGtub3dzL
 const KEYS: &str =
     "keys such as `relay keys new` prints, with commas between, the current one first";
 
+/// One host has one in so many of the places for attempts, unless that is set.
+const HOST_PART: usize = 4;
+
 /// How much is added to each delay of the retry schedule, at most.
 const RETRY_JITTER: f64 = 0.2;
 
@@ -71,7 +74,9 @@ pub struct Config {
     pub endpoint_disable_gone: bool,
     pub request_timeout: Duration,
     pub delivery_concurrency: usize,
+    pub delivery_per_host: usize,
     pub delivery_queue: usize,
+    pub endpoints_per_application: usize,
     pub breaker_open_for: Duration,
     pub breaker_max_open_for: Duration,
     pub api_rate: u32,
@@ -135,7 +140,9 @@ impl Config {
         let endpoint_disable_gone = loader.take("endpoint-disable-gone");
         let request_timeout = positive(loader, "request-timeout");
         let delivery_concurrency = at_least_one(loader, "delivery-concurrency");
+        let delivery_per_host = rate(loader, "delivery-per-host");
         let delivery_queue = at_least_one(loader, "delivery-queue");
+        let endpoints_per_application = at_least_one(loader, "endpoints-per-application");
         let breaker_open_for = positive(loader, "breaker-open-for");
         let breaker_max_open_for = positive(loader, "breaker-max-open-for");
         let api_rate = rate(loader, "api-rate");
@@ -151,6 +158,7 @@ impl Config {
 
         let mode = mode?;
         let (vault, is_known_key) = vault?;
+        let delivery_concurrency: usize = delivery_concurrency?;
         let config = Self {
             mode,
             listen: listen?,
@@ -166,8 +174,13 @@ impl Config {
                 .filter(|after: &Duration| !after.is_zero()),
             endpoint_disable_gone: endpoint_disable_gone?,
             request_timeout: request_timeout?,
-            delivery_concurrency: delivery_concurrency?,
+            delivery_per_host: match delivery_per_host? {
+                0 => (delivery_concurrency / HOST_PART).max(1),
+                number => number as usize,
+            },
+            delivery_concurrency,
             delivery_queue: delivery_queue?,
+            endpoints_per_application: endpoints_per_application?,
             breaker_open_for: breaker_open_for?,
             breaker_max_open_for: breaker_max_open_for?,
             api_rate: api_rate?,

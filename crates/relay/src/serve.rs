@@ -28,7 +28,7 @@ use crate::api::{self, ApiState};
 use crate::background::{Background, sweep};
 use crate::cli;
 use crate::config::{Config, Mode};
-use crate::deliver::{HealthSettings, PolicySettings, Seed, Sender, Settings};
+use crate::deliver::{Clock, HealthSettings, Patience, PolicySettings, Seed, Sender, Settings};
 use crate::ids::DEFAULT_ORG;
 use crate::listen::DEMO_APP;
 use crate::store::revocation::{self, Revocations};
@@ -46,12 +46,13 @@ const TASKS_KEPT: Duration = Duration::from_hours(90 * 24);
 /// A task this old was forgotten, unless it is one of those [`FOR_LIFE`].
 const OVERDUE: Duration = Duration::from_hours(1);
 /// Tasks that are meant to live as long as the service, or as their peer likes.
-const FOR_LIFE: [&str; 18] = [
+const FOR_LIFE: [&str; 19] = [
     "api",
     "background",
     "background task",
     "claim",
     "client connection",
+    "clock",
     "connection",
     "dispatch",
     "find",
@@ -103,6 +104,7 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
     let database = opened.await?;
     let seed = Seed::new(Settings {
         concurrency: config.delivery_concurrency,
+        per_host: config.delivery_per_host,
         queue: config.delivery_queue,
         schedule: config.retry_schedule.clone(),
         health: HealthSettings {
@@ -114,7 +116,9 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
             open_for: config.breaker_open_for,
             max_open_for: config.breaker_max_open_for,
         },
+        patience: Patience::default(),
         vault: config.vault.clone(),
+        clock: Clock::default(),
     })?;
     let queue = seed.queue().clone();
     let api = Server::bind(config.listen).await?;
@@ -141,7 +145,8 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
         |_| async move { format!("{} given back", dispatcher.drain().await) },
     );
 
-    let store = Store::new(&database, queue.clone());
+    let store = Store::new(&database, queue.clone())
+        .endpoints_per_application(config.endpoints_per_application);
     let sweep = sweep::run(life.accepting().clone(), store.clone(), config.message_retention);
     let _sweeping = task::spawn("sweep", sweep);
     let background = Background::start(store.clone(), life.accepting())?;

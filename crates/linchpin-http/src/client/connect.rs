@@ -1,15 +1,17 @@
 //! Look-up, judgement and dial, in one step.
 
-use std::future::Future;
+use std::fmt;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
 use hyper_util::rt::TokioIo;
+use linchpin::resilience::FailedKind;
 use linchpin::sync::select;
 use linchpin::sync::singleflight::{self, Group};
 use rustls::ClientConfig;
@@ -20,10 +22,15 @@ use tower::Service;
 
 use super::address::AddressPolicy;
 use super::error::{Blocked, BlockedPort};
+use super::local::{Lack, LocalFault, told_apart};
 use super::proxy::{Proxy, ProxyFault, Refused, tunnel};
 use super::stream::Stream;
 
 /// Looks names up.
+///
+/// An error of the kind [`NetworkDown`](io::ErrorKind::NetworkDown) says that no name server has answered, or none would: a
+/// [fault of this side](super::LocalFault), as those of the system are that tell of its own want, such as `EMFILE`. Any other is one
+/// of the name.
 ///
 /// What it returns is judged for each connection anew, and only what passed is dialled. Connections to one name that are
 /// opened at the same time share a call; nothing is kept for later.
@@ -46,7 +53,10 @@ impl Resolve for SystemResolver {
         host: &'a str,
         port: u16,
     ) -> Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>> {
-        Box::pin(async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) })
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((host, port)).await;
+            Ok(found.map_err(told_apart)?.collect())
+        })
     }
 }
 
@@ -59,7 +69,9 @@ pub(super) struct Connector {
 struct Shared {
     addresses: AddressPolicy,
     resolver: Arc<dyn Resolve>,
-    lookups: Group<(Arc<str>, u16), Found, Arc<str>>,
+    lookups: Group<(Arc<str>, u16), Found, NoAddress>,
+    /// The time for a look-up: within that of the whole connection, so that it shows who was silent.
+    look_up: Duration,
     exit: Option<Exit>,
 }
 
@@ -82,6 +94,14 @@ pub(super) struct InTime<S> {
 /// What a name stands for.
 type Found = Arc<[SocketAddr]>;
 
+/// Why it is not known.
+#[derive(Clone, Debug)]
+struct NoAddress {
+    /// If it is a fault of ours.
+    lack: Option<Lack>,
+    text: Arc<str>,
+}
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl Connector {
@@ -95,7 +115,8 @@ impl Connector {
         let limit = Some(timeout).filter(|limit| !limit.is_zero());
         let options = singleflight::Options::default().name("look-up").max_flight(limit);
         let lookups = Group::new(options).expect("it lets others wait, and has time");
-        Self { shared: Arc::new(Shared { addresses, resolver, lookups, exit }) }
+        let look_up = timeout * 4 / 5;
+        Self { shared: Arc::new(Shared { addresses, resolver, lookups, look_up, exit }) }
     }
 }
 
@@ -151,28 +172,37 @@ impl Shared {
         let port =
             uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
         let found = self.find(host, port).await?;
-        let mut last: BoxError = format!("`{host}` has no address").into();
+        let mut last: Option<BoxError> = None;
         for &addr in &*found {
-            if let Err(range) = self.addresses.judge(addr.ip()) {
-                last = Blocked { host: host.to_owned(), address: addr.ip(), range }.into();
-                continue;
-            }
-            if !self.addresses.allows_port(Some(addr.ip()), port) {
-                last = BlockedPort { host: host.to_owned(), port }.into();
-                continue;
-            }
-            let dialled = match &self.exit {
-                Some(exit) if !exit.proxy.spares(host, addr.ip()) => self.leave(exit, addr).await,
-                _ => self.dial(host, addr).await,
-            };
-            match dialled {
+            match self.try_one((host, port), addr).await {
                 Ok(stream) => return Ok(stream),
                 // Another address would fare no better.
                 Err(fault) if fault.is::<ProxyFault>() => return Err(fault),
-                Err(fault) => last = fault,
+                // What another address has told of the other side counts more.
+                Err(fault) if last.is_some() && fault.is::<LocalFault>() => {}
+                Err(fault) => last = Some(fault),
             }
         }
-        Err(last)
+        Err(last.unwrap_or_else(|| format!("`{host}` has no address").into()))
+    }
+
+    /// Judges an address and dials it.
+    async fn try_one(
+        &self,
+        (host, port): (&str, u16),
+        addr: SocketAddr,
+    ) -> Result<Stream, BoxError> {
+        let address = addr.ip();
+        if let Err(range) = self.addresses.judge(address) {
+            return Err(Blocked { host: host.to_owned(), address, range }.into());
+        }
+        if !self.addresses.allows_port(Some(address), port) {
+            return Err(BlockedPort { host: host.to_owned(), port }.into());
+        }
+        match &self.exit {
+            Some(exit) if !exit.proxy.spares(host, address) => self.leave(exit, addr).await,
+            _ => self.dial(host, addr).await,
+        }
     }
 
     async fn find(&self, host: &str, port: u16) -> Result<Found, BoxError> {
@@ -183,7 +213,7 @@ impl Shared {
     }
 
     async fn dial(&self, host: &str, addr: SocketAddr) -> Result<Stream, BoxError> {
-        let stream = TcpStream::connect(addr).await.map_err(|fault| format!("{addr}: {fault}"))?;
+        let stream = open(addr).await?;
         self.checked(stream, host).map(Stream::Plain)
     }
 
@@ -227,15 +257,26 @@ impl Shared {
 
     /// One look-up for all who want the same name at the same time, as a crowd of deliveries to one host does.
     async fn look_up(&self, host: Arc<str>, port: u16) -> Result<Found, BoxError> {
-        let (resolver, name) = (self.resolver.clone(), host.clone());
+        let (resolver, name, limit) = (self.resolver.clone(), host.clone(), self.look_up);
         let look_up = move |_: singleflight::Flight<'_>| async move {
-            let found = resolver.resolve(&name, port).await;
-            found.map(Arc::from).map_err(|fault| fault.to_string().into())
+            let root = linchpin::Context::root();
+            match select::within(&root, limit, resolver.resolve(&name, port)).await {
+                Ok(Some(found)) => found.map(Arc::from).map_err(|fault| NoAddress::of(&fault)),
+                Ok(None) | Err(_) => Err(NoAddress::late(limit)),
+            }
         };
         // Who waits has a time limit of its own, for the connection as a whole.
         let root = linchpin::Context::root();
         let found = self.lookups.run(&root, (host.clone(), port), look_up).await;
-        found.map_err(|fault| format!("cannot look up `{host}`: {fault}").into())
+        found.map_err(|failed| {
+            let text = format!("cannot look up `{host}`: {failed}");
+            match failed.into_kind() {
+                FailedKind::Callee(NoAddress { lack: Some(lack), .. }) => {
+                    LocalFault { lack, text }.into()
+                }
+                _ => text.into(),
+            }
+        })
     }
 
     /// The second lock: whom we are really connected to.
@@ -249,5 +290,42 @@ impl Shared {
                 Ok(stream)
             }
         }
+    }
+}
+
+/// Connects, and says by the type of the error whether it is this side that could not.
+async fn open(addr: SocketAddr) -> Result<TcpStream, BoxError> {
+    let mut connecting = pin!(TcpStream::connect(addr));
+    let mut polls = 0;
+    let opened = poll_fn(|cx| {
+        polls += 1;
+        connecting.as_mut().poll(cx)
+    });
+    opened.await.map_err(|fault| {
+        let text = format!("{addr}: {fault}");
+        // The kernel has refused where nothing had to be waited for.
+        match Lack::for_dial(&fault, polls == 1) {
+            Some(lack) => LocalFault { lack, text }.into(),
+            None => text.into(),
+        }
+    })
+}
+
+// ===== impl NoAddress =====
+
+impl NoAddress {
+    fn of(fault: &io::Error) -> Self {
+        Self { lack: Lack::for_look_up(fault), text: fault.to_string().into() }
+    }
+
+    fn late(limit: Duration) -> Self {
+        let text = format!("no answer within {limit:?}").into();
+        Self { lack: Some(Lack::Resolver), text }
+    }
+}
+
+impl fmt::Display for NoAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }

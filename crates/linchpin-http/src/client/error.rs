@@ -8,6 +8,7 @@ use std::time::Duration;
 use linchpin::context::Ended;
 use linchpin::error::{self, Error, Kind};
 
+use super::local::LocalFault;
 use super::proxy::ProxyFault;
 
 /// A call that was not answered. `Display` is for the operator who looks at it.
@@ -24,6 +25,8 @@ pub enum SendError {
     Connect(Box<dyn StdError + Send + Sync>),
     /// The context ended.
     Ended(Ended),
+    /// The call did not leave this machine. The other side was not asked.
+    Local(LocalFault),
     /// The connection broke, or what came was not HTTP.
     Protocol(Box<dyn StdError + Send + Sync>),
     /// The proxy that the call had to go through failed. The other side was not asked.
@@ -66,6 +69,9 @@ impl SendError {
         if let Some(fault) = error::find::<ProxyFault>(&error) {
             return Self::Proxy(fault.clone());
         }
+        if let Some(fault) = error::find::<LocalFault>(&error) {
+            return Self::Local(fault.clone());
+        }
         if error.is_connect() { Self::Connect(error.into()) } else { Self::Protocol(error.into()) }
     }
 
@@ -82,6 +88,7 @@ impl fmt::Display for SendError {
             Self::Body(source) => write!(f, "the response broke off: {}", Innermost(&**source)),
             Self::Connect(source) => write!(f, "cannot connect: {}", Innermost(&**source)),
             Self::Ended(ended) => ended.fmt(f),
+            Self::Local(fault) => write!(f, "no call was made: {fault}"),
             Self::Protocol(source) => write!(f, "no HTTP response: {}", Innermost(&**source)),
             Self::Proxy(fault) => fault.fmt(f),
             Self::TimedOut { limit } => write!(f, "no complete response within {limit:?}"),
@@ -95,6 +102,7 @@ impl StdError for SendError {
             Self::Blocked(blocked) => Some(blocked),
             Self::BlockedPort(blocked) => Some(blocked),
             Self::Ended(ended) => Some(ended),
+            Self::Local(fault) => Some(fault),
             Self::Proxy(fault) => Some(fault),
             // Their innermost cause is what `Display` shows already.
             Self::Body(_) | Self::Connect(_) | Self::Protocol(_) | Self::TimedOut { .. } => None,
@@ -110,6 +118,7 @@ impl From<SendError> for Error {
             SendError::TimedOut { .. } => Kind::DeadlineExceeded,
             SendError::Body(_)
             | SendError::Connect(_)
+            | SendError::Local(_)
             | SendError::Protocol(_)
             | SendError::Proxy(_) => Kind::Unavailable,
         };

@@ -1,4 +1,6 @@
 //! The outbound client: whom it refuses to dial, what it reads, and when it gives up.
+//!
+//! One file because all of it calls with the same few resolvers and helpers.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,7 +16,7 @@ use http_body_util::Full;
 use linchpin::Context;
 use linchpin::context::Cause;
 use linchpin_http::client::{
-    AddressPolicy, Client, ClientOptions, Exchange, Limits, Resolve, SendError,
+    AddressPolicy, Client, ClientOptions, Exchange, Lack, Limits, Resolve, SendError,
 };
 use linchpin_testing::server::{Answer, TestServer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -210,11 +212,69 @@ async fn a_name_without_addresses_or_without_an_answer_is_no_connection() {
 }
 
 #[linchpin_testing::test]
-async fn a_look_up_that_hangs_is_given_up_with_the_connect_timeout() {
+async fn a_look_up_that_hangs_is_given_up_within_the_connect_timeout_and_is_no_fault_of_the_other_side()
+ {
     let options = local().resolver(Silent).connect_timeout(ms(30));
     let fault = call(&client(options), "http://hook.example/").await.unwrap_err();
-    assert!(matches!(fault, SendError::Connect(_)), "{fault:?}");
-    assert!(fault.to_string().contains("within 30ms"), "{fault}");
+    assert_eq!(lack(&fault), Some(Lack::Resolver));
+    assert!(fault.to_string().contains("within 24ms"), "{fault}");
+}
+
+/// What is lacking here, if it is here.
+fn lack(fault: &SendError) -> Option<Lack> {
+    match fault {
+        SendError::Local(fault) => Some(fault.lack()),
+        _ => None,
+    }
+}
+
+/// A resolver that fails.
+struct Failing(fn() -> io::Error);
+
+impl Resolve for Failing {
+    fn resolve<'a>(
+        &'a self,
+        _: &'a str,
+        _: u16,
+    ) -> Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>> {
+        Box::pin(async { Err((self.0)()) })
+    }
+}
+
+#[linchpin_testing::test]
+async fn a_resolver_that_cannot_be_reached_is_told_from_a_name_that_is_not_there() {
+    const EMFILE: i32 = 24;
+    let faults: [(fn() -> io::Error, _); 3] = [
+        (|| io::ErrorKind::NetworkDown.into(), Some(Lack::Resolver)),
+        (|| io::Error::from_raw_os_error(EMFILE), Some(Lack::Files)),
+        (|| io::Error::other("Name or service not known"), None),
+    ];
+    for (fault, wanted) in faults {
+        let fault = call(&client(local().resolver(Failing(fault))), "http://hook.example/").await;
+        let fault = fault.unwrap_err();
+        assert_eq!(lack(&fault), wanted, "{fault:?}");
+        assert!(fault.to_string().contains("cannot look up `hook.example`"), "{fault}");
+    }
+}
+
+#[linchpin_testing::test]
+async fn an_address_without_a_route_is_a_fault_of_ours_unless_another_has_answered() {
+    let addresses =
+        AddressPolicy::public().allow_loopback().allow("255.255.255.255/32".parse().unwrap());
+    let here = TcpListener::bind(any_port()).await.unwrap();
+    let refuses = here.local_addr().unwrap();
+    drop(here);
+    // Broadcast: no kernel connects to it.
+    let nowhere: SocketAddr = "255.255.255.255:1".parse().unwrap();
+    for (found, wanted) in [
+        (vec![nowhere], Some(Lack::Route)),
+        (vec![nowhere, refuses], None),
+        (vec![refuses, nowhere], None),
+    ] {
+        let options = local().addresses(addresses.clone()).resolver(Scripted::new([found]));
+        let fault = call(&client(options), "http://hook.example/").await.unwrap_err();
+        assert_eq!(lack(&fault), wanted, "{fault:?}");
+    }
 }
 
 #[linchpin_testing::test]

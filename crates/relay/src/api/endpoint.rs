@@ -40,6 +40,8 @@ async fn list(
 }
 
 /// Create an endpoint.
+///
+/// An application has 500 at most, unless the service is set up otherwise: one more is a 400 with the code `limit_reached`.
 #[utoipa::path(post, path = "/app/{app_id}/endpoint", tag = TAG, operation_id = "endpoint.create",
     params(AppPath), request_body = EndpointIn, responses((status = 201, body = EndpointOut)))]
 async fn create(

@@ -55,7 +55,14 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("request-timeout", "longest attempt, to the last byte of the response")
         .default("15s"),
     Setting::new("delivery-concurrency", "attempts under way at once").default("512"),
+    Setting::new(
+        "delivery-per-host",
+        "those of them to one host and port, of all endpoints there; 0 for a quarter",
+    )
+    .default("0"),
     Setting::new("delivery-queue", "deliveries that wait in memory, at most").default("4096"),
+    Setting::new("endpoints-per-application", "the most endpoints of one application")
+        .default("500"),
     Setting::new("breaker-open-for", "how long an endpoint that fails is left alone at first")
         .default("10s"),
     Setting::new("breaker-max-open-for", "the longest that an endpoint is left alone at a time")

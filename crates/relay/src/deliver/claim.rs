@@ -1,6 +1,7 @@
 //! Taking due deliveries out of the database, an endpoint at a time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use linchpin::sync::Mutex;
@@ -36,6 +37,9 @@ pub(super) struct Claimed {
 /// So many deliveries of an endpoint come up at a visit: enough to fill a commit with a few, and not to hold up the writer.
 const ROWS: usize = 64;
 
+/// A message may ask for its first attempt so far ahead, and a receiver for its next.
+const LONGEST_WISH: Duration = Duration::from_hours(24);
+
 const DUE: &str = "SELECT rowid FROM delivery INDEXED BY delivery_lane
                    WHERE endpoint = ?1 AND leased = 0 AND due <= ?2 ORDER BY due LIMIT ?3";
 const NEXT: &str =
@@ -57,9 +61,31 @@ const LANES: &str = "
         WHERE d.leased = 0 AND d.endpoint = lane.endpoint ORDER BY d.due LIMIT 1)
     WHERE lane.endpoint IS NOT NULL LIMIT ?2";
 
+/// What is due after all reason, by the schedule of its endpoint or else the longest delay of the service: somebody had set the
+/// clock far ahead when it was written.
+const BRING_BACK: &str = "
+    WITH RECURSIVE lane(endpoint) AS (
+        SELECT min(endpoint) FROM delivery INDEXED BY delivery_lane WHERE leased = 0
+        UNION ALL
+        SELECT (SELECT min(d.endpoint) FROM delivery d INDEXED BY delivery_lane
+                WHERE d.leased = 0 AND d.endpoint > lane.endpoint)
+        FROM lane WHERE lane.endpoint IS NOT NULL
+    ), bound(endpoint, due) AS MATERIALIZED (
+        SELECT lane.endpoint,
+               ?1 + coalesce(1200000 * (SELECT max(value) FROM json_each(e.retry_schedule)), ?2)
+        FROM lane
+        JOIN delivery first ON first.rowid = (
+            SELECT d.rowid FROM delivery d INDEXED BY delivery_lane
+            WHERE d.leased = 0 AND d.endpoint = lane.endpoint LIMIT 1)
+        JOIN endpoint e ON e.app = first.app AND e.id = lane.endpoint
+        WHERE lane.endpoint IS NOT NULL
+    )
+    UPDATE delivery INDEXED BY delivery_lane SET due = bound.due FROM bound
+    WHERE delivery.endpoint = bound.endpoint AND delivery.leased = 0 AND delivery.due > bound.due";
+
 /// Brings up what is due of the endpoints that are visited, as far as there is room, and says of each what is left.
 pub(super) fn claim(tx: &mut Tx<'_>, queue: &Queue, visits: &Visits) -> linchpin::Result<Claimed> {
-    let (now, mut claimed) = (Timestamp::now(), Claimed::default());
+    let (now, mut claimed) = (queue.clock().now(), Claimed::default());
     for at in 0..visits.len() {
         let taken = match &*visits[at].lock() {
             Some(visit) => one(tx, queue, visit, now, &mut claimed)?,
@@ -153,6 +179,19 @@ pub(super) fn void_leases(tx: &mut Tx<'_>) -> linchpin::Result<usize> {
     tx.prepare_cached("UPDATE delivery SET leased = 0 WHERE leased <> 0")
         .and_then(|mut void| void.execute(()))
         .sql("void leases")
+}
+
+/// Brings back what is due later than anything could be at `now`: the longest delay from then, and a day for what a message or
+/// a receiver may ask for. `longest` is the service's. Returns how many there were.
+pub(super) fn bring_back(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    longest: Duration,
+) -> linchpin::Result<usize> {
+    let (from, longest) = ((now + LONGEST_WISH).as_micros(), longest.as_micros() as i64);
+    tx.prepare_cached(BRING_BACK)
+        .and_then(|mut bring| bring.execute((from, longest)))
+        .sql("bring back what is due beyond reason")
 }
 
 /// Tells of endpoints that have something to come up, those after `last` and so many at most. The last of them, if there are

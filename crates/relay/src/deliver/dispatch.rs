@@ -14,10 +14,12 @@ use linchpin_data::sqlite::Writer;
 use linchpin_http::lifecycle::Lifecycle;
 
 use super::claim::{self, Visits};
-use super::health::HealthSettings;
+use super::health::Health;
+use super::hosts::{Hosts, Place};
+use super::ours::Ours;
 use super::policies::{HeldBack, Policies, Whom, Why};
 use super::queue::{Queue, Ready, Started};
-use super::record::{self, Attempt};
+use super::record::{self, Attempt, Next};
 use super::records::{Kept, Record, Records};
 use super::seed::Seed;
 use super::send::{Sender, Sent};
@@ -30,7 +32,7 @@ use crate::events::Events;
 #[derive(Debug)]
 pub struct Dispatcher {
     shared: Arc<Shared>,
-    tasks: [Task<()>; 4],
+    tasks: [Task<()>; 5],
 }
 
 #[derive(Debug)]
@@ -40,9 +42,11 @@ struct Shared {
     writer: Writer,
     records: Records,
     policies: Arc<Policies>,
+    hosts: Hosts,
+    ours: Ours,
     sender: Sender,
     schedule: Schedule,
-    health: HealthSettings,
+    health: Health,
     tracker: Tracker,
     life: Lifecycle,
     returned: AtomicUsize,
@@ -65,14 +69,18 @@ impl Dispatcher {
         (writer, sender, life): (Writer, Sender, Lifecycle),
     ) -> linchpin::Result<Self> {
         let Seed { queue, events, policies, settings } = seed;
-        let health = settings.health;
-        let records = Records::new(writer.clone(), Kept { queue: queue.clone(), health })?;
+        let health = Health::new(settings.health);
+        let kept = Kept { queue: queue.clone(), health: health.clone() };
+        let records = Records::new(writer.clone(), kept)?;
+        let hosts = Hosts::new(settings.per_host, queue.clone());
         let shared = Arc::new(Shared {
             queue,
             events,
             writer,
             records,
             policies,
+            hosts,
+            ours: Ours::new(settings.patience),
             sender,
             schedule: settings.schedule,
             health,
@@ -86,6 +94,7 @@ impl Dispatcher {
             task::spawn("claim", shared.clone().claim()),
             task::spawn("find", shared.clone().find()),
             task::spawn("lay down", shared.clone().lay_down()),
+            task::spawn("clock", shared.clone().watch_clock()),
         ];
         Ok(Self { shared, tasks })
     }
@@ -119,9 +128,12 @@ impl Shared {
     /// Sends a delivery that may go. One that may not goes back to its lane, which is held, or is dropped.
     fn begin(self: &Arc<Self>, mut started: Started) {
         let (shared, guard) = (self.clone(), self.life.guard());
-        let admitted = match started.ready.target.now() {
-            Ok(target) => self.policies.admit(&started.ready, target.rates),
-            Err(Barred::Unreadable) => Err(self.policies.unreadable(started.ready.endpoint)),
+        let target = match started.ready.target.now() {
+            Ok(target) => target,
+            Err(Barred::Unreadable) => {
+                let held = self.policies.unreadable(started.ready.endpoint);
+                return self.put_back(started, held);
+            }
             Err(barred) => {
                 // Nobody was asked, and nobody will be.
                 started.answered();
@@ -132,13 +144,19 @@ impl Shared {
                 return;
             }
         };
-        match admitted {
+        let (at, lane) = (self.hosts.destination(&target.url), started.ready.lane());
+        let Some(place) = self.hosts.enter(at, lane.1) else {
+            self.put_back(started, self.policies.crowded());
+            return self.hosts.wait(at, lane);
+        };
+        match self.policies.admit(&started.ready, target.rates) {
             Ok(permit) => {
                 self.tracker.spawn("delivery", async move {
-                    shared.deliver(&mut started, permit).await;
-                    drop((started, guard));
+                    shared.deliver(started, permit, place).await;
+                    drop(guard);
                 });
             }
+            // After that its place is free for another.
             Err(held) => self.put_back(started, held),
         }
     }
@@ -159,7 +177,8 @@ impl Shared {
         let is_free = match held.why {
             Why::Unreadable => target.now().is_ok(),
             Why::Asked | Why::Breaker | Why::Proxy => self.policies.lets_go(&endpoint),
-            Why::Throttle => false,
+            // Who waits in the line of its host is called by that.
+            Why::Host | Why::Ours | Why::Throttle => false,
         };
         if is_free {
             self.queue.look(app, endpoint);
@@ -207,6 +226,12 @@ impl Shared {
         }
     }
 
+    /// Has whoever sleeps until something is due look again when the clock was set forward.
+    async fn watch_clock(self: Arc<Self>) {
+        let (clock, queue) = (self.queue.clock().clone(), self.queue.clone());
+        clock.watch(self.life.accepting().clone(), move || queue.clock_stepped()).await;
+    }
+
     /// Finds endpoints with deliveries in the database when there is room to know them, if there were too many.
     async fn find(self: Arc<Self>) {
         let (accepting, mut last) = (self.life.accepting(), None);
@@ -230,7 +255,7 @@ impl Shared {
         }
     }
 
-    async fn deliver(&self, started: &mut Started, permit: Permit<'static>) {
+    async fn deliver(&self, mut started: Started, permit: Permit<'static>, place: Place) {
         let target = match started.ready.target.now() {
             Ok(target) => target,
             Err(barred) => {
@@ -240,17 +265,30 @@ impl Shared {
             }
         };
         let sent = self.sender.send(self.life.work(), &started.ready, &target).await;
+        drop(place);
         let (mut attempt, asked) = match sent {
             Sent::Made(attempt, asked) => (attempt, asked),
+            Sent::Ours(fault, attempt) => match self.ours.wait(&started, &fault) {
+                Some(wait) => {
+                    // Without a record it says that there was no call.
+                    drop(permit);
+                    return self.put_back(started, self.policies.ours(wait));
+                }
+                None => (attempt, None),
+            },
             Sent::Abandoned => return self.give_back(&started.ready, started.ready.due).await,
             Sent::NoWayOut(fault) => {
                 let wait = self.policies.no_way_out(permit, started.ready.endpoint, &fault);
                 started.answered();
-                return self.give_back(&started.ready, Timestamp::now() + wait).await;
+                return self.give_back(&started.ready, self.queue.clock().now() + wait).await;
             }
         };
         let is_probe = permit.is_probe();
-        self.policies.heard(permit, &started.ready, attempt.status_code, asked);
+        if attempt.is_ours {
+            drop(permit);
+        } else {
+            self.policies.heard(permit, &started.ready, attempt.status_code, asked);
+        }
         // Free before the record is written: the receiver has nothing to do with that.
         started.answered();
         let ready = &started.ready;
@@ -266,11 +304,18 @@ impl Shared {
             let delay = schedule.delay(ready.attempt as usize, fastrand::f64());
             // Counted from the end of the attempt, and not before the receiver wants it.
             let delay = delay.map(|delay| delay.max(asked.unwrap_or_default()));
-            attempt.next = delay.map(|delay| Timestamp::now() + delay);
+            attempt.next = delay.map(|delay| self.next(delay));
         }
         self.meters.count(&attempt);
         told::log(ready, &attempt);
         self.record(ready, &attempt).await;
+    }
+
+    /// The attempt after this wait.
+    fn next(&self, wait: Duration) -> Next {
+        let clock = self.queue.clock();
+        let due = clock.now() + wait;
+        Next { due, shown: clock.shown(due) }
     }
 
     /// Records the attempt and tells of it. One that was on record under the same number was told of then.
@@ -285,7 +330,7 @@ impl Shared {
     async fn barred(&self, ready: &Ready, barred: Barred) {
         if barred == Barred::Unreadable {
             let held = self.policies.unreadable(ready.endpoint);
-            return self.give_back(ready, Timestamp::now() + held.wait).await;
+            return self.give_back(ready, self.queue.clock().now() + held.wait).await;
         }
         self.give_up(ready, barred).await;
     }

@@ -22,6 +22,14 @@ pub struct HealthSettings {
     pub gone_disables: bool,
 }
 
+/// The settings, with what counts whom they have disabled.
+#[derive(Clone, Debug)]
+pub(super) struct Health {
+    settings: HealthSettings,
+    /// By reason.
+    disabled: [metrics::Counter; 2],
+}
+
 /// The failures of an endpoint since its last success.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Streak {
@@ -39,6 +47,8 @@ pub(super) enum Reason {
 }
 
 const GONE: u16 = 410;
+const GONE_WHY: &str = "gone";
+const FAILING_WHY: &str = "failing";
 const DAY: Duration = Duration::from_hours(24);
 /// Failures of the last day must lie so far apart: one message that failed long ago, and one now, tell nothing.
 const APART: Duration = Duration::from_hours(12);
@@ -53,12 +63,18 @@ const DISABLE: &str = "
     UPDATE endpoint SET disabled = 1, disabled_reason = ?4, updated_at = max(updated_at, ?5)
     WHERE org = ?1 AND app = ?2 AND id = ?3";
 
-// ===== impl HealthSettings =====
+// ===== impl Health =====
 
-impl HealthSettings {
+impl Health {
+    pub(super) fn new(settings: HealthSettings) -> Self {
+        let disabled = [GONE_WHY, FAILING_WHY]
+            .map(|why| metrics::counter!("relay_endpoints_disabled_total", "why" => why));
+        Self { settings, disabled }
+    }
+
     /// Whether this answer means that nothing need be sent again.
     pub(super) fn is_final(&self, status_code: u16) -> bool {
-        self.gone_disables && status_code == GONE
+        self.settings.gone_disables && status_code == GONE
     }
 
     /// Takes in how an attempt ended that `tx` records, and disables the endpoint if that is the end of it.
@@ -79,7 +95,7 @@ impl HealthSettings {
         }
         let Some(before) = streak(tx, ready, &attempt.url)? else { return Ok(()) };
         let streak = before.and(attempt.at);
-        let long = self.disable_after.and_then(|after| streak.lasts(attempt.at, after));
+        let long = self.settings.disable_after.and_then(|after| streak.lasts(attempt.at, after));
         let reason = match long {
             _ if self.is_final(attempt.status_code) => Reason::Gone,
             Some(since) => Reason::Failing { since },
@@ -92,9 +108,43 @@ impl HealthSettings {
                 return if is_news { queue.targets_changed(tx, endpoint) } else { Ok(()) };
             }
         };
-        disable(tx, ready, reason, attempt.at)?;
+        self.disable(tx, ready, reason, attempt.at)?;
         operational::disabled(tx, queue, endpoint, streak.since.unwrap_or(attempt.at))?;
         queue.endpoint_changed(tx, endpoint)
+    }
+
+    /// Disables an endpoint, of which all are told who watch: the log and the numbers.
+    fn disable(
+        &self,
+        tx: &mut Tx<'_>,
+        ready: &Ready,
+        reason: Reason,
+        now: Timestamp,
+    ) -> linchpin::Result<()> {
+        let (org, app, endpoint) = (ready.org, ready.app, ready.endpoint);
+        tx.prepare_cached(DISABLE)
+            .and_then(|mut disable| {
+                disable.execute((org, app, endpoint, reason.as_str(), now.as_micros()))
+            })
+            .sql("disable an endpoint")?;
+        let [gone, failing] = &self.disabled;
+        let count = match reason {
+            Reason::Gone => gone,
+            Reason::Failing { .. } => failing,
+        };
+        let count = count.clone();
+        tx.after_commit(move || {
+            count.increment(1);
+            match reason {
+                Reason::Gone => {
+                    tracing::warn!(%app, %endpoint, "disabled: its receiver is gone (410)");
+                }
+                Reason::Failing { since } => {
+                    tracing::warn!(%app, %endpoint, %since, "disabled: it has only failed for too long");
+                }
+            }
+        });
+        Ok(())
     }
 }
 
@@ -118,27 +168,6 @@ fn write(tx: &Tx<'_>, ready: &Ready, Streak { since, day }: Streak) -> linchpin:
         .and_then(|mut write| write.execute((ready.org, ready.app, ready.endpoint, since, day)))
         .sql("note that an endpoint fails")
         .map(drop)
-}
-
-/// Disables an endpoint, of which all are told who watch: the log and the numbers.
-fn disable(tx: &mut Tx<'_>, ready: &Ready, reason: Reason, now: Timestamp) -> linchpin::Result<()> {
-    let (org, app, endpoint) = (ready.org, ready.app, ready.endpoint);
-    tx.prepare_cached(DISABLE)
-        .and_then(|mut disable| {
-            disable.execute((org, app, endpoint, reason.as_str(), now.as_micros()))
-        })
-        .sql("disable an endpoint")?;
-    tx.after_commit(move || {
-        let why = reason.as_str();
-        metrics::counter!("relay_endpoints_disabled_total", "why" => why).increment(1);
-        match reason {
-            Reason::Gone => tracing::warn!(%app, %endpoint, "disabled: its receiver is gone (410)"),
-            Reason::Failing { since } => {
-                tracing::warn!(%app, %endpoint, %since, "disabled: it has only failed for too long");
-            }
-        }
-    });
-    Ok(())
 }
 
 // ===== impl Streak =====
@@ -165,8 +194,8 @@ impl Reason {
     /// As the row and the metric have it.
     fn as_str(self) -> &'static str {
         match self {
-            Self::Gone => "gone",
-            Self::Failing { .. } => "failing",
+            Self::Gone => GONE_WHY,
+            Self::Failing { .. } => FAILING_WHY,
         }
     }
 }

@@ -21,8 +21,11 @@
 //! by the room that becomes free, and what is held by its time, a probe that ended or an operator.
 
 mod claim;
+mod clock;
 mod dispatch;
 mod health;
+mod hosts;
+mod ours;
 mod policies;
 mod queue;
 mod record;
@@ -32,8 +35,10 @@ mod send;
 mod targets;
 mod told;
 
+pub use self::clock::Clock;
 pub use self::dispatch::Dispatcher;
 pub use self::health::HealthSettings;
+pub use self::ours::Patience;
 pub use self::policies::{Force, Policies, PolicySettings, TooMany};
 pub(crate) use self::queue::New;
 pub use self::queue::Queue;

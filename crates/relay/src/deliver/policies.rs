@@ -85,6 +85,10 @@ pub(super) enum Why {
     /// The receiver asked to be left alone.
     Asked,
     Breaker,
+    /// As many attempts as may be are under way to its host.
+    Host,
+    /// Something is lacking on this side.
+    Ours,
     /// The proxy of ours failed.
     Proxy,
     Throttle,
@@ -103,6 +107,9 @@ const WINDOW: Duration = Duration::from_mins(1);
 const SECOND: u32 = 1_000_000_000;
 /// How long an endpoint is left alone whose secret cannot be read, if nobody changes it.
 pub(super) const UNREADABLE: Duration = Duration::from_mins(1);
+/// How long a delivery waits for a place at its host, if nobody calls it. No longer than an endpoint may keep an attempt waiting
+/// before it is slow: else its lane would be laid down.
+const CROWDED: Duration = Duration::from_secs(1);
 /// What is added by chance to a wait that many have in common: a quarter of it, at most so much.
 const SPREAD: Duration = Duration::from_secs(5);
 /// The most breakers. Of more endpoints at a time than that, the open breakers of some would be forgotten.
@@ -191,6 +198,17 @@ impl Policies {
     pub(super) fn unreadable(&self, endpoint: EndpointId) -> HeldBack {
         tracing::error!(%endpoint, "deliveries wait, as the secret of their endpoint cannot be read");
         self.hold(Whom::Endpoint, Why::Unreadable, UNREADABLE)
+    }
+
+    /// The host of an endpoint has as many attempts under way as it may. Who ends one lets the next go; this is for whom nobody
+    /// calls.
+    pub(super) fn crowded(&self) -> HeldBack {
+        self.hold(Whom::Endpoint, Why::Host, CROWDED)
+    }
+
+    /// Something was lacking on this side, so that nobody was asked: the endpoint's deliveries wait for so long.
+    pub(super) fn ours(&self, wait: Duration) -> HeldBack {
+        self.hold(Whom::Endpoint, Why::Ours, spread(wait))
     }
 
     /// Our own proxy failed, so that nobody was asked: deliveries to the endpoint wait, for so long.
@@ -298,13 +316,22 @@ impl fmt::Debug for Policies {
 // ===== impl Why =====
 
 impl Why {
-    const ALL: [Self; 5] =
-        [Self::Asked, Self::Breaker, Self::Proxy, Self::Throttle, Self::Unreadable];
+    const ALL: [Self; 7] = [
+        Self::Asked,
+        Self::Breaker,
+        Self::Host,
+        Self::Ours,
+        Self::Proxy,
+        Self::Throttle,
+        Self::Unreadable,
+    ];
 
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Asked => "asked",
             Self::Breaker => "breaker",
+            Self::Host => "host",
+            Self::Ours => "ours",
             Self::Proxy => "proxy",
             Self::Throttle => "throttle",
             Self::Unreadable => "unreadable",

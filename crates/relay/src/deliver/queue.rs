@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
 use bytes::Bytes;
 use linchpin::context::{Context, Ended};
@@ -12,6 +14,7 @@ use linchpin::sync::lanes::{self, Class, Numbers, Options};
 use linchpin::time::Timestamp;
 use linchpin_data::sqlite::{Sql as _, Tx};
 
+use super::clock::Clock;
 use super::record::{Skipped, Taken};
 use super::targets::{Barred, Handle, Target, Targets};
 use crate::ids::{AppId, EndpointId, MessageId, OrgId};
@@ -34,8 +37,8 @@ pub(crate) struct New {
     pub(crate) payload: Bytes,
     /// What it is sent as, if not as JSON.
     pub(crate) raw_type: Option<Arc<str>>,
-    /// When the message was accepted, or is to be sent first.
-    pub(crate) due: Timestamp,
+    /// When it is to be sent first, by the wall clock; `None` for at once.
+    pub(crate) at: Option<Timestamp>,
 }
 
 /// A delivery with all that its next attempt needs.
@@ -54,7 +57,7 @@ pub(super) struct Ready {
     pub(super) payload: Bytes,
     /// What it is sent as, if not as JSON.
     pub(super) raw_type: Option<Arc<str>>,
-    /// When this attempt is due: at first, when the message was accepted or is to be sent.
+    /// When this attempt is due: at first, when the message was accepted or is to be sent. By the clock of the schedules.
     pub(super) due: Timestamp,
     /// Whether its first attempt is made because somebody asked for it.
     pub(super) manual: bool,
@@ -66,6 +69,7 @@ pub(super) struct Ready {
 #[derive(Clone)]
 pub struct Queue {
     lanes: Lanes,
+    clock: Clock,
     targets: Targets,
     listening: Listening,
     counts: Arc<Counts>,
@@ -83,9 +87,11 @@ pub(super) type Visit = lanes::Visit<AppId, EndpointId, Held>;
 /// A delivery in memory that others need the room of.
 pub(super) type Surplus = lanes::Surplus<AppId, EndpointId, Held>;
 
-/// What is in memory.
-#[derive(Debug, Default)]
+/// What is in memory, and what never comes to it.
+#[derive(Debug)]
 struct Counts {
+    /// Messages that no endpoint wants.
+    unrouted: metrics::Counter,
     deliveries: Gauge,
     /// The due time and row of each, for the age of the oldest.
     due: Mutex<BTreeSet<(i64, i64)>>,
@@ -94,6 +100,8 @@ struct Counts {
 /// A delivery in memory, until its attempt is recorded.
 pub(super) struct Held {
     pub(super) ready: Ready,
+    /// How many attempts in a row were none, by faults of ours.
+    pub(super) abandoned: AtomicU32,
     counts: Arc<Counts>,
 }
 
@@ -120,16 +128,28 @@ impl Queue {
     /// # Errors
     ///
     /// If there are no places, or there is no room.
-    pub(super) fn new(bounds: Bounds, vault: Vault) -> linchpin::Result<Self> {
+    pub(super) fn new(bounds: Bounds, vault: Vault, clock: Clock) -> linchpin::Result<Self> {
         let Bounds { places, deliveries, bytes } = bounds;
+        let own = clock.clone();
         let options = Options::default()
+            .clock(move || own.now())
             .items(deliveries)
             .bytes(bytes)
             .lane_items((deliveries / PART).max(1))
             .lane_bytes((bytes / PART).max(1));
         let lanes = Lanes::new(places, options)?;
         let (targets, listening) = (Targets::new(vault), Listening::default());
-        Ok(Self { lanes, targets, listening, counts: Arc::default() })
+        Ok(Self { lanes, clock, targets, listening, counts: Arc::new(Counts::new()) })
+    }
+
+    /// The clock by which deliveries are due.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The clock has gone forward by a step: what it passed is due, and who sleeps until then is to look.
+    pub(super) fn clock_stepped(&self) {
+        self.lanes.clock_stepped();
     }
 
     /// What seals and opens the secrets of endpoints.
@@ -152,9 +172,11 @@ impl Queue {
     ///
     /// Those of the database.
     pub(crate) fn enqueue(&self, tx: &mut Tx<'_>, new: New) -> linchpin::Result<()> {
-        let New { org, app, message, endpoint, target, payload, raw_type, due } = new;
+        let New { org, app, message, endpoint, target, payload, raw_type, at } = new;
         let seat = || self.lanes.lane(app, endpoint).offer(payload.len()).ok();
-        let is_due = due <= Timestamp::now();
+        let now = self.clock.now();
+        let due = at.map_or(now, |at| self.clock.due(at));
+        let is_due = due <= now;
         let taken = target.ok().filter(|_| is_due).and_then(|target| Some((target, seat()?)));
         tx.prepare_cached(INSERT)
             .and_then(|mut insert| {
@@ -184,6 +206,12 @@ impl Queue {
         let held = self.held(ready);
         tx.after_commit(move || seat.put(held));
         Ok(())
+    }
+
+    /// Counts a message that `tx` has stored and no endpoint wants.
+    pub(crate) fn unrouted(&self, tx: &mut Tx<'_>) {
+        let counts = self.counts.clone();
+        tx.after_commit(move || counts.unrouted.increment(1));
     }
 
     /// A delivery that `tx` has stored, or found stored, is due at `due`.
@@ -223,7 +251,7 @@ impl Queue {
         let queue = self.clone();
         tx.after_commit(move || {
             queue.lanes.lane(app, id).release();
-            queue.below((app, id), Timestamp::now());
+            queue.below((app, id), queue.clock.now());
         });
         Ok(())
     }
@@ -253,9 +281,9 @@ impl Queue {
         Ok(())
     }
 
-    /// Whatever held an endpoint back may be over.
-    pub(super) fn look(&self, app: AppId, endpoint: EndpointId) {
-        self.lanes.lane(app, endpoint).release();
+    /// Whatever held an endpoint back may be over. Whether something of it may start now.
+    pub(super) fn look(&self, app: AppId, endpoint: EndpointId) -> bool {
+        self.lanes.lane(app, endpoint).release()
     }
 
     /// The same for who does not know its application.
@@ -287,7 +315,7 @@ impl Queue {
     pub(super) fn held(&self, ready: Ready) -> Held {
         self.counts.due.lock().insert(ready.key());
         self.counts.deliveries.up(1);
-        Held { ready, counts: self.counts.clone() }
+        Held { ready, abandoned: AtomicU32::new(0), counts: self.counts.clone() }
     }
 
     /// How many deliveries are in memory, their attempts under way included; and how many there were at most since this was
@@ -309,12 +337,13 @@ impl Queue {
         self.lanes.numbers(class)
     }
 
-    /// When the oldest delivery in memory, or the oldest known of in the database, was due; `None` if none is due.
+    /// For how long the oldest delivery in memory, or the oldest known of in the database, has been due; `None` if none is.
     #[must_use]
-    pub fn oldest_due(&self) -> Option<Timestamp> {
+    pub fn oldest_due(&self) -> Option<Duration> {
+        let now = self.clock.now();
         let in_memory = self.counts.due.lock().first().map(|(due, _)| Timestamp::from_micros(*due));
-        let below = self.lanes.oldest_below().filter(|due| *due <= Timestamp::now());
-        in_memory.into_iter().chain(below).min()
+        let below = self.lanes.oldest_below().filter(|due| *due <= now);
+        in_memory.into_iter().chain(below).min().map(|due| now.since(due))
     }
 }
 
@@ -329,6 +358,11 @@ impl Ready {
         (self.org, self.app, self.endpoint)
     }
 
+    /// Where it waits for its turn.
+    pub(super) fn lane(&self) -> (AppId, EndpointId) {
+        (self.app, self.endpoint)
+    }
+
     /// As one that is not sent.
     pub(super) fn skipped(&self, why: Barred) -> Skipped {
         let Self { org, app, manual, .. } = *self;
@@ -337,6 +371,16 @@ impl Ready {
 
     fn key(&self) -> (i64, i64) {
         (self.due.as_micros(), self.rowid)
+    }
+}
+
+impl Counts {
+    fn new() -> Self {
+        Self {
+            unrouted: metrics::counter!("relay_messages_unrouted_total"),
+            deliveries: Gauge::default(),
+            due: Mutex::default(),
+        }
     }
 }
 

@@ -28,8 +28,19 @@ pub(super) struct Attempt {
     pub(super) status_code: u16,
     pub(super) response: String,
     pub(super) duration_ms: u64,
+    /// It failed by a fault of this side, which nobody is charged with.
+    pub(super) is_ours: bool,
     /// When to try again, for a failure that is not the last.
-    pub(super) next: Option<Timestamp>,
+    pub(super) next: Option<Next>,
+}
+
+/// When a delivery is tried next.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Next {
+    /// By the clock of the schedules.
+    pub(super) due: Timestamp,
+    /// By the clock on the wall, as everybody is told.
+    pub(super) shown: Timestamp,
 }
 
 /// The row of a delivery as it was taken up. Nothing is written down of one that is not there any more as it was.
@@ -114,9 +125,9 @@ pub(super) fn record(
     tally: &mut Tally,
 ) -> linchpin::Result<bool> {
     let taken = ready.taken();
-    let new = match attempt.next.map(Timestamp::as_micros) {
+    let new = match attempt.next {
         None => change(tx, DONE, &taken, &[])?,
-        Some(due) => change(tx, AGAIN, &taken, &[&due])?,
+        Some(Next { due, .. }) => change(tx, AGAIN, &taken, &[&due.as_micros()])?,
     };
     if !new {
         return Ok(false);
@@ -138,7 +149,7 @@ pub(super) fn record(
                 &attempt.response,
                 attempt.duration_ms as i64,
                 trigger,
-                attempt.next.map(Timestamp::as_micros),
+                attempt.next.map(|next| next.shown.as_micros()),
                 attempt.at.as_micros(),
             ))
         })

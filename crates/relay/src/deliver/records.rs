@@ -14,7 +14,7 @@ use linchpin::task::fan;
 use linchpin::{Error, Kind, Result};
 use linchpin_data::sqlite::{Tx, Writer};
 
-use super::health::HealthSettings;
+use super::health::Health;
 use super::queue::{Queue, Ready};
 use super::record::{self, Attempt, Skipped};
 use crate::store::hours::Tally;
@@ -39,7 +39,7 @@ pub(super) enum Record {
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
     pub(super) queue: Queue,
-    pub(super) health: HealthSettings,
+    pub(super) health: Health,
 }
 
 /// As many make a batch that waits no longer; with a place for each attempt under way there are seldom more.
@@ -163,7 +163,9 @@ impl Record {
                     if let Some(event) = attempt.operational(ready) {
                         operational::emit(tx, queue, ready.owner(), event)?;
                     }
-                    health.heard(tx, queue, ready, attempt)?;
+                    if !attempt.is_ours {
+                        health.heard(tx, queue, ready, attempt)?;
+                    }
                 }
                 Ok(is_new)
             }
@@ -174,9 +176,9 @@ impl Record {
     /// Has the queue told, once this is committed, when to take the delivery up again.
     fn tell(&self, tx: &mut Tx<'_>, queue: &Queue) {
         if let Self::Attempted(made) = self
-            && let (ready, Some(due)) = (&made.0, made.1.next)
+            && let (ready, Some(next)) = (&made.0, made.1.next)
         {
-            queue.stored(tx, (ready.app, ready.endpoint), due);
+            queue.stored(tx, (ready.app, ready.endpoint), next.due);
         }
     }
 }

@@ -1,14 +1,17 @@
 //! What there is of the dispatcher before it runs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use linchpin::resilience::retry::Schedule;
 use linchpin_data::sqlite::{Tx, Writer};
 use linchpin_http::lifecycle::Lifecycle;
 
 use super::claim;
+use super::clock::Clock;
 use super::dispatch::{Dispatcher, FOUND};
 use super::health::HealthSettings;
+use super::ours::Patience;
 use super::policies::{Policies, PolicySettings};
 use super::queue::{Bounds, Queue};
 use super::send::Sender;
@@ -21,6 +24,8 @@ use crate::vault::Vault;
 pub struct Settings {
     /// Attempts under way at once.
     pub concurrency: usize,
+    /// Those of them to one host and port.
+    pub per_host: usize,
     /// Deliveries that wait in memory, at most.
     pub queue: usize,
     /// When to try again.
@@ -29,8 +34,12 @@ pub struct Settings {
     pub health: HealthSettings,
     /// When not to try.
     pub policies: PolicySettings,
+    /// How often to try again what did not leave this machine.
+    pub patience: Patience,
     /// What opens the secrets that attempts are signed with.
     pub vault: Vault,
+    /// By what they are due.
+    pub clock: Clock,
 }
 
 /// A dispatcher that does not run yet: the store needs its queue before it can.
@@ -54,7 +63,7 @@ impl Seed {
     pub fn new(settings: Settings) -> linchpin::Result<Self> {
         let (places, deliveries) = (settings.concurrency, settings.queue);
         let bounds = Bounds { places, deliveries, bytes: MEMORY };
-        let queue = Queue::new(bounds, settings.vault.clone())?;
+        let queue = Queue::new(bounds, settings.vault.clone(), settings.clock.clone())?;
         let policies = Arc::new(Policies::new(settings.policies)?);
         Ok(Self { queue, events: Events::new()?, policies, settings })
     }
@@ -77,7 +86,8 @@ impl Seed {
         &self.policies
     }
 
-    /// Voids the leases of the last process, finds who is told of what, and starts sending.
+    /// Voids the leases of the last process, brings back what it has left due beyond reason, finds who is told of what, and starts
+    /// sending.
     ///
     /// # Errors
     ///
@@ -94,6 +104,12 @@ impl Seed {
         }
         let queue = self.queue.clone();
         writer.submit(life.accepting(), move |tx| operational::load(tx, &queue)).await?;
+        let (now, longest) = (self.queue.clock().now(), longest(&self.settings.schedule));
+        let back = move |tx: &mut Tx<'_>| claim::bring_back(tx, now, longest);
+        let brought = writer.submit(life.accepting(), back).await?;
+        if brought > 0 {
+            tracing::warn!(deliveries = brought, "brought back: they were due beyond all reason");
+        }
         let mut last = None;
         loop {
             let queue = self.queue.clone();
@@ -105,4 +121,10 @@ impl Seed {
         }
         Dispatcher::begin(self, (writer, sender, life.clone()))
     }
+}
+
+/// The longest delay of a schedule, with what chance may add.
+fn longest(schedule: &Schedule) -> Duration {
+    // One that never ends has no delay at its end that is much longer than these.
+    (0..1_000).map_while(|attempt| schedule.delay(attempt, 1.0)).max().unwrap_or_default()
 }

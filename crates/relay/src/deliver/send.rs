@@ -1,5 +1,6 @@
 //! One attempt: a signed POST and what came back.
 
+use std::error::Error;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
@@ -7,7 +8,7 @@ use http_body_util::Full;
 use linchpin::Context;
 use linchpin::resilience::retry::retry_after;
 use linchpin::time::{Instant, Timestamp};
-use linchpin_http::client::{Client, Exchange, Limits, ProxyFault, SendError};
+use linchpin_http::client::{Client, Exchange, Limits, LocalFault, ProxyFault, SendError};
 use linchpin_security::webhook::Family;
 
 use super::queue::Ready;
@@ -33,6 +34,8 @@ pub(super) enum Sent {
     Abandoned,
     /// It could not be made, which is no fault of the receiver's; it must be made later.
     NoWayOut(ProxyFault),
+    /// The same, by a fault of this side; and how it is recorded if there were too many such.
+    Ours(LocalFault, Attempt),
 }
 
 /// How much of a response is kept, in bytes.
@@ -53,18 +56,25 @@ impl Sender {
         }
     }
 
-    /// Makes one attempt. Only the end of `ctx` abandons it; everything else but a fault of our proxy is an outcome to record.
+    /// Makes one attempt. Only the end of `ctx` abandons it; everything else but a fault of this side is an outcome to record.
     pub(super) async fn send(&self, ctx: &Context, ready: &Ready, target: &Target) -> Sent {
         let at = Timestamp::now();
         let begun = Instant::now();
+        let (mut ours, unanswered) = (None, |error: &dyn Error| (0, error.to_string(), None));
         let outcome = match self.request(ready, target, at) {
             Ok(request) => match self.client.send(ctx, request, &self.limits).await {
                 Ok(exchange) => answer(&exchange),
                 Err(SendError::Ended(_)) => return Sent::Abandoned,
                 Err(SendError::Proxy(fault)) => return Sent::NoWayOut(fault),
-                Err(error) => (0, error.to_string(), None),
+                Err(error) => {
+                    let outcome = unanswered(&error);
+                    if let SendError::Local(fault) = error {
+                        ours = Some(fault);
+                    }
+                    outcome
+                }
             },
-            Err(error) => (0, error.to_string(), None),
+            Err(error) => unanswered(&error),
         };
         let (status_code, response, asked) = outcome;
         let attempt = Attempt {
@@ -75,9 +85,13 @@ impl Sender {
             status_code,
             response,
             duration_ms: begun.elapsed().as_millis() as u64,
+            is_ours: ours.is_some(),
             next: None,
         };
-        Sent::Made(attempt, asked)
+        match ours {
+            Some(fault) => Sent::Ours(fault, attempt),
+            None => Sent::Made(attempt, asked),
+        }
     }
 
     fn request(

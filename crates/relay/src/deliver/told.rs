@@ -49,6 +49,7 @@ pub(super) fn log(ready: &Ready, attempt: &Attempt) {
     if attempt.success {
         tracing::debug!(%msg, %endpoint, attempt = number, status, ms, "delivered");
     } else if let Some(next) = attempt.next {
+        let next = next.shown;
         tracing::info!(%msg, %endpoint, attempt = number, status, ms, %next, "not delivered, will retry");
     } else {
         tracing::warn!(%msg, %endpoint, attempt = number, status, ms, "not delivered, given up");
@@ -65,6 +66,6 @@ pub(super) fn attempted(ready: &Ready, attempt: &Attempt) -> Attempted {
         response_status_code: attempt.status_code,
         response_duration_ms: attempt.duration_ms,
         timestamp: Time(attempt.at),
-        next_attempt: attempt.next.map(Time),
+        next_attempt: attempt.next.map(|next| Time(next.shown)),
     }
 }

@@ -34,14 +34,16 @@ impl Store {
         filter: MessageFilter,
     ) -> Result<Page<Attempted<Message>>> {
         let window = walk.within(filter.before, filter.after, Timestamp::now());
-        self.reader
+        let page = self
+            .reader
             .query(ctx, move |conn| {
                 let app = scope.resolve(conn)?;
                 let endpoint = endpoint::id_of(conn, scope.org, app, &endpoint)?;
                 let of = Of { org: scope.org, app, endpoint: endpoint.ok_or(Refusal::NotFound)? };
                 messages(conn, of, &walk, window, status, &filter)
             })
-            .await
+            .await?;
+        Ok(self.by_the_wall(page))
     }
 
     /// One page of the endpoints that a message was sent to or is to be, oldest first and with those that are deleted.
@@ -56,13 +58,23 @@ impl Store {
         message: Reference<MessageTag>,
         walk: Walk<EndpointId>,
     ) -> Result<Page<Attempted<Endpoint>>> {
-        self.reader
+        let page = self
+            .reader
             .query(ctx, move |conn| {
                 let app = scope.resolve(conn)?;
                 let message = message::id_of(conn, scope.org, app, &message)?;
                 destinations(conn, scope.org, app, message.ok_or(Refusal::NotFound)?, &walk)
             })
-            .await
+            .await?;
+        Ok(self.by_the_wall(page))
+    }
+
+    /// The same page, on which the next attempts are by the clock that everybody else has.
+    fn by_the_wall<T>(&self, mut page: Page<Attempted<T>>) -> Page<Attempted<T>> {
+        for attempted in &mut page.data {
+            attempted.next = attempted.next.map(|due| self.queue.clock().shown(due));
+        }
+        page
     }
 }
 

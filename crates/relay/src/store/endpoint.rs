@@ -45,7 +45,8 @@ impl Store {
     /// # Errors
     ///
     /// [`Refusal::NotFound`] of the application, [`Refusal::Conflict`] if the `uid` is taken, [`Refusal::Invalid`] if
-    /// an event type does not exist, [`Refusal::KeyReused`], those of the database.
+    /// an event type does not exist, [`Refusal::Unsuited`] if the application has as many as it may,
+    /// [`Refusal::KeyReused`], those of the database.
     pub async fn create_endpoint(
         &self,
         ctx: &Context,
@@ -55,12 +56,13 @@ impl Store {
     ) -> Result<Answer> {
         let now = Timestamp::now();
         let id = EndpointId::at(now);
-        let queue = self.queue.clone();
+        let (queue, most) = (self.queue.clone(), self.endpoints);
         let secret = secret(&input, queue.vault())?;
         self.writer
             .submit(ctx, move |tx| {
                 once(tx, key.as_ref(), now, |tx| {
                     let app = scope.resolve_or_make(tx, now)?;
+                    admit(tx, scope.org, app, most)?;
                     let endpoint = Endpoint::new(id, &input, now);
                     let sealed = seal(queue.vault(), (scope.org, app, id), &secret);
                     insert(tx, &scope, app, &endpoint, &sealed)?;
@@ -106,6 +108,7 @@ impl Store {
         let now = Timestamp::now();
         let id = EndpointId::at(now);
         let (secret, queue) = (self.vault().new_secret(), self.queue.clone());
+        let most = self.endpoints;
         self.writer
             .submit(ctx, move |tx| {
                 let app = scope.resolve_or_make(tx, now)?;
@@ -118,6 +121,7 @@ impl Store {
                         Ok((Put::Replaced, endpoint))
                     }
                     None => {
+                        admit(tx, scope.org, app, most)?;
                         let endpoint = Endpoint::new(id, &input, now);
                         let sealed = seal(queue.vault(), (scope.org, app, id), &secret);
                         insert(tx, &scope, app, &endpoint, &sealed)?;
@@ -192,6 +196,8 @@ const ID: &str = "
     SELECT id FROM endpoint WHERE org = ?1 AND app = ?2 AND id = ?3 AND deleted = 0";
 const ID_BY_UID: &str = "
     SELECT id FROM endpoint WHERE org = ?1 AND app = ?2 AND uid = ?3 AND deleted = 0";
+const COUNT: &str = "
+    SELECT count(*) FROM endpoint WHERE org = ?1 AND app = ?2 AND deleted = 0";
 const INSERT: &str = "
     INSERT INTO endpoint (org, app, id, uid, url, description, version, disabled, event_types,
                           channels, throttle_rate, metadata, updated_at, retry_schedule,
@@ -278,6 +284,19 @@ fn seal(vault: &Vault, endpoint: Owner, secret: &Secret) -> Sealed {
 /// Stores the headers that an input has.
 fn give(conn: &Connection, at: (&Vault, Owner), input: &EndpointIn, now: Timestamp) -> Result<()> {
     input.headers.as_ref().map_or(Ok(()), |given| headers::write(conn, at, given, now))
+}
+
+/// Whether there may be one more: each message goes to all of them.
+fn admit(conn: &Connection, org: OrgId, app: AppId, most: usize) -> Result<()> {
+    let count: i64 = conn
+        .prepare_cached(COUNT)
+        .and_then(|mut query| query.query_row((org, app), |row| row.get(0)))
+        .sql("count the endpoints of an application")?;
+    if count < most as i64 {
+        return Ok(());
+    }
+    let detail = "The application has as many endpoints as one may have here; delete one first";
+    Err(Refusal::Unsuited { code: "limit_reached", detail }.into())
 }
 
 fn insert(

@@ -51,7 +51,7 @@ impl Store {
                         return Err(Refusal::Unsuited { code: "missing_payload", detail }.into());
                     }
                     let endpoint = receiver(tx, scope.org, app, &endpoint)?;
-                    deliver(tx, &queue, (scope.org, app, message, endpoint), now)?;
+                    deliver(tx, &queue, (scope.org, app, message, endpoint))?;
                     Ok((202, Empty {}))
                 })
             })
@@ -82,7 +82,7 @@ impl Store {
                     let endpoint = receiver(tx, scope.org, app, &endpoint)?;
                     let message = example(tx, scope.org, id, &input, now)?;
                     message::insert(tx, scope.org, app, &message)?;
-                    deliver(tx, &queue, (scope.org, app, id, endpoint), now)?;
+                    deliver(tx, &queue, (scope.org, app, id, endpoint))?;
                     Ok((200, MessageOut::new(message, false)))
                 })
             })
@@ -125,8 +125,8 @@ fn deliver(
     tx: &mut Tx<'_>,
     queue: &Queue,
     (org, app, message, endpoint): (OrgId, AppId, MessageId, EndpointId),
-    now: Timestamp,
 ) -> Result<()> {
+    let now = queue.clock().now();
     tx.prepare_cached(DELIVER)
         .and_then(|mut deliver| deliver.execute((org, app, message, endpoint, now.as_micros())))
         .sql("store a delivery")?;

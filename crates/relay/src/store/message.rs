@@ -188,7 +188,7 @@ fn fan_out(
     let targets = target::targets(tx, queue.vault(), (org, app), message)?;
     if targets.is_empty() {
         // It is kept: an endpoint that comes later can have it by a task that sends what is missing.
-        tx.after_commit(|| metrics::counter!("relay_messages_unrouted_total").increment(1));
+        queue.unrouted(tx);
     }
     target::enqueue(tx, queue, (org, app), message, targets)
 }

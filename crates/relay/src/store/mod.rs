@@ -70,6 +70,8 @@ pub struct Store {
     /// The same, for what nobody waits for.
     patient: Reader,
     queue: Queue,
+    /// The most that an application may have.
+    endpoints: usize,
     /// Rings when a background task has begun.
     begun: Event,
 }
@@ -193,8 +195,16 @@ impl Store {
             reader: reader.clone(),
             patient: reader.at(Priority::Low),
             queue,
+            endpoints: ENDPOINTS,
             begun: Event::new(),
         }
+    }
+
+    /// How many endpoints an application may have. Default 500. Those that there are stay, if there are more.
+    #[must_use]
+    pub fn endpoints_per_application(mut self, most: usize) -> Self {
+        self.endpoints = most;
+        self
     }
 
     /// Where secrets are sealed and opened.
@@ -225,6 +235,9 @@ impl Store {
         }
     }
 }
+
+/// The most endpoints of an application, unless that is set.
+const ENDPOINTS: usize = 500;
 
 /// How long a part may take to answer a probe.
 const PROBE: Duration = Duration::from_secs(1);

@@ -60,10 +60,11 @@ pub(super) fn enqueue(
     targets: Vec<Wanting>,
 ) -> Result<()> {
     let raw_type: Option<Arc<str>> = message.raw_type.as_deref().map(Into::into);
-    let due = message.deliver_at.unwrap_or(message.created_at);
     for (endpoint, target) in targets {
-        let (message, payload, raw_type) = (message.id, message.payload.clone(), raw_type.clone());
-        queue.enqueue(tx, New { org, app, message, endpoint, target, payload, raw_type, due })?;
+        let (at, payload, raw_type) =
+            (message.deliver_at, message.payload.clone(), raw_type.clone());
+        let message = message.id;
+        queue.enqueue(tx, New { org, app, message, endpoint, target, payload, raw_type, at })?;
     }
     Ok(())
 }

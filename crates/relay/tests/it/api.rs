@@ -20,7 +20,9 @@ use linchpin_security::jwt::{Issuer, Keys, Verifier};
 use relay::api::auth::{Claims, Tokens};
 use relay::api::{self, ApiState};
 use relay::config::DEVELOPMENT_KEY;
-use relay::deliver::{HealthSettings, Policies, PolicySettings, Queue, Seed, Settings};
+use relay::deliver::{
+    Clock, HealthSettings, Patience, Policies, PolicySettings, Queue, Seed, Settings,
+};
 use relay::ids::{AppId, OrgId};
 use relay::store::revocation::Revocations;
 use relay::store::{self, Store};
@@ -55,6 +57,25 @@ pub(crate) struct Reply {
     pub(crate) body: Bytes,
 }
 
+/// How deliveries are made, unless a test says otherwise.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        concurrency: 1,
+        per_host: 1,
+        queue: 4096,
+        schedule: Schedule::new([Duration::from_secs(5)]).unwrap(),
+        health: HealthSettings { disable_after: None, gone_disables: true },
+        policies: PolicySettings {
+            request_timeout: Duration::from_secs(15),
+            open_for: Duration::from_secs(10),
+            max_open_for: Duration::from_mins(5),
+        },
+        patience: Patience::default(),
+        vault: Vault::parse(DEVELOPMENT_KEY).unwrap(),
+        clock: Clock::default(),
+    }
+}
+
 impl Api {
     pub(crate) fn new() -> Self {
         Self::limited(0)
@@ -76,18 +97,20 @@ impl Api {
 
     /// The same, in a stack with other options.
     pub(crate) fn with(per_second: u32, options: StackOptions) -> Self {
+        let seed = Seed::new(settings()).unwrap();
+        let api = Self::over(&seed, AddressPolicy::public(), per_second, options);
+        Self { _seed: Box::new(seed), ..api }
+    }
+
+    /// The same, that hands what is to be delivered to what will grow from `seed`.
+    pub(crate) fn over(
+        seed: &Seed,
+        addresses: AddressPolicy,
+        per_second: u32,
+        options: StackOptions,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = store::open(&folder.path().join("relay.db")).unwrap();
-        let schedule = Schedule::new([Duration::from_secs(5)]).unwrap();
-        let policies = PolicySettings {
-            request_timeout: Duration::from_secs(15),
-            open_for: Duration::from_secs(10),
-            max_open_for: Duration::from_mins(5),
-        };
-        let health = HealthSettings { disable_after: None, gone_disables: true };
-        let vault = Vault::parse(DEVELOPMENT_KEY).unwrap();
-        let settings = Settings { concurrency: 1, queue: 4096, schedule, health, policies, vault };
-        let seed = Seed::new(settings).unwrap();
         let queue = seed.queue().clone();
         let store = Store::new(&database, queue.clone());
         let keys = Keys::hs256(SECRET);
@@ -100,7 +123,7 @@ impl Api {
             store: store.clone(),
             tokens: Arc::new(tokens),
             portal_url: "https://hooks.example.com/portal".into(),
-            addresses: Arc::new(AddressPolicy::public()),
+            addresses: Arc::new(addresses),
             bodies: api::Bodies::default(),
             rate_limit: api::rate_limit(per_second).unwrap(),
         };
@@ -118,7 +141,7 @@ impl Api {
             policies: seed.policies().clone(),
             org,
             token: org_token(org),
-            _seed: Box::new(seed),
+            _seed: Box::new(()),
             _folder: folder,
         }
     }

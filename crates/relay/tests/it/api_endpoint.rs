@@ -176,3 +176,30 @@ async fn a_deleted_endpoint_is_gone_and_its_uid_is_free() {
     api.app("stall").await;
     api.post("/app/stall/endpoint", body).await.ok(201);
 }
+
+#[linchpin_testing::test]
+async fn the_501st_endpoint_is_refused() {
+    let api = shop().await;
+    api.app("other").await;
+    api.post("/app/shop/endpoint", json!({ "url": URL, "uid": "first" })).await.ok(201);
+    api.change(
+        "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
+         INSERT INTO endpoint (org, app, id, url, description, version, disabled, metadata, created_at,
+                               updated_at, secret)
+         SELECT org, app, randomblob(20), url, description, version, i % 2, metadata, created_at,
+                updated_at, secret
+         FROM endpoint, n",
+    )
+    .await;
+    let (endpoint, path) = (json!({ "url": URL }), "/app/shop/endpoint");
+    api.post(path, endpoint.clone()).await.error(400, "limit_reached");
+    api.put(&format!("{path}/new"), endpoint.clone()).await.error(400, "limit_reached");
+    assert_eq!(api.number("SELECT count(*) FROM endpoint").await, 500);
+    // What is there may be replaced, and other applications have their own.
+    let first = json!({ "url": URL, "uid": "first" });
+    api.put(&format!("{path}/first"), first).await.ok(200);
+    api.post("/app/other/endpoint", endpoint.clone()).await.ok(201);
+    assert_eq!(api.delete(&format!("{path}/first")).await.status, 204);
+    api.post(path, endpoint.clone()).await.ok(201);
+    api.post(path, endpoint).await.error(400, "limit_reached");
+}

@@ -43,9 +43,9 @@ impl<'a, G: Clone + Eq + Hash, K: Clone + Eq + Hash, T> Lane<'a, G, K, T> {
         self.lanes.with(|machine| machine.store(&self.name, due))
     }
 
-    /// Lets the lane go on, if it was [held](super::Started::hold).
-    pub fn release(&self) {
-        self.lanes.with(|machine| machine.release_lane(&self.name));
+    /// Lets the lane go on, if it was [held](super::Started::hold). Whether something of it may start now, when its turn comes.
+    pub fn release(&self) -> bool {
+        self.lanes.with(|machine| machine.release_lane(&self.name))
     }
 
     /// Takes out all items that wait, in their order. What is under way stays so.

@@ -236,6 +236,13 @@ impl<G: Clone + Eq + Hash, K: Clone + Eq + Hash, T> Lanes<G, K, T> {
         }
     }
 
+    /// The [clock](Options::clock) has gone forward by a step: whoever waits until something below is due looks again.
+    ///
+    /// Between two looks waits are measured by the monotonic clock, which knows nothing of steps.
+    pub fn clock_stepped(&self) {
+        self.with(|machine| machine.is_news = true);
+    }
+
     /// What the lanes of a class have now.
     #[must_use]
     pub fn numbers(&self, class: Class) -> Numbers {

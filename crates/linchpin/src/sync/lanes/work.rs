@@ -143,10 +143,10 @@ impl<G: Clone + Eq, K: Clone + Eq, T> Machine<G, K, T> {
         taken.collect()
     }
 
-    pub(super) fn release_lane(&mut self, name: &Name<G, K>) {
-        if let Some(lane) = self.find(name) {
-            self.release(Whom::Lane(lane));
-        }
+    pub(super) fn release_lane(&mut self, name: &Name<G, K>) -> bool {
+        let Some(lane) = self.find(name) else { return false };
+        self.release(Whom::Lane(lane));
+        self.lane(lane).may_start()
     }
 
     pub(super) fn release_key(&mut self, key: &K) {

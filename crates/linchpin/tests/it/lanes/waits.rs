@@ -35,9 +35,29 @@ async fn whoever_waits_is_woken_by_an_item_a_place_and_a_release() {
     second.put_back();
     let mut next = poll_by_hand(lanes.next(&ctx));
     assert!(next.poll().is_pending());
-    lanes.lane("b", 1).release();
+    assert!(lanes.lane("b", 1).release(), "it may start now");
     assert_eq!(next.wakes(), 1);
     assert!(next.poll().is_ready());
+    assert!(!lanes.lane("b", 1).release(), "nothing is left of it");
+    assert!(!lanes.lane("c", 1).release(), "nobody knows it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_of_the_clock_is_told_to_who_waits_until_something_is_due() {
+    let step = Arc::new(AtomicUsize::new(0));
+    let (days, seconds) = (super::clock(), step.clone());
+    let clock = move || days() + SECOND * seconds.load(Ordering::Relaxed) as u32;
+    let lanes: Numbered = Lanes::new(8, Options::default().clock(clock)).unwrap();
+    lanes.lane("a", 1).stored(day(100 * SECOND)).unwrap();
+    let ctx = Context::root();
+    let mut visits = poll_by_hand(lanes.visits(&ctx, 1));
+    assert!(visits.poll().is_pending());
+    step.store(100, Ordering::Relaxed);
+    pass(SECOND).await;
+    assert_eq!(visits.wakes(), 0, "the wait is by the other clock");
+    lanes.clock_stepped();
+    assert_eq!(visits.wakes(), 1);
+    assert!(visits.poll().is_ready());
 }
 
 #[tokio::test(start_paused = true)]

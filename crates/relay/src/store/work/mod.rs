@@ -292,7 +292,7 @@ impl Job {
     fn check(&self, conn: &Connection) -> Result<()> {
         let gone = |code, detail| Err(Refusal::Unsuited { code, detail }.into());
         let Some(app) = self.app else { return Ok(()) };
-        if application::id_of(conn, self.org, &Reference::Id(app))?.is_none() {
+        if application::id_of(conn, self.org, &Which::Named(Reference::Id(app)))?.is_none() {
             return gone("application_deleted", "The application is deleted");
         }
         let Some(endpoint) = self.endpoint else { return Ok(()) };

@@ -115,7 +115,7 @@ impl Resend {
         items: &[Placed],
         mut insert: impl FnMut(&Connection, MessageId, Timestamp) -> Result<usize>,
     ) -> Result<Done> {
-        let (now, mut count) = (Timestamp::now(), 0);
+        let (now, mut count) = (self.queue.clock().now(), 0);
         target::receives(tx, self.org, self.app, self.endpoint)?;
         for (_, message) in items {
             count += insert(tx, *message, now)?;
