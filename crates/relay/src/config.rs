@@ -1,5 +1,6 @@
 //! Every setting: declared once, taken from flag, environment and file in that order, checked together.
 
+mod clients;
 mod egress;
 mod settings;
 
@@ -18,6 +19,7 @@ use linchpin_security::jwt::Algorithm;
 use linchpin_security::secret::{SecretString, strength};
 use linchpin_security::webhook::Family;
 
+pub use self::clients::Clients;
 pub use self::egress::Egress;
 pub use self::settings::SETTINGS;
 use crate::logging::Format;
@@ -72,6 +74,7 @@ pub struct Config {
     pub breaker_open_for: Duration,
     pub breaker_max_open_for: Duration,
     pub api_rate: u32,
+    pub clients: Clients,
     pub message_retention: Duration,
     pub addresses: AddressPolicy,
     pub egress: Egress,
@@ -134,6 +137,7 @@ impl Config {
         let breaker_open_for = positive(loader, "breaker-open-for");
         let breaker_max_open_for = positive(loader, "breaker-max-open-for");
         let api_rate = rate(loader, "api-rate");
+        let clients = Clients::take(loader);
         let message_retention = retention(loader);
         let subnets = loader.take("allowed-subnets");
         let ports = loader.take("allowed-ports");
@@ -164,6 +168,7 @@ impl Config {
             breaker_open_for: breaker_open_for?,
             breaker_max_open_for: breaker_max_open_for?,
             api_rate: api_rate?,
+            clients: clients?,
             message_retention: message_retention?,
             addresses: addresses(loader, mode, subnets?, ports?)?,
             egress: egress?,

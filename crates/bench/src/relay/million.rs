@@ -10,8 +10,8 @@ use linchpin::time::Instant;
 
 use super::load::{Aim, Load, Until};
 use super::receiver::Receiver;
-use super::{found, row, word};
 use super::service::Service;
+use super::{found, row, word};
 use crate::area::Report;
 use crate::row::{Row, figure};
 use crate::stats::Summary;

@@ -11,8 +11,8 @@ use tokio::net::TcpSocket;
 
 use super::load::{Aim, Load, Until, channel};
 use super::receiver::Receiver;
-use super::{found, row, word};
 use super::service::Service;
+use super::{found, row, word};
 use crate::area::Report;
 use crate::row::{Row, figure};
 use crate::stats::Summary;

@@ -32,9 +32,7 @@ impl Store {
         endpoint: Reference<EndpointTag>,
     ) -> Result<Headers> {
         let vault = self.vault().clone();
-        let read = move |conn: &Connection| {
-            load(conn, &vault, owner(conn, &scope, &endpoint)?)
-        };
+        let read = move |conn: &Connection| load(conn, &vault, owner(conn, &scope, &endpoint)?);
         self.reader.query(ctx, read).await
     }
 

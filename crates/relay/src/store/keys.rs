@@ -219,12 +219,7 @@ async fn walk(ctx: &Context, writer: &Writer, vault: &Vault, todo: Todo) -> Resu
 }
 
 /// The endpoints after `last`, and where to go on.
-fn step(
-    tx: &Tx<'_>,
-    vault: &Vault,
-    last: Place,
-    todo: Todo,
-) -> Result<(Walked, Option<Place>)> {
+fn step(tx: &Tx<'_>, vault: &Vault, last: Place, todo: Todo) -> Result<(Walked, Option<Place>)> {
     let texts = |row: &Row<'_>| {
         let endpoint: Owner = (row.get(0)?, row.get(1)?, row.get(2)?);
         Ok((endpoint, [row.get(3)?, row.get(4)?, row.get(5)?]))

@@ -85,7 +85,8 @@ impl Model {
     }
 
     fn is_tight(&self) -> bool {
-        self.items().iter().sum::<usize>() - self.leaving() > self.rules.items - self.rules.items / 4
+        self.items().iter().sum::<usize>() - self.leaving()
+            > self.rules.items - self.rules.items / 4
     }
 
     /// A slow lane with more than it is worth, which has to be asked if nobody was.
