@@ -54,13 +54,12 @@ impl<'a> Good<'a> {
 
     /// All clients for so long, each message at its moment whether or not the one before was answered in time.
     pub(crate) async fn send(&self, phase: Duration) -> Result<Met, Failure> {
+        let each = phase.as_secs() as u32 * RATE / CLIENTS;
         let (begun, mut clients) = (Instant::now(), Vec::new());
         for client in 0..CLIENTS {
-            let calls: Vec<_> = (0..)
-                .map(|number| Duration::from_secs(1) * (number * CLIENTS + client) / RATE)
-                .take_while(|due| *due < phase)
-                .map(|due| (begun + due, self.message(client)))
-                .collect();
+            let due = |number| Duration::from_secs(1) * (number * CLIENTS + client) / RATE;
+            let calls: Vec<_> =
+                (0..each).map(|number| (begun + due(number), self.message(client))).collect();
             clients.push(task::spawn("client", async move {
                 let mut met = Met::default();
                 for (due, call) in calls {
