@@ -139,7 +139,7 @@ async fn whose_request_has_come_already_is_answered_and_then_goes() {
     assert!(answer.ends_with("hello"), "{answer}");
     let next = is_open(&clients[1]).await;
     let last = answer.contains("connection: close");
-    assert!(last != !next, "either of the two goes: {answer}");
+    assert_eq!(last, next, "either of the two goes: {answer}");
 }
 
 #[linchpin_testing::test(start_paused)]
