@@ -1,5 +1,6 @@
 //! Every setting: declared once, taken from flag, environment and file in that order, checked together.
 
+mod clients;
 mod egress;
 mod settings;
 mod tokens;
@@ -20,6 +21,7 @@ use linchpin_security::secret::SecretString;
 use linchpin_security::webhook::Family;
 use url::Url;
 
+pub use self::clients::Clients;
 pub use self::egress::Egress;
 pub use self::settings::SETTINGS;
 use crate::logging::Format;
@@ -81,6 +83,7 @@ pub struct Config {
     pub breaker_max_open_for: Duration,
     pub api_rate: u32,
     pub portal_url: Option<Url>,
+    pub clients: Clients,
     pub message_retention: Duration,
     pub addresses: AddressPolicy,
     pub egress: Egress,
@@ -147,6 +150,7 @@ impl Config {
         let breaker_max_open_for = positive(loader, "breaker-max-open-for");
         let api_rate = rate(loader, "api-rate");
         let portal_url = tokens::portal(loader);
+        let clients = Clients::take(loader);
         let message_retention = retention(loader);
         let subnets = loader.take("allowed-subnets");
         let ports = loader.take("allowed-ports");
@@ -185,6 +189,7 @@ impl Config {
             breaker_max_open_for: breaker_max_open_for?,
             api_rate: api_rate?,
             portal_url: portal_url?,
+            clients: clients?,
             message_retention: message_retention?,
             addresses: addresses(loader, mode, subnets?, ports?)?,
             egress: egress?,

@@ -163,7 +163,7 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
     // Operators are answered until the very end: that is how they see that the service is not ready any more.
     let watched = Lifecycle::new(lifecycle::Options::default())?;
     let (one, other) = (life.clone(), watched.clone());
-    let bounds = server::Options::default().max_connections(connections);
+    let bounds = config.clients.bounds().max_connections(connections);
     #[cfg(feature = "planted-faults")]
     let bounds = bounds.hasty(HASTY_CLOSE.load(Ordering::Relaxed));
     servers.spawn("api", |_| async move { api.serve(routes).options(bounds).run(&one).await });

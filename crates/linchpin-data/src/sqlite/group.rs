@@ -233,5 +233,7 @@ impl<'a> Runner<'a> {
 
 #[cfg(feature = "planted-faults")]
 fn is_sync(cause: &rusqlite::Error) -> bool {
-    cause.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_FSYNC)
+    cause
+        .sqlite_error()
+        .is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_FSYNC)
 }

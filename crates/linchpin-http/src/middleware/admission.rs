@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as Poller, Poll};
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -18,6 +18,7 @@ use linchpin::resilience::{Outcome, Priority, Refusal};
 use linchpin::time::Instant;
 use linchpin::{Context, Kind};
 
+use super::arriving::Arriving;
 use super::observe::Refused;
 use super::{Ctx, ErrorPage, OnError, RequestId};
 use crate::problem::Registered;
@@ -46,8 +47,9 @@ use crate::problem::Registered;
 /// # }
 /// ```
 ///
-/// A request counts as under way until its body has gone out; how long it takes is measured until its head is there, since
-/// a slow client is not a slow service. Long polls and streams are long by nature: let them [bypass](Self::bypass) it.
+/// A request counts as under way until the body of its answer has gone out; how long it takes is measured until the head of
+/// that is there, since a slow client is not a slow service. For the same reason it gives its place back while its own body
+/// does not come for a tenth of a second, and takes one again, or is refused, when all of it has come. Long polls and streams are long by nature: let them [bypass](Self::bypass) it.
 #[derive(Clone)]
 pub struct Admission {
     shedder: Option<Shedder>,
@@ -86,14 +88,30 @@ pub async fn admission(State(door): State<Arc<Door>>, request: Request, next: Ne
         return next.run(Request::from_parts(parts, body)).await;
     }
     let ctx = admission.marked(&parts);
-    let places = match admission.admit(&ctx) {
+    let places = match door.admit(&ctx) {
         Ok(places) => places,
-        Err(refusal) => return door.refuse(&parts, &refusal),
+        Err(refusal) => return door.refuse(parts.extensions.get(), &refusal),
     };
-    parts.extensions.insert(Ctx(ctx));
+    parts.extensions.insert(Ctx(ctx.clone()));
+    if body.is_end_stream() {
+        let response = next.run(Request::from_parts(parts, body)).await;
+        return placed(response, Some(places));
+    }
+    let id = parts.extensions.get::<RequestId>().cloned();
+    let arriving = Arriving::new(door.clone(), ctx, places);
+    let body = arriving.body(body);
     let response = next.run(Request::from_parts(parts, body)).await;
-    let places = places.answered(response.status());
-    response.map(|body| Body::new(Placed { body, places: Some(places) }))
+    match arriving.answered() {
+        Ok(places) => placed(response, places),
+        Err(refusal) => door.refuse(id.as_ref(), &refusal),
+    }
+}
+
+/// An answer that has its places until its body is gone.
+fn placed(response: Response, places: Option<Places>) -> Response {
+    let Some(places) = places else { return response };
+    let places = Some(places.answered(response.status()));
+    response.map(|body| Body::new(Placed { body, places }))
 }
 
 // ===== impl Admission =====
@@ -214,9 +232,13 @@ impl Door {
         Self { admission, on_error }
     }
 
+    pub(super) fn admit(&self, ctx: &Context) -> Result<Places, Refusal> {
+        self.admission.admit(ctx)
+    }
+
     #[cold]
-    fn refuse(&self, parts: &Parts, refusal: &Refusal) -> Response {
-        let id = parts.extensions.get::<RequestId>().map_or("", RequestId::as_str);
+    fn refuse(&self, id: Option<&RequestId>, refusal: &Refusal) -> Response {
+        let id = id.map_or("", RequestId::as_str);
         let (status, problem, detail) = match refusal.kind {
             Kind::DeadlineExceeded => {
                 (StatusCode::GATEWAY_TIMEOUT, None, "there is not enough time left to do it")
@@ -249,7 +271,7 @@ const BUSY: &str = "there is more to do than the service can just now; try again
 // ===== places =====
 
 /// What a request has been given. Dropped it is free again.
-struct Places {
+pub(super) struct Places {
     shed: Option<shed::Permit<'static>>,
     limit: Option<adaptive::Permit<'static>>,
 }

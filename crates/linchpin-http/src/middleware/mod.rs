@@ -11,6 +11,7 @@
 //! belongs around some handlers and not around all, and [`rate_limit`], for who knows by what to tell callers apart.
 
 mod admission;
+mod arriving;
 mod bulkhead;
 mod catch_panic;
 mod context;

@@ -2,29 +2,31 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use linchpin::task::Timer;
 
-/// A body that fails when no piece comes within a bound.
+use super::closed::Reason;
+use super::pace::{Pace, Patience};
+use super::seat::Seat;
+
+/// A body that fails when it comes too slowly.
 pub(super) struct TimedBody {
     body: Incoming,
-    limit: Duration,
-    /// Armed while a piece is waited for.
-    waiting: Timer,
+    patience: Patience,
+    seat: Arc<Seat>,
 }
 
-/// The client stopped in the middle of its body.
+/// The client sends its body too slowly, or has stopped.
 #[derive(Debug)]
 struct Stalled;
 
 impl TimedBody {
-    pub(super) fn new(body: Incoming, limit: Duration) -> Self {
-        Self { body, limit, waiting: Timer::stopped() }
+    pub(super) fn new(body: Incoming, pace: Pace, seat: Arc<Seat>) -> Self {
+        Self { body, patience: Patience::new(pace), seat }
     }
 }
 
@@ -37,14 +39,14 @@ impl Body for TimedBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
-            self.waiting.stop();
+            let data = |frame: &Frame<Bytes>| frame.data_ref().map_or(0, Bytes::len);
+            let bytes = frame.as_ref().map_or(0, |frame| frame.as_ref().map_or(0, data));
+            self.patience.moved(bytes);
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
-        if self.waiting.moment().is_none() {
-            let limit = self.limit;
-            self.waiting.reset(limit);
-        }
-        self.waiting.poll_fire(cx).map(|_| Some(Err(Stalled.into())))
+        ready!(self.patience.poll_end(cx));
+        self.seat.too_slow(Reason::Body);
+        Poll::Ready(Some(Err(Stalled.into())))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -58,7 +60,7 @@ impl Body for TimedBody {
 
 impl fmt::Display for Stalled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the client stopped sending its body")
+        f.write_str("the client sends its body too slowly")
     }
 }
 

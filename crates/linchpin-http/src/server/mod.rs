@@ -3,47 +3,58 @@
 //! | a client that | is closed after |
 //! |---|---|
 //! | sends nothing, or a byte of its header at a time | [`header_read`](Options::header_read) |
-//! | keeps a connection idle between requests | the same: hyper counts both alike |
-//! | stops in the middle of its body | [`body_read`](Options::body_read) |
-//! | does not read what it asked for | [`write`](Options::write) |
+//! | keeps a connection idle between requests | [`idle`](Options::idle) |
+//! | sends its body too slowly, or stops in the middle of it | [`body_read`](Options::body_read), after the handler's answer |
+//! | reads its answer too slowly, or not at all | [`write`](Options::write) |
+//!
+//! Of these the first two are not answered. `linchpin_http_connections_closed_total` counts by reason.
 //!
 //! Handlers find the address of the peer as axum's `ConnectInfo<SocketAddr>`; who is behind one's own proxies tells
 //! [`forwarded`](crate::forwarded).
 //!
-//! Beyond [`max_connections`](Options::max_connections) the server does not accept; the kernel's queue is the wait.
+//! When more than four of five places for connections ([`max_connections`](Options::max_connections)) are taken, each that
+//! comes sends the one away that has waited longest for a request, unless that is less than a second, and a header has two
+//! seconds. A request under way is never cut for others. When all are taken, each answer is the last of its connection, and
+//! the server does not accept; the kernel's queue is the wait.
 //!
 //! No request is lost by a shutdown whose first byte came before the listener was closed: connections that wait in the
 //! kernel's queue are served, and so is what waits in the kernel on a connection that looks idle.
+//!
+//! HTTP/2 is not spoken: who begins with it is closed at once, so that there are no streams, settings or resets to bound.
+//! Nor is a connection handed over to another protocol.
 
 mod body;
+mod closed;
+mod connection;
+mod crowd;
 mod files;
 mod io;
 mod last;
+mod options;
+mod pace;
+mod seat;
 
 use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::ConnectInfo;
 use axum::response::Response;
-use http::{Request, StatusCode, Version, header};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use http::Request;
 use linchpin::error::ResultExt as _;
 use linchpin::resilience::bulkhead::{self, Bulkhead};
-use linchpin::sync::select;
 use linchpin::task::Tracker;
 use linchpin::{Error, Kind};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tower::{Service, ServiceExt as _};
+use tokio::net::{TcpListener, TcpSocket};
+use tower::Service;
 
-use self::body::TimedBody;
+use self::closed::Meters;
+use self::crowd::Crowd;
 pub use self::files::raise_open_files;
-use self::io::BoundedIo;
+pub use self::options::Options;
+use self::seat::Seat;
 use crate::lifecycle::Lifecycle;
 
 /// A bound address, not yet serving.
@@ -60,25 +71,9 @@ pub struct Serve<S> {
     options: Options,
 }
 
-/// The bounds of a server.
-#[derive(Clone, Debug)]
-pub struct Options {
-    header_read: Duration,
-    body_read: Duration,
-    write: Duration,
-    max_connections: usize,
-    /// Whether it ends as a server does that nobody has thought about; only a planted fault does.
-    hasty: bool,
-}
-
-/// The longest head of a request, in bytes; hyper allows a hundred headers.
-const HEAD: usize = 32 << 10;
 /// So many connections wait in the kernel's queue, or as many as the system allows: beyond it a burst of clients waits a
 /// second for the next try of its kernel.
 const BACKLOG: u32 = 4096;
-/// So long a connection that looks idle may still have a request, when the server stops: its bytes are in the kernel, or on
-/// their way.
-const LINGER: Duration = Duration::from_millis(50);
 /// Between two tries to accept when the system has no descriptor or memory left.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
@@ -154,28 +149,32 @@ where
     ///
     /// # Errors
     ///
-    /// [`Kind::InvalidArgument`] at once if `max_connections` is zero or too many to count. A failed accept is logged
-    /// and tried again.
+    /// [`Kind::InvalidArgument`] at once if `max_connections` is zero or too many to count, or `min_rate` is zero. A failed
+    /// accept is logged and tried again.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future closes the listener and aborts the connections.
     pub async fn run(self, life: &Lifecycle) -> linchpin::Result<()> {
         let Self { server, service, options } = self;
+        options.check()?;
         // Only the loop below ever waits.
         let waiting = bulkhead::Options::default().max_queue(1).max_wait(Duration::MAX);
         let places = Bulkhead::new("connections", options.max_connections, waiting)
             .context("bad options for Server: max_connections")?;
         let tracker = Tracker::new("http");
         let connections = metrics::gauge!("linchpin_http_connections");
+        let meters = Arc::new(Meters::new());
+        let crowd = Arc::new(Crowd::new(options.max_connections));
         let accepting = life.accepting();
         let serve = |accepted, place: Option<_>| {
             let guard = life.guard();
             let (life, service, options) = (life.clone(), service.clone(), options.clone());
-            let connections = connections.clone();
+            let (open, meters) = (Open::new(connections.clone()), meters.clone());
+            let taken = Seat::take(crowd.clone(), options.limits());
+            crowd.make_room();
             tracker.spawn("connection", async move {
-                let open = Open::new(connections);
-                connection(accepted, service, &life, &options).await;
+                meters.count(connection::serve(accepted, taken, service, &life, &options).await);
                 drop((open, guard, place));
             });
         };
@@ -222,139 +221,8 @@ impl Drop for Open {
     }
 }
 
-async fn connection<S>(
-    (stream, peer): (TcpStream, SocketAddr),
-    service: S,
-    life: &Lifecycle,
-    options: &Options,
-) where
-    S: Service<Request<Body>, Response = Response, Error = Infallible>,
-    S: Clone + Send + 'static,
-    S::Future: Send,
-{
-    // Small answers must not wait for the client's delayed acknowledgement.
-    drop(stream.set_nodelay(true));
-    let (body_read, accepting) = (options.body_read, life.accepting());
-    let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-        let service = service.clone();
-        async move {
-            if let Some(fault) = fault(&request) {
-                return Ok::<_, Infallible>(closing(refuse(fault)));
-            }
-            let mut request = request.map(|body| Body::new(TimedBody::new(body, body_read)));
-            request.extensions_mut().insert(ConnectInfo(peer));
-            let response = service.oneshot(request).await?;
-            // hyper says so itself only of what came before it was told to end.
-            Ok(if accepting.is_cancelled() { closing(response) } else { response })
-        }
-    });
-    let io = BoundedIo::new(stream, options.write);
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(options.header_read)
-        .max_buf_size(HEAD)
-        .serve_connection(TokioIo::new(io), service);
-    let mut connection = pin!(connection);
-    let ended = match accepting.run(connection.as_mut()).await {
-        Ok(ended) => ended,
-        Err(_) => {
-            let ended = if options.hasty {
-                Ok(None)
-            } else {
-                select::within(life.hard(), LINGER, connection.as_mut()).await
-            };
-            match ended {
-                Ok(Some(ended)) => ended,
-                Ok(None) | Err(_) => {
-                    // Closes an idle connection, and a silent one, at once.
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            }
-        }
-    };
-    if let Err(fault) = ended {
-        tracing::debug!(%fault, "a connection ended early");
-    }
-}
-
-/// What is wrong with a request, by RFC 9112, that hyper lets through.
-fn fault<B>(request: &Request<B>) -> Option<&'static str> {
-    let mut hosts = request.headers().get_all(header::HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (None, _) if request.version() == Version::HTTP_11 => Some("the Host header is missing\n"),
-        (Some(_), Some(_)) => Some("there is more than one Host header\n"),
-        _ => None,
-    }
-}
-
-fn refuse(fault: &'static str) -> Response {
-    let mut response = Response::new(Body::from(fault));
-    *response.status_mut() = StatusCode::BAD_REQUEST;
-    response
-}
-
-/// The last response of its connection.
-fn closing(mut response: Response) -> Response {
-    let close = http::HeaderValue::from_static("close");
-    response.headers_mut().insert(header::CONNECTION, close);
-    response
-}
-
 impl<S> fmt::Debug for Serve<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Serve").field("addr", &self.server.addr).finish_non_exhaustive()
-    }
-}
-
-// ===== impl Options =====
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            header_read: Duration::from_secs(30),
-            body_read: Duration::from_secs(30),
-            write: Duration::from_secs(30),
-            max_connections: 10_000,
-            hasty: false,
-        }
-    }
-}
-
-impl Options {
-    /// The time for a whole header, from the accept or from the end of the answer before. Default 30 s.
-    #[must_use]
-    pub fn header_read(mut self, duration: Duration) -> Self {
-        self.header_read = duration;
-        self
-    }
-
-    /// The time between two pieces of a request's body. Default 30 s.
-    #[must_use]
-    pub fn body_read(mut self, duration: Duration) -> Self {
-        self.body_read = duration;
-        self
-    }
-
-    /// The time in which a client must take something of what is written to it. Default 30 s.
-    #[must_use]
-    pub fn write(mut self, duration: Duration) -> Self {
-        self.write = duration;
-        self
-    }
-
-    /// Whether it ends as a server does that nobody has thought about: the fault that a drill must find.
-    #[cfg(feature = "planted-faults")]
-    #[must_use]
-    pub fn hasty(mut self, hasty: bool) -> Self {
-        self.hasty = hasty;
-        self
-    }
-
-    /// How many connections are open at once. Default 10,000.
-    #[must_use]
-    pub fn max_connections(mut self, connections: usize) -> Self {
-        self.max_connections = connections;
-        self
     }
 }

@@ -35,7 +35,7 @@ fn options(load: &Load) -> shed::Options {
     shed::Options::default().load(load.clone()).by_priority().random(|| 0.5)
 }
 
-fn limit(calls: u32) -> Adaptive {
+pub(crate) fn limit(calls: u32) -> Adaptive {
     Adaptive::new("api", adaptive::Options::default().min(calls).max(calls)).unwrap()
 }
 
@@ -54,7 +54,7 @@ fn routed(admission: Admission) -> Router {
     stack(router, &Context::root(), &StackOptions::default().admission(admission))
 }
 
-async fn ask(router: &Router, path: &str, headers: &[(&str, &str)]) -> Response {
+pub(crate) async fn ask(router: &Router, path: &str, headers: &[(&str, &str)]) -> Response {
     let mut request = Request::get(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -62,7 +62,7 @@ async fn ask(router: &Router, path: &str, headers: &[(&str, &str)]) -> Response 
     router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
 }
 
-async fn text(response: Response) -> String {
+pub(crate) async fn text(response: Response) -> String {
     let body = response.into_body().collect().await.unwrap().to_bytes();
     String::from_utf8(body.to_vec()).unwrap()
 }

@@ -2,6 +2,7 @@
 
 mod address;
 mod admission;
+mod arriving;
 mod auto_traits;
 mod bulkhead;
 mod client;
@@ -18,6 +19,8 @@ mod problem;
 mod proxy;
 mod rate_limit;
 mod server;
+mod server_crowd;
+mod server_slow;
 mod signals;
 mod steps;
 mod support;

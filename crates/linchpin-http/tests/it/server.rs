@@ -1,4 +1,4 @@
-//! The server's bounds: whom it closes, whom it refuses, and that nobody else notices.
+//! The server: whom it refuses, and that nobody else notices. How long it waits is in `server_slow`.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -23,97 +23,6 @@ fn router() -> Router {
         .route("/", get(|| async { "hello" }))
         .route("/echo", post(|body: Bytes| async { body }))
         .route("/panic", get(|| async { panic!("boom") as &'static str }))
-}
-
-async fn impatient() -> Running {
-    let options = Options::default().header_read(ms(300)).body_read(ms(60)).write(ms(60));
-    Running::start(router(), options, lifecycle::Options::default()).await
-}
-
-#[linchpin_testing::test]
-async fn a_client_that_says_nothing_is_closed() {
-    let server = impatient().await;
-    assert_eq!(server.connect().await.rest().await, "");
-}
-
-#[linchpin_testing::test]
-async fn a_header_in_small_pieces_has_no_more_time_than_one_in_a_piece() {
-    let server = impatient().await;
-    let (mut reader, mut writer) = server.connect().await.0.into_split();
-    // Bytes for ever: only the server can end this.
-    let _drip = task::spawn("drip", async move {
-        use tokio::io::AsyncWriteExt as _;
-        let mut bytes = b"GET / HTTP/1.1\r\nx: ".iter().chain(std::iter::repeat(&b'a'));
-        while let Some(byte) = bytes.next()
-            && writer.write_all(&[*byte]).await.is_ok()
-        {
-            tokio::time::sleep(ms(5)).await;
-        }
-    });
-    let closed = async {
-        use tokio::io::AsyncReadExt as _;
-        let mut rest = Vec::new();
-        // A reset is a close as well.
-        drop(reader.read_to_end(&mut rest).await);
-    };
-    soon("the slow header is closed", closed).await;
-}
-
-#[linchpin_testing::test]
-async fn an_idle_connection_is_closed() {
-    let server = impatient().await;
-    let mut client = server.connect().await;
-    assert!(client.get("/").await.ends_with("hello"));
-    assert_eq!(client.rest().await, "");
-}
-
-#[linchpin_testing::test]
-async fn a_body_that_stops_is_given_up_and_the_connection_closed() {
-    let server = impatient().await;
-    let mut client = server.connect().await;
-    client.send("POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 10\r\n\r\nfive!").await;
-    let answer = client.rest().await;
-    assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
-}
-
-#[linchpin_testing::test]
-async fn a_body_that_keeps_coming_may_take_longer_than_the_bound_on_a_piece() {
-    // Wide apart, so that a busy machine does not look like a client that stopped.
-    let options = Options::default().body_read(ms(700));
-    let server = Running::start(router(), options, lifecycle::Options::default()).await;
-    let mut client = server.connect().await;
-    client.send("POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 8\r\n\r\n").await;
-    for _ in 0..8 {
-        client.send("x").await;
-        tokio::time::sleep(ms(100)).await;
-    }
-    assert!(client.answer().await.ends_with("xxxxxxxx"));
-}
-
-/// A body that always has more.
-struct Endless;
-
-impl http_body::Body for Endless {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'.'; 16 << 10])))))
-    }
-}
-
-#[linchpin_testing::test]
-async fn a_client_that_does_not_read_is_closed() {
-    let router = Router::new().route("/", get(|| async { Body::new(Endless) }));
-    let options = Options::default().write(ms(60));
-    let server = Running::start(router, options, lifecycle::Options::default()).await;
-    let mut client = server.connect().await;
-    client.send("GET / HTTP/1.1\r\nhost: test\r\n\r\n").await;
-    client.0.readable().await.unwrap();
-    soon("the connection is given up", server.idle()).await;
 }
 
 #[linchpin_testing::test]
@@ -198,17 +107,29 @@ async fn requests_sent_ahead_are_answered_in_order() {
 
 #[linchpin_testing::test]
 async fn beyond_the_most_connections_the_next_waits_for_a_place() {
+    let (enter, entered) = oneshot::channel::<()>();
+    let (open, opened) = oneshot::channel::<()>();
+    let once = Arc::new(Mutex::new(Some((enter, opened))));
+    let slow = move || async move {
+        let (enter, opened) = once.lock().unwrap().take().unwrap();
+        enter.send(()).unwrap();
+        opened.await.unwrap();
+        "slow"
+    };
     let options = Options::default().max_connections(1);
-    let server = Running::start(router(), options, lifecycle::Options::default()).await;
+    let routes = router().route("/slow", get(slow));
+    let server = Running::start(routes, options, lifecycle::Options::default()).await;
     let mut first = server.connect().await;
-    first.get("/").await;
+    first.send("GET /slow HTTP/1.1\r\nhost: test\r\n\r\n").await;
+    soon("the handler runs", entered).await.unwrap();
     // The kernel takes it; the server does not.
     let mut second = server.connect().await;
     second.send("GET / HTTP/1.1\r\nhost: test\r\n\r\n").await;
     let early = tokio::time::timeout(ms(50), second.0.readable()).await;
     assert!(early.is_err(), "the second connection was served beside the first");
 
-    drop(first);
+    open.send(()).unwrap();
+    assert!(first.answer().await.ends_with("slow"));
     assert!(second.answer().await.ends_with("hello"));
 }
 
@@ -274,17 +195,21 @@ async fn a_length_beside_a_transfer_encoding_smuggles_nothing() {
 }
 
 #[linchpin_testing::test]
-async fn a_number_of_connections_that_cannot_be_is_refused() {
-    for connections in [0, usize::MAX] {
+async fn bounds_that_cannot_be_are_refused() {
+    let plain = Options::default;
+    for (options, name) in [
+        (plain().max_connections(0), "max_connections"),
+        (plain().max_connections(usize::MAX), "max_connections"),
+        (plain().min_rate(0), "min_rate"),
+    ] {
         let life = Lifecycle::new(lifecycle::Options::default()).unwrap();
         let server = Server::bind(any_port()).await.unwrap();
-        let options = Options::default().max_connections(connections);
         let run = task::spawn("refused options", async move {
             server.serve(router()).options(options).run(&life).await
         });
         let outcome = soon("the options are judged", run.outcome()).await;
         let fault = outcome.expect("bad options are no panic").unwrap_err();
         assert_eq!(fault.kind(), Kind::InvalidArgument);
-        assert!(fault.report().to_string().contains("max_connections"), "{}", fault.report());
+        assert!(fault.report().to_string().contains(name), "{}", fault.report());
     }
 }

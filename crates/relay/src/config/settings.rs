@@ -71,6 +71,13 @@ pub const SETTINGS: &[Setting] = &[
         .default("0"),
     Setting::new("portal-url", "where users reach the portal of applications, for links to it")
         .default(""),
+    Setting::new("api-header-timeout", "time for the header of a request; 2s at most when crowded")
+        .default("10s"),
+    Setting::new("api-idle-timeout", "how long a connection is kept without a request")
+        .default("75s"),
+    Setting::new("api-body-timeout", "time for a body, and a second more for each 64 KiB of it")
+        .default("30s"),
+    Setting::new("api-write-timeout", "the same for a client to read its answer").default("30s"),
     Setting::new("message-retention", "how long messages and their attempts are kept, at least 1d")
         .default("90d"),
     Setting::new("allowed-subnets", "subnets that deliveries may go to although not public")

@@ -27,7 +27,7 @@ pub(crate) use self::recover::Recover;
 pub(crate) use self::replay::Replay;
 pub(crate) use self::subscriptions::Subscriptions;
 pub(crate) use self::usage::Usage;
-use super::{Reference, Refusal, Store, application, endpoint};
+use super::{Reference, Refusal, Store, Which, application, endpoint};
 use crate::deliver::Queue;
 use crate::ids::{AppId, EndpointId, OrgId, TaskId};
 use crate::model::task::{Stretch, TaskKind, TaskStatus};
