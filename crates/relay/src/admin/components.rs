@@ -8,7 +8,6 @@ use axum::Json;
 use axum::extract::State;
 use linchpin::sync::lanes::Class;
 use linchpin::task;
-use linchpin::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -130,7 +129,7 @@ fn tasks(state: &AdminState) -> Vec<Component> {
 /// What is still to be delivered.
 fn backlog(state: &AdminState) -> Component {
     let in_memory = state.queue.level();
-    let late = state.queue.oldest_due().map(|due| Timestamp::now().since(due));
+    let late = state.queue.oldest_due();
     let condition =
         if late.is_some_and(|late| late > LATE) { Condition::Warn } else { Condition::Ok };
     let oldest =

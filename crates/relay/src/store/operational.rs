@@ -201,7 +201,7 @@ mod tests {
 
     use super::*;
     use crate::config::DEVELOPMENT_KEY;
-    use crate::deliver::{HealthSettings, PolicySettings, Seed, Settings};
+    use crate::deliver::{Clock, HealthSettings, Patience, PolicySettings, Seed, Settings};
     use crate::vault::Vault;
 
     fn seed() -> Seed {
@@ -211,9 +211,17 @@ mod tests {
             max_open_for: Duration::from_mins(5),
         };
         let health = HealthSettings { disable_after: None, gone_disables: true };
-        let (schedule, vault) =
-            (Schedule::new([]).unwrap(), Vault::parse(DEVELOPMENT_KEY).unwrap());
-        let settings = Settings { concurrency: 1, queue: 8, schedule, health, policies, vault };
+        let settings = Settings {
+            concurrency: 1,
+            per_host: 1,
+            queue: 8,
+            schedule: Schedule::new([]).unwrap(),
+            health,
+            policies,
+            patience: Patience::default(),
+            vault: Vault::parse(DEVELOPMENT_KEY).unwrap(),
+            clock: Clock::default(),
+        };
         Seed::new(settings).unwrap()
     }
 
