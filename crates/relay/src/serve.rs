@@ -102,24 +102,7 @@ pub async fn run(config: Config) -> linchpin::Result<Report> {
     let connections = connections(config.delivery_concurrency)?;
     let opened = store::keys::open_sealed(life.work(), &config.database, &config.vault);
     let database = opened.await?;
-    let seed = Seed::new(Settings {
-        concurrency: config.delivery_concurrency,
-        per_host: config.delivery_per_host,
-        queue: config.delivery_queue,
-        schedule: config.retry_schedule.clone(),
-        health: HealthSettings {
-            disable_after: config.endpoint_disable_after,
-            gone_disables: config.endpoint_disable_gone,
-        },
-        policies: PolicySettings {
-            request_timeout: config.request_timeout,
-            open_for: config.breaker_open_for,
-            max_open_for: config.breaker_max_open_for,
-        },
-        patience: Patience::default(),
-        vault: config.vault.clone(),
-        clock: Clock::default(),
-    })?;
+    let seed = seed(&config)?;
     let queue = seed.queue().clone();
     let api = Server::bind(config.listen).await?;
     let operators = Server::bind(config.admin_listen).await?;
@@ -221,6 +204,28 @@ fn connections(deliveries: usize) -> linchpin::Result<usize> {
 /// How many files the service has open at least, when it makes so many deliveries at a time.
 pub(crate) fn files_needed(deliveries: usize) -> u64 {
     OTHER_FILES + deliveries as u64 + FEWEST_CONNECTIONS
+}
+
+/// Deliveries, which do not run yet.
+fn seed(config: &Config) -> linchpin::Result<Seed> {
+    Seed::new(Settings {
+        concurrency: config.delivery_concurrency,
+        per_host: config.delivery_per_host,
+        queue: config.delivery_queue,
+        schedule: config.retry_schedule.clone(),
+        health: HealthSettings {
+            disable_after: config.endpoint_disable_after,
+            gone_disables: config.endpoint_disable_gone,
+        },
+        policies: PolicySettings {
+            request_timeout: config.request_timeout,
+            open_for: config.breaker_open_for,
+            max_open_for: config.breaker_max_open_for,
+        },
+        patience: Patience::default(),
+        vault: config.vault.clone(),
+        clock: Clock::default(),
+    })
 }
 
 async fn revocations(life: &Lifecycle, database: &Database) -> linchpin::Result<Revocations> {
