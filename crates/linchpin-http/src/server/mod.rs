@@ -12,6 +12,8 @@
 //!
 //! Beyond [`max_connections`](Options::max_connections) the server does not accept; the kernel's queue is the wait.
 //!
+//! What nobody reads of a body is read by the server, if it is little; else the answer says that the connection ends with it.
+//!
 //! No request is lost by a shutdown whose first byte came before the listener was closed: connections that wait in the
 //! kernel's queue are served, and so is what waits in the kernel on a connection that looks idle.
 
@@ -41,7 +43,7 @@ use linchpin::{Error, Kind};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tower::{Service, ServiceExt as _};
 
-use self::body::TimedBody;
+use self::body::{Rest, TimedBody};
 pub use self::files::raise_open_files;
 use self::io::BoundedIo;
 use crate::lifecycle::Lifecycle;
@@ -234,18 +236,23 @@ async fn connection<S>(
 {
     // Small answers must not wait for the client's delayed acknowledgement.
     drop(stream.set_nodelay(true));
-    let (body_read, accepting) = (options.body_read, life.accepting());
+    let (body_read, accepting, hard) = (options.body_read, life.accepting(), life.hard());
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
         let service = service.clone();
         async move {
             if let Some(fault) = fault(&request) {
                 return Ok::<_, Infallible>(closing(refuse(fault)));
             }
-            let mut request = request.map(|body| Body::new(TimedBody::new(body, body_read)));
+            // Who waits to be told to send its body must not be told so once it is answered.
+            let waits = request.headers().contains_key(header::EXPECT);
+            let rest = Rest::default();
+            let timed = |body| Body::new(TimedBody::new(body, body_read, rest.clone()));
+            let mut request = request.map(timed);
             request.extensions_mut().insert(ConnectInfo(peer));
             let response = service.oneshot(request).await?;
+            let is_read = rest.is_read(!waits, hard).await;
             // hyper says so itself only of what came before it was told to end.
-            Ok(if accepting.is_cancelled() { closing(response) } else { response })
+            Ok(if accepting.is_cancelled() || !is_read { closing(response) } else { response })
         }
     });
     let io = BoundedIo::new(stream, options.write);
