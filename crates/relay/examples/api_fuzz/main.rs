@@ -127,7 +127,9 @@ async fn fuzzed(
         faults.push(format!("{growth} MiB of memory more than at {warm} MiB"));
     }
 
-    faults.iter().for_each(|fault| println!("FAULT: {fault}"));
+    for fault in &faults {
+        println!("FAULT: {fault}");
+    }
     println!(
         "api-fuzz: seed {}, {} requests to {} operations, {pieces} that are no HTTP, {} faults, slowest {:.2} s, memory +{growth} MiB",
         settings.seed,

@@ -128,9 +128,9 @@ pub(super) fn unreadable(json: &str) -> Option<String> {
                 deepest = deepest.max(depth);
             }
             b'}' | b']' => depth -= 1,
-            b'0'..=b'9' => digits += 1,
+            b'0'..=b'9' => (digits, looks_odd) = (digits + 1, looks_odd || digits > DIGITS),
             b'e' | b'E' if digits > 0 => looks_odd = true,
-            _ => (digits, looks_odd) = (0, looks_odd || digits > DIGITS),
+            _ => digits = 0,
         }
     }
     if deepest > DEPTH {

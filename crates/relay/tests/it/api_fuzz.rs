@@ -51,7 +51,7 @@ impl Tried {
 }
 
 fn told(report: &Report) -> String {
-    report.faults.iter().map(|fault| format!("{fault}\n")).collect()
+    report.faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 #[linchpin_testing::test]

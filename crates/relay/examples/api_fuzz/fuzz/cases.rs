@@ -161,7 +161,6 @@ impl Cases<'_> {
         let Case { kind, request, place, wants } = case;
         let operation = self.operation;
         match *kind {
-            Kind::Valid | Kind::Key | Kind::Stranger => {}
             Kind::Body(wrong) => match self.body(random) {
                 Some(body) => request.body = mutate::wrong(wrong, body, random),
                 // Where no body is asked for, one that comes must do no harm.
@@ -195,7 +194,7 @@ impl Cases<'_> {
                 *wants = Wants::Error(401);
             }
             Kind::AppToken => {
-                request.header("authorization", Some(bearer(self.app_token).as_bytes()))
+                request.header("authorization", Some(bearer(self.app_token).as_bytes()));
             }
             // Names, unlike ids, may be those of ours, too; and a PUT makes what is not there.
             Kind::Foreign
@@ -210,7 +209,7 @@ impl Cases<'_> {
                 request.target = path(operation, place, random);
                 *wants = Wants::Error(404);
             }
-            Kind::Foreign | Kind::Unknown => {}
+            Kind::Valid | Kind::Key | Kind::Stranger | Kind::Foreign | Kind::Unknown => {}
             Kind::Path => {
                 if let Some(name) = random.choice(operation.path_names.iter()) {
                     let odd = if random.u8(..4) == 0 {
@@ -248,8 +247,8 @@ impl Cases<'_> {
                 Value::Null => continue,
                 other => other.to_string(),
             };
-            let separator = if query.is_empty() { '?' } else { '&' };
-            query.push_str(&format!("{separator}{}={}", parameter.name, escaped(&value)));
+            let separator = if query.is_empty() { "?" } else { "&" };
+            query.extend([separator, &parameter.name, "=", &escaped(&value)]);
         }
         query
     }

@@ -214,7 +214,8 @@ fn huge(rest: usize, random: &mut fastrand::Rng) -> String {
         3 => format!("\"{}\"", "\\u0000".repeat(100_000)),
         4 => format!("[{}1]", "1,".repeat(100_000)),
         5 => {
-            let members = (0..20_000).map(|n| format!("\"k{n}\":\"\",")).collect::<String>();
+            let members =
+                (0..20_000).map(|n| format!("\"k{n}\":\"\",")).collect::<Vec<_>>().concat();
             format!("{{{members}\"k\":\"\"}}")
         }
         _ => "9".repeat(10_000),

@@ -175,7 +175,7 @@ impl Sender<'_> {
             let headers = if headers.is_empty() { String::new() } else { format!("{headers}\r\n") };
             self.wrong("headers", format!("GET /api/v1/health/ping HTTP/1.1\r\n{headers}\r\n"));
         }
-        let flood: String = (0..5_000).map(|n| format!("x-{n}: y\r\n")).collect();
+        let flood = (0..5_000).map(|n| format!("x-{n}: y\r\n")).collect::<Vec<_>>().concat();
         self.wrong("many headers", format!("GET / HTTP/1.1\r\nhost: a\r\n{flood}\r\n"));
         self.wrong(
             "a large header",
@@ -242,7 +242,7 @@ impl Sender<'_> {
             "a large extension",
             self.post(chunked, &format!("5;{}\r\nhello\r\n0\r\n\r\n", "x".repeat(1 << 20))),
         );
-        let trailers: String = (0..5_000).map(|n| format!("x-{n}: y\r\n")).collect();
+        let trailers = (0..5_000).map(|n| format!("x-{n}: y\r\n")).collect::<Vec<_>>().concat();
         self.wrong("many trailers", self.post(chunked, &format!("0\r\n{trailers}\r\n")));
         self.wrong(
             "small chunks",
@@ -268,6 +268,6 @@ impl Sender<'_> {
         self.wrong("TLS", b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00\r\n\r\n");
         self.odd("nothing", "");
         self.odd("one byte", "G");
-        self.wrong("NULs", [0; 100_000]);
+        self.wrong("NULs", vec![0; 100_000]);
     }
 }

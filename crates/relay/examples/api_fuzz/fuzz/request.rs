@@ -26,7 +26,7 @@ impl Request {
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = format!("{} {} HTTP/1.1\r\nhost: relay\r\n", self.method, self.target);
         if !self.body.is_empty() || matches!(&*self.method, "POST" | "PUT" | "PATCH") {
-            bytes.push_str(&format!("content-length: {}\r\n", self.body.len()));
+            bytes.extend(["content-length: ", &self.body.len().to_string(), "\r\n"]);
         }
         let mut bytes = bytes.into_bytes();
         for (name, value) in &self.headers {
@@ -45,7 +45,7 @@ impl Request {
         let mut line = format!("curl -si --path-as-is --globoff -X {}", self.method);
         for (name, value) in &self.headers {
             let header = [name.as_bytes(), b": ", value].concat();
-            line.push_str(&format!(" -H {}", quoted(&header)));
+            line.extend([" -H ", &quoted(&header)]);
         }
         if !self.body.is_empty() {
             // Or curl gives one.
@@ -55,9 +55,9 @@ impl Request {
             let fits = self.body.len() <= SHORT && !self.body.contains(&0) && self.body[0] != b'@';
             let kept = || self.kept().unwrap_or_else(|fault| format!("<no file for it: {fault}>"));
             let body = if fits { quoted(&self.body) } else { kept() };
-            line.push_str(&format!(" --data-binary {body}"));
+            line.extend([" --data-binary ", &body]);
         }
-        line.push_str(&format!(" {}", quoted(format!("{base}{}", self.target).as_bytes())));
+        line.extend([" ", &quoted(format!("{base}{}", self.target).as_bytes())]);
         line
     }
 
@@ -79,7 +79,7 @@ fn quoted(bytes: &[u8]) -> String {
     for byte in bytes {
         match byte {
             byte if plain(byte) => word.push(char::from(*byte)),
-            byte => word.push_str(&format!("\\x{byte:02x}")),
+            byte => word.extend([format!("\\x{byte:02x}")]),
         }
     }
     word.push('\'');
@@ -93,7 +93,7 @@ pub(crate) fn escaped(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
             escaped.push(char::from(byte));
         } else {
-            escaped.push_str(&format!("%{byte:02X}"));
+            escaped.extend([format!("%{byte:02X}")]);
         }
     }
     escaped
