@@ -24,7 +24,7 @@ use tokio::net::TcpStream;
 use tower::{Service, ServiceExt as _};
 
 use super::Options;
-use super::body::TimedBody;
+use super::body::{Rest, TimedBody};
 use super::closed::Reason;
 use super::io::BoundedIo;
 use super::seat::{Seat, Taken};
@@ -56,7 +56,8 @@ where
     if let Err(fault) = sockopt::set_socket_send_buffer_size(&stream, UNREAD) {
         tracing::debug!(%fault, "the kernel keeps as much of an answer as it likes");
     }
-    let (accepting, reading, seat) = (life.accepting(), options.reading(), &taken.0);
+    let (accepting, hard) = (life.accepting(), life.hard());
+    let (reading, seat) = (options.reading(), &taken.0);
     let io = BoundedIo::new(stream, options.writing(), seat.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         seat.begun();
@@ -65,12 +66,19 @@ where
             if let Some(fault) = fault(&request) {
                 return Ok::<_, Infallible>(Answer::of(closing(refuse(fault)), seat));
             }
-            let timed = |body| Body::new(TimedBody::new(body, reading, seat.clone()));
+            // Who waits to be told to send its body must not be told so once it is answered.
+            let waits = request.headers().contains_key(header::EXPECT);
+            let rest = Rest::default();
+            let timed = |body| Body::new(TimedBody::new(body, reading, seat.clone(), rest.clone()));
             let mut request = request.map(timed);
             request.extensions_mut().insert(ConnectInfo(peer));
             let response = service.oneshot(request).await?;
             // hyper says so itself only of what came before it was told to end.
-            let is_last = accepting.is_cancelled() || seat.is_last();
+            let is_last = accepting.is_cancelled()
+                || seat.is_last()
+                // Who was too slow with it is not waited for again.
+                || seat.given_up().is_some()
+                || !rest.is_read(!waits, hard).await;
             Ok(Answer::of(if is_last { closing(response) } else { response }, seat))
         }
     });

@@ -213,3 +213,48 @@ async fn bounds_that_cannot_be_are_refused() {
         assert!(fault.report().to_string().contains(name), "{}", fault.report());
     }
 }
+
+/// A POST that no handler reads, with a body of so many bytes.
+fn unread(bytes: usize, more: &str) -> String {
+    let body = "x".repeat(bytes);
+    format!("POST / HTTP/1.1\r\nhost: test\r\n{more}content-length: {bytes}\r\n\r\n{body}")
+}
+
+#[linchpin_testing::test]
+async fn a_connection_outlives_a_small_body_that_nobody_reads() {
+    let server = Running::plain(router()).await;
+    let mut client = server.connect().await;
+    for bytes in [1, 8_000, 64 << 10] {
+        client.send(&unread(bytes, "")).await;
+        let answer = client.answer().await;
+        assert!(
+            answer.starts_with("HTTP/1.1 405") && !answer.contains("connection: close"),
+            "{answer}"
+        );
+    }
+    assert!(client.get("/").await.ends_with("hello"));
+}
+
+#[linchpin_testing::test]
+async fn an_answer_to_a_large_body_that_nobody_reads_says_that_the_connection_ends() {
+    let server = Running::plain(router()).await;
+    for request in [
+        unread((64 << 10) + 1, ""),
+        // It may never come, or not be sent at all.
+        "POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 5\r\n\r\n".to_owned(),
+        "POST / HTTP/1.1\r\nhost: test\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n"
+            .to_owned(),
+        "POST / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n"
+            .to_owned(),
+    ] {
+        let mut client = server.connect().await;
+        client.send(&request).await;
+        let all = client.rest().await;
+        assert!(all.starts_with("HTTP/1.1 405") && all.contains("connection: close"), "{all}");
+    }
+    // One that was read to its end is as any other.
+    let mut client = server.connect().await;
+    client.send("POST /echo HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n").await;
+    assert!(client.answer().await.ends_with("hello"));
+    assert!(client.get("/").await.ends_with("hello"));
+}

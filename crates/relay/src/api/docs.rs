@@ -6,9 +6,10 @@ use axum::routing::get;
 use bytes::Bytes;
 use utoipa::ToSchema;
 use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Components, ContentBuilder, InfoBuilder, OpenApi, Ref};
+use utoipa::openapi::{Components, ContentBuilder, InfoBuilder, OpenApi, Ref, RefOr};
 
 use super::error::{ErrorBody, ValidationBody};
 
@@ -35,29 +36,58 @@ pub(super) fn complete(mut document: OpenApi) -> OpenApi {
         components.schemas.insert(name, schema);
     }
     document.security = Some(vec![SecurityRequirement::new(BEARER, Vec::<String>::new())]);
-    let operations = document.paths.paths.values_mut().flat_map(|item| {
-        [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete]
-            .into_iter()
-            .flatten()
-    });
-    for operation in operations {
-        for (status, schema, text) in [
-            ("default", ErrorBody::name(), "An error"),
-            ("422", ValidationBody::name(), "What is wrong with the request, item by item"),
-            ("429", ErrorBody::name(), "The caller's rate is used up"),
-            ("503", ErrorBody::name(), "There is more to do than the service bears just now"),
-        ] {
-            let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
-            let response =
-                ResponseBuilder::new().description(text).content("application/json", content);
-            let headers = LATER.iter().filter(|(of, ..)| of.contains(&status));
-            let response = headers.fold(response, |response, (_, name, text)| {
-                response.header(*name, HeaderBuilder::new().description(Some(*text)).build())
-            });
-            operation.responses.responses.insert(status.to_owned(), response.build().into());
+    for item in document.paths.paths.values_mut() {
+        let methods =
+            [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        let writes = [false, true, true, true, false];
+        for (operation, writes) in methods.into_iter().zip(writes) {
+            if let Some(operation) = operation {
+                add_errors(operation, writes);
+            }
         }
     }
     document
+}
+
+/// Adds the errors that an operation may answer by its shape: with a token, with names in its path, with a body. Those that
+/// it describes itself stay.
+fn add_errors(operation: &mut Operation, writes: bool) {
+    let (plain, faults) = (ErrorBody::name(), ValidationBody::name());
+    let is_secured = operation.security.is_none();
+    let is_name = |one: &RefOr<Parameter>| matches!(one, RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Path);
+    let names = operation.parameters.iter().flatten().any(is_name);
+    let has_body = operation.request_body.is_some();
+    for (applies, status, schema, text) in [
+        (true, "default", &plain, "An error"),
+        (
+            is_secured || has_body,
+            "400",
+            &plain,
+            "The query, the token or what came of the body is malformed",
+        ),
+        (is_secured, "401", &plain, "There is no token, or none that is good"),
+        (is_secured, "403", &plain, "The token is one of an application, which may not do this"),
+        (names, "404", &plain, "What the path names is not there, or not the caller's"),
+        (writes, "409", &plain, "It is there already, or the same request is still under way"),
+        (has_body, "413", &plain, "The body is larger than 1 MiB"),
+        (has_body, "415", &plain, "The body is not JSON by its content type"),
+        (true, "422", &faults, "What is wrong with the request, item by item"),
+        (true, "429", &plain, "The caller's rate is used up"),
+        (true, "503", &plain, "There is more to do than the service bears just now"),
+    ] {
+        if !applies {
+            continue;
+        }
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(&**schema))).build();
+        let response =
+            ResponseBuilder::new().description(text).content("application/json", content);
+        let headers = LATER.iter().filter(|(of, ..)| of.contains(&status));
+        let response = headers.fold(response, |response, (_, name, text)| {
+            response.header(*name, HeaderBuilder::new().description(Some(*text)).build())
+        });
+        let listed = operation.responses.responses.entry(status.to_owned());
+        listed.or_insert_with(|| response.build().into());
+    }
 }
 
 /// `/`, `/docs` and `/api/v1/openapi.json`.

@@ -254,6 +254,10 @@ fn check_new(faults: &mut Faults, flags: Option<&BTreeSet<String>>, group: Optio
 }
 
 fn check(faults: &mut Faults, schemas: Option<&Schemas>, flag: Option<&str>) {
+    if let Some(schemas) = schemas {
+        let json = serde_json::to_string(schemas).expect("a map of JSON is JSON");
+        rules::readable(faults, "schemas", &json);
+    }
     for (version, schema) in schemas.into_iter().flatten() {
         // Kept and shown, not used to judge payloads; a reference to another document cannot be followed from here.
         if let Err(fault) = jsonschema::draft7::new(schema) {

@@ -300,10 +300,10 @@ impl MessageOut {
     }
 }
 
-/// The payload if it is an object: a raw one may be anything, and clients parse an object.
+/// The payload if it is an object that clients can parse: a raw one may be anything.
 fn object(payload: &[u8]) -> Option<Box<RawValue>> {
     let raw: Box<RawValue> = serde_json::from_slice(payload).ok()?;
-    raw.get().starts_with('{').then_some(raw)
+    (raw.get().starts_with('{') && rules::unreadable(raw.get()).is_none()).then_some(raw)
 }
 
 fn literal(json: &'static str) -> Box<RawValue> {

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use super::Faults;
 
 /// Free data of an application or endpoint.
@@ -14,6 +16,8 @@ const METADATA_BYTES: usize = 4096;
 const NAME_BYTES: usize = 256;
 /// How deep a payload may be nested. Most parsers stop at 128, and a page of messages has it three deep.
 const DEPTH: usize = 124;
+/// Below so many digits a number without an exponent is one that a double can be.
+const DIGITS: usize = 300;
 /// How an error says that a whole string is meant.
 const WHOLE: &str = "__all__";
 
@@ -102,14 +106,26 @@ pub(super) fn payload(faults: &mut Faults, json: &str) {
     if !json.starts_with('{') {
         faults.add(["payload"], "must be a JSON object");
     }
-    depth(faults, "payload", json);
+    readable(faults, "payload", json);
 }
 
-/// JSON that is nested no deeper than receivers parse it. `json` is JSON.
-fn depth(faults: &mut Faults, field: &'static str, json: &str) {
+/// JSON that everybody can read, where it is sent and in a page of a list. `json` is JSON.
+pub(super) fn readable(faults: &mut Faults, field: &'static str, json: &str) {
+    if let Some(fault) = unreadable(json) {
+        faults.add([field], fault);
+    }
+}
+
+/// Why common parsers do not read this JSON: nested too deep, half a pair of surrogates, a number beyond a double.
+///
+/// What looks as if it might have one of the latter two is seldom, and parsed to know.
+pub(super) fn unreadable(json: &str) -> Option<String> {
     let (mut depth, mut deepest, mut in_text, mut escaped) = (0_usize, 0, false, false);
-    for byte in json.bytes() {
+    let (mut digits, mut looks_odd, mut bytes) = (0, false, json.as_bytes());
+    while let [byte, rest @ ..] = bytes {
+        bytes = rest;
         match byte {
+            b'u' if escaped => (escaped, looks_odd) = (false, looks_odd || is_surrogate(rest)),
             _ if escaped => escaped = false,
             b'\\' => escaped = in_text,
             b'"' => in_text = !in_text,
@@ -119,12 +135,21 @@ fn depth(faults: &mut Faults, field: &'static str, json: &str) {
                 deepest = deepest.max(depth);
             }
             b'}' | b']' => depth -= 1,
-            _ => {}
+            b'0'..=b'9' => (digits, looks_odd) = (digits + 1, looks_odd || digits > DIGITS),
+            b'e' | b'E' if digits > 0 => looks_odd = true,
+            _ => digits = 0,
         }
     }
     if deepest > DEPTH {
-        faults.add([field], format!("must be nested at most {DEPTH} deep, is {deepest}"));
+        return Some(format!("must be nested at most {DEPTH} deep, is {deepest}"));
     }
+    let parsed = if looks_odd { serde_json::from_str::<Value>(json).err() } else { None };
+    parsed.map(|fault| format!("must be readable to common parsers: {fault}"))
+}
+
+/// Whether four hexadecimal digits are one half of a character.
+fn is_surrogate(digits: &[u8]) -> bool {
+    matches!(digits, [b'd' | b'D', b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F', ..])
 }
 
 fn name_fault(value: &str) -> Option<&'static str> {

@@ -126,3 +126,16 @@ async fn names_are_checked_and_a_leading_minus_is_refused() {
         );
     }
 }
+
+#[linchpin_testing::test]
+async fn schemas_are_nested_no_deeper_than_clients_parse_a_list_of_them() {
+    let api = Api::new();
+    // The map of versions is the first level.
+    let nested = |depth: usize| {
+        let schema = (2..depth).fold(json!({}), |inner, _| json!({ "x": inner }));
+        json!({ "name": "deep", "description": "", "schemas": { "1": schema } })
+    };
+    assert_eq!(api.post("/event-type", nested(125)).await.faults("value_error"), ["body.schemas"]);
+    api.post("/event-type", nested(124)).await.ok(201);
+    api.get("/event-type?with_content=true").await.ok(200);
+}

@@ -54,6 +54,49 @@ async fn a_payload_is_nested_no_deeper_than_clients_parse_a_list_of_it() {
 }
 
 #[linchpin_testing::test]
+async fn a_payload_that_common_parsers_do_not_read_is_refused() {
+    let api = shop().await;
+    let token = api.token();
+    let post = async |payload: &str| {
+        let body = format!(r#"{{"eventType":"a","payload":{payload}}}"#);
+        api.raw(Method::POST, "/app/shop/msg", &token, &[], body).await
+    };
+    let many = "9".repeat(400);
+    for payload in [
+        r#"{"a":"\ud800"}"#,
+        r#"{"a":"\uDC00\uD800"}"#,
+        r#"{"\udfff":1}"#,
+        r#"{"a":1e999}"#,
+        r#"{"a":[-1E400]}"#,
+        &format!(r#"{{"a":{many}}}"#),
+    ] {
+        assert_eq!(post(payload).await.faults("value_error"), ["body.payload"], "{payload}");
+    }
+    for payload in [
+        r#"{"a":"\ud83e\udd80","b":"\\ud800","c":"\ud7ff\ue000"}"#,
+        r#"{"a":1e308,"b":true,"e":-1.5E-3,"1e999":"1e999"}"#,
+        &format!(r#"{{"a":"{many}"}}"#),
+    ] {
+        post(payload).await.ok(202);
+    }
+    let list: Value = api.get("/app/shop/msg").await.ok(200);
+    assert_eq!(list["data"].as_array().unwrap().len(), 3);
+}
+
+#[linchpin_testing::test]
+async fn a_raw_payload_that_common_parsers_do_not_read_is_not_shown() {
+    let api = shop().await;
+    let deep = format!("{}1{}", r#"{"a":"#.repeat(125), "}".repeat(125));
+    for raw in [r#"{"a":"\ud800"}"#, r#"{"a":1e999}"#, &deep] {
+        let params = json!({ "rawPayload": raw });
+        let body = json!({ "eventType": "a", "payload": {}, "transformationsParams": params });
+        let made = api.post("/app/shop/msg", body).await.ok(202);
+        assert_eq!(made["payload"], json!({}));
+    }
+    api.get("/app/shop/msg").await.ok(200);
+}
+
+#[linchpin_testing::test]
 async fn what_is_created_is_shown_with_or_without_content() {
     let api = shop().await;
     let body =

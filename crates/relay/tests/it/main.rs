@@ -13,6 +13,7 @@ mod api_endpoint;
 mod api_errors;
 mod api_event_type;
 mod api_expunge;
+mod api_fuzz;
 mod api_headers;
 mod api_idempotency;
 mod api_manual;

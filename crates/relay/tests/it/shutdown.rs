@@ -133,9 +133,9 @@ async fn an_idle_connection_does_not_hold_up_the_end() {
 async fn few_files_hold_up_clients_and_no_deliveries() {
     let home = Home::new();
     let receiver = Receiver::start().await;
-    let flags = ["--delivery-concurrency", "32"];
+    let flags = ["--delivery-concurrency", "32", "--delivery-per-host", "32"];
     let relay = home.serve_under("ulimit -n 260;", &flags).await;
-    let (app, _) = relay.application(&[&receiver.url("/hook")]).await;
+    let (app, _) = relay.application(&[receiver.url("/hook").as_str(); 32]).await;
     let host = relay.api.strip_prefix("http://").expect("an address").to_owned();
     let mut asking = TcpStream::connect(&host).await.expect("connect");
     // 260 files are a hundred connections. The others wait in the queue of the kernel.
@@ -145,19 +145,16 @@ async fn few_files_hold_up_clients_and_no_deliveries() {
     }
     let body = r#"{"eventType":"a","payload":{}}"#;
     let token = &relay.token;
-    for _ in 0..40 {
-        let head = format!(
-            "POST /api/v1/app/{app}/msg HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}"
-        );
-        let request = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-        asking.write_all(request.as_bytes()).await.expect("write");
-        let mut answer = [0; 4 << 10];
-        let length =
-            timeout(PROMPTLY, asking.read(&mut answer)).await.expect("in time").expect("read");
-        let answer = String::from_utf8_lossy(&answer[..length]);
-        assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
-    }
-    receiver.wait("/hook", 40).await;
+    let head =
+        format!("POST /api/v1/app/{app}/msg HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}");
+    let request = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    asking.write_all(request.as_bytes()).await.expect("write");
+    let mut answer = [0; 4 << 10];
+    let length = timeout(PROMPTLY, asking.read(&mut answer)).await.expect("in time").expect("read");
+    let answer = String::from_utf8_lossy(&answer[..length]);
+    assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+    // All at once, each with a file of its own.
+    receiver.wait("/hook", 32).await;
     drop(silent);
     assert_eq!(home.query::<i64>("SELECT count(*) FROM attempt WHERE status_code <> 200"), [0]);
 }

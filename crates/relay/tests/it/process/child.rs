@@ -67,6 +67,16 @@ impl Process {
         found.unwrap_or_else(|| panic!("never printed {what}\n{self}"))
     }
 
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.running().stderr.text()
+    }
+
+    /// The id of the process, until its end has been waited for.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.running().child.id()
+    }
+
     /// SIGKILL, and the wait for it.
     pub(crate) async fn kill(&mut self) {
         let running = self.running_mut();
