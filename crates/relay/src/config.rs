@@ -15,7 +15,7 @@ use std::time::Duration;
 use linchpin::resilience::BadOptions;
 use linchpin::resilience::retry::{Jitter, Schedule};
 use linchpin_http::client::AddressPolicy;
-use linchpin_security::config::{Choice, Effective, Fault, Faults, Loader};
+use linchpin_security::config::{Effective, Fault, Faults, Loader};
 use linchpin_security::jwt::Algorithm;
 use linchpin_security::secret::SecretString;
 use linchpin_security::webhook::Family;
@@ -25,7 +25,7 @@ pub use self::clients::Clients;
 pub use self::egress::Egress;
 pub use self::settings::SETTINGS;
 use crate::logging::Format;
-use crate::vault::{SignatureType, Vault};
+use crate::vault::Vault;
 
 /// The prefix of environment variables.
 pub const PREFIX: &str = "RELAY";
@@ -389,19 +389,4 @@ fn addresses(
         policy = policy.allow(subnet);
     }
     Ok(policy)
-}
-
-impl Choice for Mode {
-    const CHOICES: &'static [(&'static str, Self)] =
-        &[("development", Self::Development), ("production", Self::Production)];
-}
-
-impl Choice for Format {
-    const CHOICES: &'static [(&'static str, Self)] =
-        &[("auto", Self::Auto), ("text", Self::Text), ("json", Self::Json)];
-}
-
-impl Choice for SignatureType {
-    const CHOICES: &'static [(&'static str, Self)] =
-        &[("hmac256", Self::HmacSha256), ("ed25519", Self::Ed25519)];
 }

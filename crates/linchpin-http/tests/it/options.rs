@@ -26,7 +26,7 @@ const DEFAULTS: [(&str, Build); 4] = [
         }
         .boxed()
     }),
-    ("server::Options", || {
+    ("server::options::Options", || {
         async {
             let life = Lifecycle::new(lifecycle::Options::default())?;
             life.force();

@@ -13,7 +13,6 @@ use super::auth::{Caller, Claims, Grant, OrgToken};
 use super::body::{Checked, Creation};
 use super::error::ApiError;
 use super::params::{AppPath, At};
-use crate::model::Empty;
 use crate::model::access::{
     AppPortalAccessIn, AppPortalAccessOut, ApplicationTokenExpireIn, LONGEST,
 };
@@ -59,7 +58,6 @@ async fn app_portal_access(
 /// Get a link into the portal of an application. The older call.
 #[utoipa::path(post, path = "/auth/dashboard-access/{app_id}", tag = TAG,
     operation_id = "authentication.dashboard_access", params(AppPath),
-    request_body(content = Option<Empty>, description = "May be missing."),
     responses((status = 200, body = AppPortalAccessOut)))]
 #[deprecated = "app-portal-access says more"]
 async fn dashboard_access(
@@ -92,7 +90,7 @@ async fn expire_all(
 
 /// End the token of an application that this is asked with. That of an organisation ends with its secret.
 #[utoipa::path(post, path = "/auth/logout", tag = TAG, operation_id = "authentication.logout",
-    request_body(content = Option<Empty>, description = "May be missing."), responses((status = 204)))]
+    responses((status = 204)))]
 async fn logout(
     State(state): State<ApiState>,
     Ctx(ctx): Ctx,
@@ -108,7 +106,7 @@ async fn logout(
 /// Does nothing: there is no queue of dead letters. What could not be delivered is in the lists of attempts, and
 /// `recover` sends it again.
 #[utoipa::path(post, path = "/admin/redrive-dlq", tag = "Admin", operation_id = "admin.redrive_dlq",
-    request_body(content = Option<Empty>, description = "May be missing."), responses((status = 204)))]
+    responses((status = 204)))]
 async fn redrive(_: OrgToken) -> StatusCode {
     StatusCode::NO_CONTENT
 }

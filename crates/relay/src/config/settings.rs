@@ -1,8 +1,10 @@
 //! The settings by name, with what they are and their defaults.
 
-use linchpin_security::config::Setting;
+use linchpin_security::config::{Choice, Setting};
 
-use super::{DEVELOPMENT_KEY, DEVELOPMENT_SECRET};
+use super::{DEVELOPMENT_KEY, DEVELOPMENT_SECRET, Mode};
+use crate::logging::Format;
+use crate::vault::SignatureType;
 
 /// Every setting there is.
 pub const SETTINGS: &[Setting] = &[
@@ -98,3 +100,18 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("log-format", "auto, text or json").default("auto"),
     Setting::new("log-level", "filter such as info or relay=debug,info").default("info"),
 ];
+
+impl Choice for Mode {
+    const CHOICES: &'static [(&'static str, Self)] =
+        &[("development", Self::Development), ("production", Self::Production)];
+}
+
+impl Choice for Format {
+    const CHOICES: &'static [(&'static str, Self)] =
+        &[("auto", Self::Auto), ("text", Self::Text), ("json", Self::Json)];
+}
+
+impl Choice for SignatureType {
+    const CHOICES: &'static [(&'static str, Self)] =
+        &[("hmac256", Self::HmacSha256), ("ed25519", Self::Ed25519)];
+}

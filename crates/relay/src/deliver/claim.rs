@@ -10,7 +10,8 @@ use linchpin_data::sqlite::{Sql as _, Tx};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::policies::UNREADABLE;
-use super::queue::{Queue, Ready, Seat, Surplus, Visit};
+use super::queue::{Queue, Seat, Surplus, Visit};
+use super::ready::Ready;
 use super::record::{self, Skipped, Taken};
 use super::targets::{Barred, Target};
 use crate::ids::{AppId, EndpointId};

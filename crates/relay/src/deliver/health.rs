@@ -9,7 +9,8 @@ use linchpin::time::Timestamp;
 use linchpin_data::sqlite::{Sql as _, Tx};
 use rusqlite::{OptionalExtension as _, Row};
 
-use super::queue::{Queue, Ready};
+use super::queue::Queue;
+use super::ready::Ready;
 use super::record::Attempt;
 use crate::store::operational;
 

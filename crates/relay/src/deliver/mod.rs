@@ -28,6 +28,7 @@ mod hosts;
 mod ours;
 mod policies;
 mod queue;
+mod ready;
 mod record;
 mod records;
 mod seed;
@@ -40,8 +41,8 @@ pub use self::dispatch::Dispatcher;
 pub use self::health::HealthSettings;
 pub use self::ours::Patience;
 pub use self::policies::{Force, Policies, PolicySettings, TooMany};
-pub(crate) use self::queue::New;
 pub use self::queue::Queue;
+pub(crate) use self::ready::New;
 #[cfg(feature = "planted-faults")]
 pub use self::record::plant_loose_fence;
 pub use self::seed::{Seed, Settings};

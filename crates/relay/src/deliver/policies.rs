@@ -15,7 +15,7 @@ use linchpin::sync::Mutex;
 use linchpin::time::Instant;
 use linchpin_http::client::ProxyFault;
 
-use super::queue::Ready;
+use super::ready::Ready;
 use super::targets::Rates;
 use crate::ids::{AppId, EndpointId};
 

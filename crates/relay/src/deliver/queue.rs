@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use bytes::Bytes;
 use linchpin::context::{Context, Ended};
 use linchpin::sync::Mutex;
 use linchpin::sync::counter::{Gauge, Reading};
@@ -15,53 +14,11 @@ use linchpin::time::Timestamp;
 use linchpin_data::sqlite::{Sql as _, Tx};
 
 use super::clock::Clock;
-use super::record::{Skipped, Taken};
-use super::targets::{Barred, Handle, Target, Targets};
-use crate::ids::{AppId, EndpointId, MessageId, OrgId};
+use super::ready::{New, Ready};
+use super::targets::{Handle, Target, Targets};
+use crate::ids::{AppId, EndpointId};
 use crate::store::operational::Listening;
 use crate::vault::{Owner, Vault};
-
-/// A delivery that is not stored yet.
-#[derive(Debug)]
-pub(crate) struct New {
-    pub(crate) org: OrgId,
-    /// The application of the message.
-    pub(crate) app: AppId,
-    /// What is delivered.
-    pub(crate) message: MessageId,
-    /// Where to.
-    pub(crate) endpoint: EndpointId,
-    /// The same, as the caller's transaction has read it.
-    pub(crate) target: Result<Arc<Target>, Barred>,
-    /// The body, byte for byte.
-    pub(crate) payload: Bytes,
-    /// What it is sent as, if not as JSON.
-    pub(crate) raw_type: Option<Arc<str>>,
-    /// When it is to be sent first, by the wall clock; `None` for at once.
-    pub(crate) at: Option<Timestamp>,
-}
-
-/// A delivery with all that its next attempt needs.
-#[derive(Clone, Debug)]
-pub(super) struct Ready {
-    /// Its row in `delivery`.
-    pub(super) rowid: i64,
-    /// How many attempts are recorded. It fences: an attempt sent under an older number is not recorded.
-    pub(super) attempt: u32,
-    pub(super) org: OrgId,
-    pub(super) app: AppId,
-    pub(super) message: MessageId,
-    pub(super) endpoint: EndpointId,
-    /// What the endpoint is now.
-    pub(super) target: Handle,
-    pub(super) payload: Bytes,
-    /// What it is sent as, if not as JSON.
-    pub(super) raw_type: Option<Arc<str>>,
-    /// When this attempt is due: at first, when the message was accepted or is to be sent. By the clock of the schedules.
-    pub(super) due: Timestamp,
-    /// Whether its first attempt is made because somebody asked for it.
-    pub(super) manual: bool,
-}
 
 /// The way into the memory of the dispatcher, which has a lane for each endpoint. Clones share it.
 ///
@@ -227,12 +184,7 @@ impl Queue {
     }
 
     /// A handle for a delivery to `target`, which `tx` has read.
-    pub(super) fn hold(
-        &self,
-        tx: &mut Tx<'_>,
-        endpoint: (OrgId, AppId, EndpointId),
-        target: Arc<Target>,
-    ) -> Handle {
+    pub(super) fn hold(&self, tx: &mut Tx<'_>, endpoint: Owner, target: Arc<Target>) -> Handle {
         self.targets.hold(tx, endpoint, target)
     }
 
@@ -244,7 +196,7 @@ impl Queue {
     pub(crate) fn endpoint_changed(
         &self,
         tx: &mut Tx<'_>,
-        (org, app, id): (OrgId, AppId, EndpointId),
+        (org, app, id): Owner,
     ) -> linchpin::Result<()> {
         self.targets.changed(tx, (org, app, id))?;
         // What could not be sent as it was may go now, and what may not go any more need not wait.
@@ -261,11 +213,7 @@ impl Queue {
     /// # Errors
     ///
     /// Those of the database.
-    pub(super) fn targets_changed(
-        &self,
-        tx: &mut Tx<'_>,
-        endpoint: (OrgId, AppId, EndpointId),
-    ) -> linchpin::Result<()> {
+    pub(super) fn targets_changed(&self, tx: &mut Tx<'_>, endpoint: Owner) -> linchpin::Result<()> {
         self.targets.changed(tx, endpoint)
     }
 
@@ -344,33 +292,6 @@ impl Queue {
         let in_memory = self.counts.due.lock().first().map(|(due, _)| Timestamp::from_micros(*due));
         let below = self.lanes.oldest_below().filter(|due| *due <= now);
         in_memory.into_iter().chain(below).min().map(|due| now.since(due))
-    }
-}
-
-impl Ready {
-    pub(super) fn taken(&self) -> Taken {
-        let Self { rowid, attempt, endpoint, message, .. } = *self;
-        Taken { rowid, attempt, endpoint, message }
-    }
-
-    /// Where it goes, with whom that belongs to.
-    pub(super) fn owner(&self) -> Owner {
-        (self.org, self.app, self.endpoint)
-    }
-
-    /// Where it waits for its turn.
-    pub(super) fn lane(&self) -> (AppId, EndpointId) {
-        (self.app, self.endpoint)
-    }
-
-    /// As one that is not sent.
-    pub(super) fn skipped(&self, why: Barred) -> Skipped {
-        let Self { org, app, manual, .. } = *self;
-        Skipped { org, app, taken: self.taken(), manual, why }
-    }
-
-    fn key(&self) -> (i64, i64) {
-        (self.due.as_micros(), self.rowid)
     }
 }
 

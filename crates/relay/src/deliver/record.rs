@@ -8,7 +8,7 @@ use linchpin::time::Timestamp;
 use linchpin_data::sqlite::{Sql as _, Tx};
 use rusqlite::ToSql;
 
-use super::queue::Ready;
+use super::ready::Ready;
 use super::targets::Barred;
 use crate::events::Outcome;
 use crate::ids::{AppId, AttemptId, EndpointId, MessageId, OrgId};

@@ -15,7 +15,8 @@ use linchpin::{Error, Kind, Result};
 use linchpin_data::sqlite::{Tx, Writer};
 
 use super::health::Health;
-use super::queue::{Queue, Ready};
+use super::queue::Queue;
+use super::ready::Ready;
 use super::record::{self, Attempt, Skipped};
 use crate::store::hours::Tally;
 use crate::store::operational;

@@ -11,7 +11,7 @@ use linchpin::time::{Instant, Timestamp};
 use linchpin_http::client::{Client, Exchange, Limits, LocalFault, ProxyFault, SendError};
 use linchpin_security::webhook::Family;
 
-use super::queue::Ready;
+use super::ready::Ready;
 use super::record::Attempt;
 use super::targets::Target;
 use crate::ids::AttemptId;

@@ -1,6 +1,6 @@
 //! What is told of attempts: the metrics, the log and the bus.
 
-use super::queue::Ready;
+use super::ready::Ready;
 use super::record::Attempt;
 use crate::events::Attempted;
 use crate::model::time::Time;
