@@ -154,6 +154,8 @@ impl<'a> Runner<'a> {
             for job in &mut *batch {
                 job.answer();
             }
+            // As a disk would that is slow: a kill is to fall between an answer and its commit, and not only by chance.
+            std::thread::sleep(Duration::from_millis(5));
         }
         match self.commit() {
             #[cfg(feature = "planted-faults")]
