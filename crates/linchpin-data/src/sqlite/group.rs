@@ -29,7 +29,7 @@ pub(super) struct Runner<'a> {
     commit: Statement<'a>,
     #[cfg(feature = "planted-faults")]
     acknowledge_before_commit: bool,
-    /// Commits until one is forgotten; never if it is `None`.
+    /// Commits until the next one is forgotten; never if it is `None`.
     #[cfg(feature = "planted-faults")]
     forget_in: Option<u32>,
     #[cfg(feature = "planted-faults")]
@@ -71,7 +71,8 @@ impl<'a> Runner<'a> {
             #[cfg(feature = "planted-faults")]
             acknowledge_before_commit: options.acknowledge_before_commit,
             #[cfg(feature = "planted-faults")]
-            forget_in: options.forget_commits.then_some(5),
+            // A start takes fewer.
+            forget_in: options.forget_commits.then_some(50),
             #[cfg(feature = "planted-faults")]
             swallow_syncs: options.swallow_syncs,
         })
@@ -219,8 +220,14 @@ impl<'a> Runner<'a> {
     /// Whether it is this commit's turn. A new connection counts from the start.
     #[cfg(feature = "planted-faults")]
     fn forgets(&mut self) -> bool {
-        self.forget_in = self.forget_in.and_then(|left| left.checked_sub(1));
-        self.forget_in == Some(0)
+        let Some(left) = &mut self.forget_in else { return false };
+        *left -= 1;
+        if *left > 0 {
+            return false;
+        }
+        // Some of what follows only writes down what is there already, and is just done again.
+        *left = 7;
+        true
     }
 
     /// Ends what is left of a transaction, if anything is.
