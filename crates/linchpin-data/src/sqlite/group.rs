@@ -29,9 +29,9 @@ pub(super) struct Runner<'a> {
     commit: Statement<'a>,
     #[cfg(feature = "planted-faults")]
     acknowledge_before_commit: bool,
-    /// Commits until the next one is forgotten; never if it is `None`.
+    /// Whether the next commit of many submissions is forgotten; never if it is `None`.
     #[cfg(feature = "planted-faults")]
-    forget_in: Option<u32>,
+    forget_next: Option<bool>,
     #[cfg(feature = "planted-faults")]
     swallow_syncs: bool,
 }
@@ -71,8 +71,7 @@ impl<'a> Runner<'a> {
             #[cfg(feature = "planted-faults")]
             acknowledge_before_commit: options.acknowledge_before_commit,
             #[cfg(feature = "planted-faults")]
-            // A start takes fewer.
-            forget_in: options.forget_commits.then_some(50),
+            forget_next: options.forget_commits.then_some(true),
             #[cfg(feature = "planted-faults")]
             swallow_syncs: options.swallow_syncs,
         })
@@ -160,7 +159,7 @@ impl<'a> Runner<'a> {
         }
         match self.commit() {
             #[cfg(feature = "planted-faults")]
-            Ok(_) if self.forgets() => {
+            Ok(_) if self.forgets(batch.len()) => {
                 let cause = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC);
                 Attempt::Failed(Failure::of_commit(rusqlite::Error::SqliteFailure(cause, None)))
             }
@@ -219,15 +218,15 @@ impl<'a> Runner<'a> {
 
     /// Whether it is this commit's turn. A new connection counts from the start.
     #[cfg(feature = "planted-faults")]
-    fn forgets(&mut self) -> bool {
-        let Some(left) = &mut self.forget_in else { return false };
-        *left -= 1;
-        if *left > 0 {
+    fn forgets(&mut self, submissions: usize) -> bool {
+        // Fewer are of a start, or write down what is there already and do so again.
+        const MANY: usize = 5;
+        if submissions < MANY {
             return false;
         }
-        // Some of what follows only writes down what is there already, and is just done again.
-        *left = 7;
-        true
+        let forgets = self.forget_next == Some(true);
+        self.forget_next = self.forget_next.map(|next| !next);
+        forgets
     }
 
     /// Ends what is left of a transaction, if anything is.
