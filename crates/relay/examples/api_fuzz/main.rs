@@ -14,6 +14,8 @@
 #![forbid(unsafe_code)]
 
 mod fuzz;
+#[path = "../shared/output.rs"]
+mod output;
 mod service;
 
 use std::path::PathBuf;

@@ -37,6 +37,8 @@ mod receiver;
 mod rolling;
 mod secrets;
 mod service;
+#[path = "../shared/start.rs"]
+mod start;
 mod trace;
 mod verdict;
 mod world;

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,15 +11,15 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use linchpin::task::{self, Task};
+use linchpin::task::Task;
 use linchpin::time::Instant;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::Failure;
+use crate::start::{self, Started};
 
 /// A running Relay; killed when dropped.
 pub(crate) struct Service {
@@ -87,24 +86,9 @@ impl Service {
         database: &Path,
     ) -> Result<Arc<Self>, Failure> {
         let begun = Instant::now();
-        let mut child = command
-            .arg("serve")
-            .args(FLAGS)
-            .arg("--database")
-            .arg(database)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let said = timeout(PATIENCE, addresses(&mut lines)).await??;
-        let rest =
-            task::spawn(
-                "output",
-                async move { while let Ok(Some(_)) = lines.next_line().await {} },
-            );
+        command.arg("serve").args(FLAGS).arg("--database").arg(database);
+        let Started { child, api, admin, token, rest } = start::start(command, PATIENCE).await?;
         let http = Client::builder(TokioExecutor::new()).build_http();
-        let [api, admin, token] = said;
         let child = Mutex::new(child);
         let mut service =
             Self { child, api, admin, token, took: Duration::ZERO, http, _rest: rest };
@@ -231,18 +215,4 @@ impl Service {
             Err(format!("SIGTERM ended it with {status}").into())
         }
     }
-}
-
-/// The API's address, the admin address and the token.
-async fn addresses(lines: &mut Lines<BufReader<ChildStdout>>) -> Result<[String; 3], Failure> {
-    let mut found = ["api ", "admin ", "token "].map(|prefix| (prefix, None));
-    while found.iter().any(|(_, value)| value.is_none()) {
-        let line = lines.next_line().await?.ok_or("it ended before it printed its addresses")?;
-        for (prefix, value) in &mut found {
-            if let Some(rest) = line.trim_start().strip_prefix(*prefix) {
-                value.get_or_insert_with(|| rest.trim().to_owned());
-            }
-        }
-    }
-    Ok(found.map(|(_, value)| value.unwrap_or_default()))
 }

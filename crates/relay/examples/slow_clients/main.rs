@@ -21,6 +21,8 @@
 mod bad;
 mod good;
 mod relay;
+#[path = "../shared/start.rs"]
+mod start;
 mod verdict;
 
 use std::path::PathBuf;

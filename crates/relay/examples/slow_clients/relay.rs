@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,15 +12,15 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use linchpin::task::{self, Task};
+use linchpin::task::Task;
 use linchpin::time::Instant;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
 use crate::Failure;
+use crate::start::{self, Started};
 
 /// The time for a header.
 pub(crate) const HEADER: Duration = Duration::from_secs(2);
@@ -64,32 +63,9 @@ impl Relay {
             let limit = if planted { NEVER.to_owned() } else { format!("{}s", limit.as_secs()) };
             command.args([flag, &limit]);
         }
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
-        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let mut said = BTreeMap::new();
-        while !said.contains_key("token") {
-            let line = timeout(PATIENCE, lines.next_line()).await??;
-            let line = line.ok_or("it ended before it printed its addresses")?;
-            if let Some((name, value)) = line.split_once(' ') {
-                said.insert(name.to_owned(), value.to_owned());
-            }
-        }
-        let rest =
-            task::spawn(
-                "output",
-                async move { while let Ok(Some(_)) = lines.next_line().await {} },
-            );
-        let mut take = |name| said.remove(name).ok_or("it did not print all its addresses");
-        let relay = Self {
-            child,
-            api: take("api")?,
-            admin: take("admin")?,
-            token: take("token")?,
-            http: Client::builder(TokioExecutor::new()).build_http(),
-            _rest: rest,
-            _home: home,
-        };
+        let Started { child, api, admin, token, rest } = start::start(command, PATIENCE).await?;
+        let http = Client::builder(TokioExecutor::new()).build_http();
+        let relay = Self { child, api, admin, token, http, _rest: rest, _home: home };
         timeout(PATIENCE, relay.ready()).await?;
         Ok(relay)
     }

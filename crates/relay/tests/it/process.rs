@@ -9,6 +9,8 @@
 
 mod child;
 pub(crate) mod http;
+#[path = "../../examples/shared/output.rs"]
+mod output;
 pub(crate) mod receiver;
 
 use std::path::{Path, PathBuf};

@@ -2,17 +2,15 @@
 
 use std::fmt;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use linchpin::task::{self, Task};
 use linchpin_testing::harness::cleanup;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
-use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::output::Kept;
 use super::{Home, PATIENCE};
 
 /// A child process whose output is kept. Dropping it leaves it to the end of the test, or kills it if that has failed.
@@ -28,13 +26,6 @@ struct Running {
     /// It has ended by our own hand and had no chance to tell what was left.
     killed: bool,
     _folder: Arc<TempDir>,
-}
-
-/// What a stream has brought so far.
-struct Kept {
-    text: Arc<Mutex<String>>,
-    lines: watch::Receiver<usize>,
-    _reader: Task<()>,
 }
 
 /// How long the drain at the end of a test may take before it is cut short.
@@ -63,7 +54,7 @@ impl Process {
 
     /// Waits until `find` finds something in what was printed, and returns it.
     pub(crate) async fn printed<T>(&mut self, what: &str, find: impl Fn(&str) -> Option<T>) -> T {
-        let found = self.running_mut().stdout.find(find).await;
+        let found = self.running_mut().stdout.find(PATIENCE, find).await;
         found.unwrap_or_else(|| panic!("never printed {what}\n{self}"))
     }
 
@@ -128,7 +119,8 @@ impl Running {
     async fn wait(&mut self, limit: Duration) -> ExitStatus {
         match timeout(limit, self.child.wait()).await {
             Ok(status) => {
-                self.stderr.ended().await;
+                // Until all has been read.
+                self.stderr.find(PATIENCE, |_| None::<()>).await;
                 let log = self.stderr.text();
                 assert!(!log.contains("outlived the service"), "it left tasks\n{self}");
                 status.expect("wait for the process")
@@ -155,48 +147,5 @@ impl fmt::Display for Running {
         let log = self.stderr.text();
         let begin = log.char_indices().rev().nth(6_000).map_or(0, |(index, _)| index);
         write!(f, "--- printed\n{}\n--- logged\n{}", self.stdout.text(), &log[begin..])
-    }
-}
-
-// ===== impl Kept =====
-
-impl Kept {
-    fn new(stream: impl AsyncRead + Unpin + Send + 'static) -> Self {
-        let text = Arc::new(Mutex::new(String::new()));
-        let (told, lines) = watch::channel(0);
-        let kept = text.clone();
-        let reader = task::spawn("output", async move {
-            let mut lines = BufReader::new(stream).lines();
-            while let Ok(Some(line)) = lines.next_line().await {
-                let mut text = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                text.push_str(&line);
-                text.push('\n');
-                told.send_modify(|count| *count += 1);
-            }
-        });
-        Self { text, lines, _reader: reader }
-    }
-
-    fn text(&self) -> String {
-        self.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Waits until all has been read.
-    async fn ended(&mut self) {
-        while self.lines.changed().await.is_ok() {}
-    }
-
-    /// `None` if the stream ended, or the time is up, before it was found.
-    async fn find<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> Option<T> {
-        let search = async {
-            loop {
-                self.lines.borrow_and_update();
-                if let Some(found) = find(&self.text()) {
-                    return Some(found);
-                }
-                self.lines.changed().await.ok()?;
-            }
-        };
-        timeout(PATIENCE, search).await.ok().flatten()
     }
 }
