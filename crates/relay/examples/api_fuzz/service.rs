@@ -26,7 +26,8 @@ impl Service {
     pub(crate) async fn start(relay: &Path, database: &Path) -> Result<Self, Failure> {
         let mut child = Command::new(relay)
             .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
-            .args(["--log-level", "warn", "--database"])
+            // What is left open must be closed while the fuzzer waits for it.
+            .args(["--api-idle-timeout", "20s", "--log-level", "warn", "--database"])
             .arg(database)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

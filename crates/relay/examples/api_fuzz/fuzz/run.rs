@@ -77,7 +77,7 @@ impl Run<'_> {
                 self.furnish(who, &operation.path_names, &mut client, &mut random).await?;
             }
         }
-        let before = self.shown(&mut client).await?;
+        let before = self.shown().await?;
         let wanted = self.document.operations.iter();
         let mut wanted: Vec<_> =
             wanted.filter(|operation| operation.id.contains(&self.settings.operation)).collect();
@@ -87,7 +87,7 @@ impl Run<'_> {
             stream::iter(wanted).map(|operation| self.try_out(operation)).buffer_unordered(AT_ONCE);
         tried.collect::<Vec<_>>().await.into_iter().collect::<Result<(), _>>()?;
 
-        let after = self.shown(&mut client).await?;
+        let after = self.shown().await?;
         for (path, was) in before {
             let is = after.get(&path).cloned().unwrap_or_default();
             if is != was {
@@ -189,8 +189,8 @@ impl Run<'_> {
     }
 
     /// All that the other organisation has, as it sees it.
-    async fn shown(&self, client: &mut Client) -> Result<BTreeMap<String, Value>, String> {
-        let mut shown = BTreeMap::new();
+    async fn shown(&self) -> Result<BTreeMap<String, Value>, String> {
+        let (mut client, mut shown) = (Client::new(self.target.address), BTreeMap::new());
         for operation in
             self.document.operations.iter().filter(|operation| self.document.shows_one(operation))
         {
