@@ -1,4 +1,7 @@
 //! The clients that do not behave, each a connection of its own until the server ends it.
+//!
+//! They are elsewhere in the world, and only here on the machine of those who behave. So they have a thread of their own that
+//! the system lets run when nobody else wants to: what the good ones notice of them is what they have the server do.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,6 +11,7 @@ use linchpin::task::{self, Task};
 use linchpin::time::Instant;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout, timeout_at};
 
 use crate::Failure;
@@ -30,13 +34,17 @@ pub(crate) struct End {
     pub(crate) closed: Option<Duration>,
 }
 
-/// All of them.
-pub(crate) struct Crowd(Vec<(Kind, Task<io::Result<Option<Duration>>>)>);
+/// All of them, and what they will have come to.
+pub(crate) struct Crowd(oneshot::Receiver<Vec<End>>);
 
 /// So much later than its limit a connection may be closed.
-const GRACE: Duration = Duration::from_secs(2);
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
+/// How long those that never read wait after that: what comes then is work for the kernel, which is not the server's.
+const PAUSE: Duration = Duration::from_secs(1);
 /// So long it takes to read what the kernels have kept, through a window as small as that.
 const DRAINED: Duration = Duration::from_secs(20);
+/// The lowest priority of a thread.
+const LAST: i32 = 19;
 /// Between two bytes.
 const DRIP: Duration = Duration::from_millis(400);
 /// They come in groups, so that it is not the kernel's queue that they fill.
@@ -59,7 +67,38 @@ impl Kind {
 impl Crowd {
     /// So many of each of the three sorts, and returns when all have come.
     pub(crate) async fn begin(relay: &Relay, messages: &str, each: usize) -> Result<Self, Failure> {
-        let (address, token) = (relay.address()?, relay.token());
+        let (address, token) = (relay.address()?, relay.token().to_owned());
+        let messages = messages.to_owned();
+        let (come, all_here) = oneshot::channel();
+        let (ended, ends) = oneshot::channel();
+        // It ends with the last of them.
+        drop(task::thread("bad clients", move || {
+            rustix::process::setpriority_process(None, LAST)?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async {
+                let clients = Clients::come(address, &messages, &token, each).await;
+                if come.send(()).is_ok() {
+                    // Who asked may have failed meanwhile.
+                    let _nobody = ended.send(clients.ends().await);
+                }
+                io::Result::Ok(())
+            })
+        })?);
+        all_here.await.map_err(|_| "the bad clients could not begin")?;
+        Ok(Self(ends))
+    }
+
+    /// What all of them came to.
+    pub(crate) async fn closed(self) -> Result<Vec<End>, Failure> {
+        Ok(self.0.await?)
+    }
+}
+
+/// The clients, on the runtime that they share.
+struct Clients(Vec<(Kind, Task<io::Result<Option<Duration>>>)>);
+
+impl Clients {
+    async fn come(address: SocketAddr, messages: &str, token: &str, each: usize) -> Self {
         let mut clients = Vec::new();
         for number in 0..each {
             let slow = if number % 2 == 0 { Kind::SlowHeader } else { Kind::SlowBody };
@@ -71,11 +110,10 @@ impl Crowd {
                 sleep(BETWEEN).await;
             }
         }
-        Ok(Self(clients))
+        Self(clients)
     }
 
-    /// What all of them came to.
-    pub(crate) async fn closed(self) -> Vec<End> {
+    async fn ends(self) -> Vec<End> {
         let mut ends = Vec::new();
         for (kind, client) in self.0 {
             // One that could not even connect was not served for too long.
@@ -122,7 +160,7 @@ async fn client(kind: Kind, address: SocketAddr, says: String) -> io::Result<Opt
         }
         Kind::Deaf => {
             // Who does not read does not see the end either: by then it is behind what the kernels kept, or it is not.
-            tokio::time::sleep_until(until.into_tokio()).await;
+            tokio::time::sleep_until((until + PAUSE).into_tokio()).await;
             return Ok(timeout(DRAINED, whole(&mut stream))
                 .await
                 .ok()

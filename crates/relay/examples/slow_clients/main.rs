@@ -1,7 +1,8 @@
 //! The drill of slow clients: thousands of connections that say nothing, go a byte at a time or never read, beside clients
 //! that behave, who must not notice.
 //!
-//! Phases with and without the bad clients alternate, each on the same Relay. All bad ones must be closed within their limit
+//! Phases with and without the bad clients alternate, each on the same Relay, and each as long as it takes until all bad ones must be
+//! closed. All bad ones must be closed within their limit
 //! and two seconds; no good one may be answered with a 5xx; the memory grows by less than 100 MiB and is used
 //! again, so that the last round needs hardly more; and, in the long run, the median of the ratios of the good ones' 99th percentiles is at most 1.5.
 //!
@@ -64,10 +65,10 @@ struct Scale {
     is_judged: bool,
 }
 
-const LONG: Scale =
-    Scale { each: 1_000, rounds: 5, phase: Duration::from_secs(10), is_judged: true };
-const SHORT: Scale =
-    Scale { each: 200, rounds: 2, phase: Duration::from_secs(5), is_judged: false };
+const LONG: Scale = Scale { each: 1_000, rounds: 5, phase: PHASE, is_judged: true };
+const SHORT: Scale = Scale { each: 200, rounds: 2, phase: PHASE, is_judged: false };
+/// Until the last of the bad ones must be closed: by then all was asked of the server that they ask.
+const PHASE: Duration = relay::BODY.saturating_add(bad::GRACE);
 /// Sent before anything is measured, so that no phase pays for what is done once.
 const WARM_UP: Duration = Duration::from_secs(2);
 
@@ -105,7 +106,7 @@ async fn run(args: &Args) -> Result<bool, Failure> {
         let before = relay.resident()?;
         let bad = bad::Crowd::begin(&relay, good.messages(), scale.each).await?;
         let (beside, peak) = tokio::join!(good.send(scale.phase), relay.peak(scale.phase));
-        let closed = bad.closed().await;
+        let closed = bad.closed().await?;
         let round = Round { alone, beside: beside?, closed, grown: peak?.saturating_sub(before) };
         verdict.tell(round);
     }

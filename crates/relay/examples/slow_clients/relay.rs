@@ -23,9 +23,9 @@ use crate::Failure;
 use crate::start::{self, Started};
 
 /// The time for a header.
-pub(crate) const HEADER: Duration = Duration::from_secs(2);
+pub(crate) const HEADER: Duration = Duration::from_secs(3);
 /// The time for a body, and for a client to read.
-pub(crate) const BODY: Duration = Duration::from_secs(3);
+pub(crate) const BODY: Duration = Duration::from_secs(5);
 
 /// A running Relay; killed when dropped.
 pub(crate) struct Relay {
