@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use linchpin::{Error, Kind, Result};
+use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, Authorization};
 use rusqlite::{Connection, OpenFlags};
 
@@ -111,6 +112,9 @@ fn open(path: &Path, flags: OpenFlags, options: &Options) -> Result<Connection> 
         Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).sql(what())?;
     conn.busy_timeout(options.busy_timeout).sql(what())?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Else what is bound may change the plan, and many a kept statement is prepared again each time that it is run: any with
+    // a `LIMIT ?`, and any that compares a column with a parameter beside its index.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).sql(what())?;
     // Negative: in KiB rather than pages.
     let kib = i64::try_from(options.cache_bytes / 1024).unwrap_or(i64::MAX);
     set(&conn, "cache_size", -kib)?;

@@ -17,6 +17,17 @@
 //! query  ──▶ queue ──▶ reader threads: closure ──▶ answer
 //! ```
 //!
+//! A statement that is kept is planned once, whatever is bound to it later: a partial index is used where the statement itself
+//! says what the index asks for.
+//!
+//! SQLite calls `fsync` on Linux unless it is built to call `fdatasync`, which is as durable and up to twice as fast. This
+//! workspace does so; a program elsewhere needs the same line in its `.cargo/config.toml`:
+//!
+//! ```toml
+//! [env]
+//! LIBSQLITE3_FLAGS = "-DHAVE_FDATASYNC=1 -DSQLITE_DEFAULT_MEMSTATUS=0"
+//! ```
+//!
 //! # When a transaction dies
 //!
 //! Some failures end the whole transaction: a full disk, `ON CONFLICT ROLLBACK`. Nothing of the group

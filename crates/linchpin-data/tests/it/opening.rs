@@ -4,7 +4,7 @@ use std::fs::File;
 
 use linchpin::{Context, Kind};
 use linchpin_data::sqlite::{Database, Options, Sql};
-
+use rusqlite::{Connection, StatementStatus};
 use tokio::sync::oneshot;
 
 use crate::reader::ENDLESS;
@@ -149,4 +149,35 @@ fn options_that_cannot_work_are_refused_with_a_reason() {
         assert!(refused.report().to_string().contains(reason), "{}", refused.report());
     }
     assert_eq!(folder.path().read_dir().unwrap().count(), 0, "refused before anything was made");
+}
+
+/// A statement whose plan would depend on what is bound, if it could.
+const BOUND: &str = "SELECT part FROM entry WHERE key = ?1 AND filler = ?2 LIMIT ?3";
+
+/// How often it was prepared again, when it was run with these values one after the other.
+fn prepared_again(conn: &Connection) -> linchpin::Result<i32> {
+    let mut query = conn.prepare_cached(BOUND).sql("prepare")?;
+    for number in 0..4 {
+        query.query_map((number, number, number), |_| Ok(())).sql("run")?.for_each(drop);
+    }
+    Ok(query.get_status(StatementStatus::RePrepare))
+}
+
+#[linchpin_testing::test]
+async fn a_statement_that_is_kept_is_prepared_once_whatever_is_bound() {
+    let f = fixture();
+    let plain = Connection::open(&f.path).unwrap();
+    assert!(
+        prepared_again(&plain).unwrap() > 1,
+        "SQLite has changed, and the setting does nothing"
+    );
+    assert_eq!(f.database.writer().submit(&f.ctx, |tx| prepared_again(tx)).await.unwrap(), 0);
+    assert_eq!(f.database.reader().query(&f.ctx, prepared_again).await.unwrap(), 0);
+}
+
+#[linchpin_testing::test]
+fn sqlite_is_built_as_the_workspace_says() {
+    let conn = Connection::open_in_memory().unwrap();
+    let sql = "SELECT 1 FROM pragma_compile_options WHERE compile_options = 'DEFAULT_MEMSTATUS=0'";
+    assert!(conn.prepare(sql).unwrap().exists(()).unwrap(), "see .cargo/config.toml");
 }
