@@ -205,6 +205,7 @@ impl Store {
         let section = Arc::new(section);
         let mut from = 0;
         while from < section.items.len() {
+            let purges = job.purges();
             let (job, work, section) = (job.clone(), work.clone(), Arc::clone(&section));
             let step = move |tx: &mut Tx<'_>| {
                 job.check(tx)?;
@@ -216,6 +217,9 @@ impl Store {
                 Ok(to)
             };
             from = self.writer.submit(ctx, step).await?;
+            if purges {
+                self.log.expunged();
+            }
         }
         Ok(())
     }
@@ -300,6 +304,11 @@ impl Job {
             return gone("endpoint_deleted", "The endpoint is deleted");
         }
         Ok(())
+    }
+
+    /// Whether it removes content.
+    pub(crate) fn purges(&self) -> bool {
+        self.kind == TaskKind::PurgeContent
     }
 
     /// The application, of a kind that is about one.
