@@ -292,10 +292,10 @@ fn job(row: &Row<'_>) -> rusqlite::Result<Option<Job>> {
 // ===== impl Job =====
 
 impl Job {
-    /// Refuses to go on where nobody can ask any more.
+    /// Refuses to go on where nobody can ask any more. What purges goes on: who deletes a customer wants it all the more.
     fn check(&self, conn: &Connection) -> Result<()> {
         let gone = |code, detail| Err(Refusal::Unsuited { code, detail }.into());
-        let Some(app) = self.app else { return Ok(()) };
+        let Some(app) = self.app.filter(|_| !self.purges()) else { return Ok(()) };
         if application::id_of(conn, self.org, &Which::Named(Reference::Id(app)))?.is_none() {
             return gone("application_deleted", "The application is deleted");
         }
