@@ -14,6 +14,7 @@ use linchpin_data::sqlite::Writer;
 use linchpin_http::lifecycle::Lifecycle;
 
 use super::claim::{self, Visits};
+use super::clock::Step;
 use super::health::Health;
 use super::hosts::{Hosts, Place};
 use super::ours::Ours;
@@ -113,6 +114,7 @@ impl Dispatcher {
         if let Err(ended) = self.shared.records.close(&Context::root()).await {
             tracing::warn!(%ended, "records were left unwritten");
         }
+        self.shared.keep_clock(&Context::root()).await;
         self.shared.returned.load(Ordering::Relaxed)
     }
 }
@@ -229,8 +231,22 @@ impl Shared {
 
     /// Has whoever sleeps until something is due look again when the clock was set forward.
     async fn watch_clock(self: Arc<Self>) {
-        let (clock, queue) = (self.queue.clock().clone(), self.queue.clone());
-        clock.watch(self.life.accepting().clone(), move || queue.clock_stepped()).await;
+        let accepting = self.life.accepting();
+        while let Ok(step) = self.queue.clock().stepped(accepting).await {
+            if matches!(step, Step::Forward(_)) {
+                self.queue.clock_stepped();
+            }
+            self.keep_clock(accepting).await;
+        }
+    }
+
+    async fn keep_clock(&self, ctx: &Context) {
+        let kept = self.queue.clock().kept();
+        if let Err(error) = self.writer.submit(ctx, move |tx| kept.keep(tx)).await
+            && !ctx.is_cancelled()
+        {
+            tracing::warn!(error = %error.report(), "cannot keep the clock for the next start");
+        }
     }
 
     /// Finds endpoints with deliveries in the database when there is room to know them, if there were too many.
