@@ -179,9 +179,9 @@ impl Shared {
         // Who let it go meanwhile found nothing that was held.
         let is_free = match held.why {
             Why::Unreadable => target.now().is_ok(),
-            Why::Asked | Why::Breaker | Why::Proxy => self.policies.lets_go(&endpoint),
+            Why::Asked | Why::Breaker => self.policies.lets_go(&endpoint),
             // Who waits in the line of its host is called by that.
-            Why::Host | Why::Ours | Why::Throttle => false,
+            Why::Host | Why::Ours | Why::Proxy | Why::Throttle => false,
         };
         if is_free {
             self.queue.look(app, endpoint);
@@ -229,7 +229,8 @@ impl Shared {
         }
     }
 
-    /// Has whoever sleeps until something is due look again when the clock was set forward.
+    /// Has whoever sleeps until something is due look again when the clock was set forward, and each step known to the next
+    /// process.
     async fn watch_clock(self: Arc<Self>) {
         let accepting = self.life.accepting();
         while let Ok(step) = self.queue.clock().stepped(accepting).await {
@@ -289,16 +290,11 @@ impl Shared {
                 Some(wait) => {
                     // Without a record it says that there was no call.
                     drop(permit);
-                    return self.put_back(started, self.policies.ours(wait));
+                    return self.put_back(started, self.policies.ours(fault.holds(), wait));
                 }
                 None => (attempt, None),
             },
             Sent::Abandoned => return self.give_back(&started.ready, started.ready.due).await,
-            Sent::NoWayOut(fault) => {
-                let wait = self.policies.no_way_out(permit, started.ready.endpoint, &fault);
-                started.answered();
-                return self.give_back(&started.ready, self.queue.clock().now() + wait).await;
-            }
         };
         let is_probe = permit.is_probe();
         if attempt.is_ours {
