@@ -127,6 +127,9 @@ fn writable(conn: Connection, options: &Options) -> Result<Connection> {
     set(&conn, "synchronous", "FULL")?;
     set(&conn, "journal_size_limit", JOURNAL_BYTES)?;
     set(&conn, "wal_autocheckpoint", options.wal_autocheckpoint)?;
+    if options.overwrite_deleted {
+        set(&conn, "secure_delete", "FAST")?;
+    }
     Ok(conn)
 }
 

@@ -63,6 +63,9 @@ impl Database {
         if let Some(migrations) = options.migrations {
             migrations.apply(&mut conn).context(format!("migrate {}", path.display()))?;
         }
+        if options.overwrite_deleted {
+            writer::truncate_log(&conn);
+        }
         let guard = Guard::default();
         guard.install(&mut conn)?;
 

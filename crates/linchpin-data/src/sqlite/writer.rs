@@ -11,11 +11,12 @@ use linchpin::time::Timestamp;
 use linchpin::{Context, Error, Kind, Result};
 use metrics::{Counter, Gauge, Histogram};
 use rusqlite::Connection;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::connection::{self, Guard};
+use super::error::Sql as _;
 use super::group::Runner;
-use super::job::{Claim, Job, Outcome, Submission, Tx};
+use super::job::{Claim, Job, Outcome, Submission, Tx, send};
 use super::options::Options;
 
 /// Submits work to the one thread that writes. Cheap to clone.
@@ -90,6 +91,29 @@ impl Writer {
         answer.map_err(|_| closed())?
     }
 
+    /// Moves all of the log into the file and empties it: what was there before lies in neither then. Returns whether it
+    /// did.
+    ///
+    /// It has its turn in the queue, and waits for no reader: while one still reads an older state, the log stays, and
+    /// the caller may ask again. Writers wait meanwhile as for a checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// The context's cause; storage errors as in [`error`](super::error); [`Kind::Unavailable`] after
+    /// [`Database::close`](super::Database::close), which empties the log itself.
+    ///
+    /// # Cancel safety
+    ///
+    /// Once it has a place in the queue it is done, whether or not somebody waits for it.
+    pub async fn empty_log(&self, ctx: &Context) -> Result<bool> {
+        let (answer, answered) = oneshot::channel();
+        self.queue.send(ctx, Command::EmptyLog(answer)).await.map_err(|error| match error {
+            SendError::Closed(_) => closed(),
+            SendError::Ended(_, ended) => ended.into(),
+        })?;
+        ctx.run(answered).await?.map_err(|_| closed())?
+    }
+
     /// What the writer has done so far, and how much waits for it.
     pub fn stats(&self) -> Stats {
         let meter = &self.meter;
@@ -159,8 +183,12 @@ fn refused(error: SendError<()>) -> Error {
 
 enum Command {
     Close,
+    EmptyLog(Answer),
     Run(Box<dyn Job>),
 }
+
+/// Who waits for the log to be emptied.
+type Answer = oneshot::Sender<Result<bool>>;
 
 /// Counts and metrics. Relaxed throughout: each number stands alone, and whoever was answered sees
 /// the counts of that answer through the channel it came by.
@@ -215,6 +243,8 @@ pub(super) struct Worker {
     meter: Arc<Meter>,
     /// Taken from the queue, but too large for the group it came to.
     held: Option<Box<dyn Job>>,
+    /// Whose turn comes behind the group that was taken.
+    emptying: Vec<Answer>,
 }
 
 /// A writer and the worker to be run, with its connection, on a thread of its own.
@@ -224,7 +254,7 @@ pub(super) fn pair(path: PathBuf, options: Options, guard: Guard) -> Result<(Wri
     let meter = Arc::new(Meter::new());
     let writer = Writer { queue: sender, room, meter: Arc::clone(&meter) };
     let queue = queue.into_inner();
-    Ok((writer, Worker { path, options, guard, queue, meter, held: None }))
+    Ok((writer, Worker { path, options, guard, queue, meter, held: None, emptying: Vec::new() }))
 }
 
 impl Worker {
@@ -262,6 +292,10 @@ impl Worker {
         loop {
             let healthy = runner.run(group);
             group.clear();
+            for answer in self.emptying.drain(..) {
+                let emptied = if healthy { try_empty_log(conn, &self.options) } else { Ok(false) };
+                send(answer, emptied);
+            }
             if !healthy {
                 return false;
             }
@@ -271,39 +305,41 @@ impl Worker {
         }
     }
 
-    /// Fills the group with what is queued now, waiting only for the first. `false` at the end.
+    /// Fills the group with what is queued now, waiting only for the first. It is empty if what comes first is that the log is
+    /// to be emptied. `false` at the end.
     fn take(&mut self, group: &mut Vec<Box<dyn Job>>) -> bool {
-        let Some(first) = self.held.take().or_else(|| self.wait()) else { return false };
-        let mut bytes = first.bytes();
-        group.push(first);
-        while group.len() < self.options.group_count {
-            let job = match self.queue.try_recv() {
-                Ok(Command::Run(job)) => job,
-                Ok(Command::Close) => {
-                    self.queue.close();
-                    continue;
+        let mut bytes: usize = 0;
+        let mut next = self.held.take().map(Command::Run).or_else(|| self.queue.blocking_recv());
+        loop {
+            match next {
+                Some(Command::Run(job)) => {
+                    bytes = bytes.saturating_add(job.bytes());
+                    if !group.is_empty() && bytes > self.options.group_bytes {
+                        self.held = Some(job);
+                        break;
+                    }
+                    group.push(job);
                 }
-                Err(_) => break,
-            };
-            bytes = bytes.saturating_add(job.bytes());
-            if bytes > self.options.group_bytes {
-                self.held = Some(job);
+                Some(Command::EmptyLog(answer)) => {
+                    self.emptying.push(answer);
+                    break;
+                }
+                // What was queued before has been taken; what holds a place already still comes.
+                Some(Command::Close) => self.queue.close(),
+                None if group.is_empty() => return false,
+                None => break,
+            }
+            if group.len() == self.options.group_count {
                 break;
             }
-            group.push(job);
+            next = if group.is_empty() {
+                self.queue.blocking_recv()
+            } else {
+                self.queue.try_recv().ok()
+            };
         }
         self.meter.queue.set(self.queue.len() as f64);
         true
-    }
-
-    fn wait(&mut self) -> Option<Box<dyn Job>> {
-        loop {
-            match self.queue.blocking_recv()? {
-                Command::Run(job) => return Some(job),
-                // What was queued before has been taken; what holds a place already still comes.
-                Command::Close => self.queue.close(),
-            }
-        }
     }
 
     fn reopen(&self) -> Result<Connection> {
@@ -313,21 +349,40 @@ impl Worker {
         Ok(conn)
     }
 
-    fn fail(&self, group: &mut Vec<Box<dyn Job>>, cause: &Error) {
+    fn fail(&mut self, group: &mut Vec<Box<dyn Job>>, cause: &Error) {
         tracing::error!(error = %cause.report(), "no connection to write to");
         for mut job in group.drain(..) {
             job.fail(cause.clone());
             self.meter.answering(job.outcome());
             job.answer();
         }
+        for answer in self.emptying.drain(..) {
+            send(answer, Err(cause.clone()));
+        }
     }
 }
 
-/// Moves the log into the database file and empties it, so that a copy of the one file is whole.
-fn truncate_log(conn: &Connection) {
-    match conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0)) {
-        Ok(false) => {}
-        Ok(true) => tracing::warn!("another program reads the database, its log stays"),
-        Err(cause) => tracing::warn!(error = %cause, "checkpoint failed, the log stays"),
+/// Empties the log, so that a copy of the one file is whole.
+pub(super) fn truncate_log(conn: &Connection) {
+    match empty_log(conn) {
+        Ok(true) => {}
+        Ok(false) => tracing::warn!("another program reads the database, its log stays"),
+        Err(cause) => tracing::warn!(error = %cause.report(), "checkpoint failed, the log stays"),
     }
+}
+
+/// The same, without waiting for those who read.
+fn try_empty_log(conn: &Connection, options: &Options) -> Result<bool> {
+    let wait = |timeout| conn.busy_timeout(timeout).sql("set the busy timeout");
+    wait(Duration::ZERO)?;
+    let emptied = empty_log(conn);
+    wait(options.busy_timeout)?;
+    emptied
+}
+
+/// Moves the log into the database file and empties it. `false` if it is being read.
+fn empty_log(conn: &Connection) -> Result<bool> {
+    conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+        .map(|is_busy: bool| !is_busy)
+        .sql("empty the log")
 }

@@ -7,6 +7,7 @@ mod failing_disk;
 mod failing_sync;
 mod id;
 mod idempotency;
+mod log;
 mod migrate;
 mod model;
 mod opening;

@@ -79,6 +79,17 @@ async fn a_submission_that_is_dropped_is_withdrawn_or_wholly_done() {
 }
 
 #[linchpin_testing::test]
+async fn a_log_is_emptied_though_nobody_waits_for_it_or_left_whole() {
+    let work = async |held: &Held| {
+        assert!(held.f.database.writer().empty_log(&held.f.ctx).await.unwrap());
+    };
+    for full in [false, true] {
+        let report = steps::drop_at_each(async || Held::new(full).await, work, Held::check).await;
+        assert!(report.steps > 1, "{report:?}");
+    }
+}
+
+#[linchpin_testing::test]
 async fn a_query_that_is_dropped_in_line_leaves_the_readers_free() {
     type World = (Fixture, Task<()>, Arc<()>);
 

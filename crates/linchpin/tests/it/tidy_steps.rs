@@ -17,7 +17,11 @@ type Row = (&'static str, &'static [&'static str], &'static str);
 const DROPPED: &[Row] = &[
     ("linchpin-data/src/sqlite/database.rs", &["Database::close"], "steps.rs"),
     ("linchpin-data/src/sqlite/reader.rs", &["Reader::query"], "steps.rs"),
-    ("linchpin-data/src/sqlite/writer.rs", &["Writer::submit", "Writer::submit_sized"], "steps.rs"),
+    (
+        "linchpin-data/src/sqlite/writer.rs",
+        &["Writer::empty_log", "Writer::submit", "Writer::submit_sized"],
+        "steps.rs",
+    ),
     ("linchpin-data/src/migrate/postgres.rs", &["Migrations::apply_to"], "rate/migrating.rs"),
     (
         "linchpin-data/src/counts/postgres.rs",

@@ -1,4 +1,5 @@
-//! Has what is old go: payloads, messages with their attempts, and the space they took in the file.
+//! Has what is old go: payloads, messages with their attempts, the space they took in the file, and a log that may have what was
+//! expunged.
 
 use std::time::Duration;
 
@@ -41,6 +42,7 @@ async fn sweep(ctx: &Context, store: &Store, kept: Duration) -> Result<()> {
     let now = Timestamp::now();
     let payloads = all(ctx, store, What::Payloads(now)).await?;
     let messages = all(ctx, store, What::Messages(now - kept)).await?;
+    store.empty_log(ctx).await;
     if payloads + messages > 0 {
         tracing::info!(payloads, messages, "removed what is old");
     }

@@ -29,6 +29,9 @@ pub(super) async fn run(ctx: &Context, store: &Store, rowid: i64) -> Result<()> 
         TaskKind::AppStats => walk::<Usage>(ctx, store, &job).await,
         TaskKind::EventTypes => walk::<Subscriptions>(ctx, store, &job).await,
     }?;
+    if job.purges() {
+        store.empty_log(ctx).await;
+    }
     store.end_task(ctx, rowid, Ok(())).await?;
     tracing::info!(%task, kind, "a background task is finished");
     Ok(())

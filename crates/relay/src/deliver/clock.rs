@@ -5,16 +5,22 @@
 //! that a second takes a second. When the wall steps back it goes on by the monotonic clock, and is ahead of the wall from
 //! then on; when the wall steps forward it goes along, but for what it is ahead already.
 //!
+//! What it is ahead is kept at each step and at the end, and the next process goes on with it: what waits was written by this clock.
+//! If the wall shows less then than when that was kept, it went back while nobody looked, and the clock is ahead by that, too. More
+//! than a day is not believed: such a file comes from a machine whose clock was wrong, and what waits is brought back instead.
+//!
 //! What others read is of the wall: signatures, ids, when an attempt was made, and when the next will be.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use linchpin::context::Context;
+use linchpin::context::{Context, Ended};
 use linchpin::sync::Mutex;
 use linchpin::task::Ticker;
 use linchpin::time::{Instant, Timestamp};
+
+use super::lead::Lead;
 
 /// The clock of the schedules. Clones share it.
 #[derive(Clone)]
@@ -38,7 +44,7 @@ struct Anchor {
 
 /// How the wall has stepped since the last look.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Step {
+pub(super) enum Step {
     Back(Duration),
     Forward(Duration),
 }
@@ -47,6 +53,8 @@ enum Step {
 const STEP: Duration = Duration::from_secs(2);
 /// How often the clock is looked at. Nobody is told when the wall is set: who sleeps until a moment of it sleeps on.
 const LOOK: Duration = Duration::from_secs(1);
+/// The most that a clock is ahead of the wall when it begins.
+const MOST: Duration = Duration::from_hours(24);
 
 // ===== impl Clock =====
 
@@ -86,22 +94,53 @@ impl Clock {
         self.0.anchor.lock().read(wall, now).since(wall)
     }
 
-    /// Looks at the clock until `ctx` ends, and calls `forward` when it has gone forward by a step.
-    pub(super) async fn watch(self, ctx: Context, forward: impl Fn()) {
+    /// What the next process is to know.
+    pub(super) fn kept(&self) -> Lead {
+        let (wall, now) = ((self.0.wall)(), Instant::now());
+        Lead { ahead: self.0.anchor.lock().read(wall, now).since(wall), wall }
+    }
+
+    /// Goes on as the clock of the last process. What is to be kept instead, if anything is.
+    pub(super) fn resume(&self, last: Lead) -> Option<Lead> {
+        let (wall, now) = ((self.0.wall)(), Instant::now());
+        match Anchor::after(last, wall, now) {
+            Ok(None) => {}
+            Ok(Some(anchor)) => {
+                let by = anchor.lead;
+                tracing::warn!(
+                    ?by,
+                    "the wall clock went back before the start: what is due stays so"
+                );
+                *self.0.anchor.lock() = anchor;
+            }
+            Err(by) => {
+                tracing::warn!(
+                    ?by,
+                    "the wall clock is behind what is stored by too much to go by that: it is believed"
+                );
+            }
+        }
+        let kept = self.kept();
+        (kept.ahead != last.ahead || kept.wall < last.wall).then_some(kept)
+    }
+
+    /// Looks at the clock until it has made a step.
+    pub(super) async fn stepped(&self, ctx: &Context) -> Result<Step, Ended> {
         let mut ticker = Ticker::every(LOOK).expect("a period that is not zero");
-        while ticker.tick(&ctx).await.is_ok() {
-            match self.look() {
-                Some(Step::Forward(by)) => {
+        loop {
+            ticker.tick(ctx).await?;
+            let Some(step) = self.look() else { continue };
+            match step {
+                Step::Forward(by) => {
                     tracing::warn!(?by, "the wall clock went forward: what it passed is due");
                     self.0.forward.increment(1);
-                    forward();
                 }
-                Some(Step::Back(by)) => {
+                Step::Back(by) => {
                     tracing::warn!(?by, "the wall clock went back: what is due stays so");
                     self.0.back.increment(1);
                 }
-                None => {}
             }
+            return Ok(step);
         }
     }
 
@@ -126,6 +165,18 @@ impl fmt::Debug for Clock {
 // ===== impl Anchor =====
 
 impl Anchor {
+    /// Where a clock begins that was ahead of the wall in the last process, unless it begins with the wall. If it were ahead by too
+    /// much, by how much.
+    fn after(last: Lead, wall: Timestamp, now: Instant) -> Result<Option<Self>, Duration> {
+        // It never goes back, whatever the wall did meanwhile.
+        let lead = last.ahead.saturating_add(last.wall.since(wall));
+        match () {
+            () if lead > MOST => Err(lead),
+            () if lead > STEP => Ok(Some(Self { time: wall + lead, at: now, lead })),
+            () => Ok(None),
+        }
+    }
+
     /// What the clock shows now. It never goes back.
     fn read(&self, wall: Timestamp, now: Instant) -> Timestamp {
         match self.step(wall, now) {
@@ -202,6 +253,24 @@ mod tests {
         assert_eq!((anchor.time, anchor.lead), (NOON, HOUR / 2), "half of the lead is left");
         assert_eq!(anchor.look(NOON + HOUR, noon), Some(Step::Forward(HOUR * 3 / 2)));
         assert_eq!((anchor.time, anchor.lead), (NOON + HOUR, Duration::ZERO));
+    }
+
+    #[linchpin_testing::test]
+    fn a_clock_goes_on_where_the_last_process_left_it() {
+        let lead = |ahead, wall| {
+            Anchor::after(Lead { ahead, wall }, NOON, Instant::now())
+                .map(|anchor| anchor.map_or(Duration::ZERO, |anchor| anchor.lead))
+        };
+        assert_eq!(lead(Duration::ZERO, NOON - HOUR), Ok(Duration::ZERO), "an hour has passed");
+        assert_eq!(lead(HOUR, NOON - HOUR), Ok(HOUR), "the wall went back, and an hour has passed");
+        assert_eq!(lead(Duration::ZERO, NOON + HOUR), Ok(HOUR), "the wall went back meanwhile");
+        assert_eq!(lead(HOUR, NOON + HOUR), Ok(HOUR * 2), "both");
+        assert_eq!(lead(Duration::ZERO, NOON + SECOND), Ok(Duration::ZERO), "no step");
+        let year = HOUR * 24 * 365;
+        assert_eq!(lead(Duration::ZERO, NOON + year), Err(year));
+        assert_eq!(lead(MOST + SECOND, NOON - HOUR), Err(MOST + SECOND));
+        let nonsense = Timestamp::from_micros(i64::MAX);
+        assert!(lead(Duration::MAX, nonsense).is_err());
     }
 
     #[linchpin_testing::test]

@@ -14,6 +14,7 @@ use linchpin_data::sqlite::Writer;
 use linchpin_http::lifecycle::Lifecycle;
 
 use super::claim::{self, Visits};
+use super::clock::Step;
 use super::health::Health;
 use super::hosts::{Hosts, Place};
 use super::ours::Ours;
@@ -113,6 +114,7 @@ impl Dispatcher {
         if let Err(ended) = self.shared.records.close(&Context::root()).await {
             tracing::warn!(%ended, "records were left unwritten");
         }
+        self.shared.keep_clock(&Context::root()).await;
         self.shared.returned.load(Ordering::Relaxed)
     }
 }
@@ -177,9 +179,9 @@ impl Shared {
         // Who let it go meanwhile found nothing that was held.
         let is_free = match held.why {
             Why::Unreadable => target.now().is_ok(),
-            Why::Asked | Why::Breaker | Why::Proxy => self.policies.lets_go(&endpoint),
+            Why::Asked | Why::Breaker => self.policies.lets_go(&endpoint),
             // Who waits in the line of its host is called by that.
-            Why::Host | Why::Ours | Why::Throttle => false,
+            Why::Host | Why::Ours | Why::Proxy | Why::Throttle => false,
         };
         if is_free {
             self.queue.look(app, endpoint);
@@ -227,10 +229,25 @@ impl Shared {
         }
     }
 
-    /// Has whoever sleeps until something is due look again when the clock was set forward.
+    /// Has whoever sleeps until something is due look again when the clock was set forward, and each step known to the next
+    /// process.
     async fn watch_clock(self: Arc<Self>) {
-        let (clock, queue) = (self.queue.clock().clone(), self.queue.clone());
-        clock.watch(self.life.accepting().clone(), move || queue.clock_stepped()).await;
+        let accepting = self.life.accepting();
+        while let Ok(step) = self.queue.clock().stepped(accepting).await {
+            if matches!(step, Step::Forward(_)) {
+                self.queue.clock_stepped();
+            }
+            self.keep_clock(accepting).await;
+        }
+    }
+
+    async fn keep_clock(&self, ctx: &Context) {
+        let kept = self.queue.clock().kept();
+        if let Err(error) = self.writer.submit(ctx, move |tx| kept.keep(tx)).await
+            && !ctx.is_cancelled()
+        {
+            tracing::warn!(error = %error.report(), "cannot keep the clock for the next start");
+        }
     }
 
     /// Finds endpoints with deliveries in the database when there is room to know them, if there were too many.
@@ -273,16 +290,11 @@ impl Shared {
                 Some(wait) => {
                     // Without a record it says that there was no call.
                     drop(permit);
-                    return self.put_back(started, self.policies.ours(wait));
+                    return self.put_back(started, self.policies.ours(fault.holds(), wait));
                 }
                 None => (attempt, None),
             },
             Sent::Abandoned => return self.give_back(&started.ready, started.ready.due).await,
-            Sent::NoWayOut(fault) => {
-                let wait = self.policies.no_way_out(permit, started.ready.endpoint, &fault);
-                started.answered();
-                return self.give_back(&started.ready, self.queue.clock().now() + wait).await;
-            }
         };
         let is_probe = permit.is_probe();
         if attempt.is_ours {

@@ -25,6 +25,7 @@ mod clock;
 mod dispatch;
 mod health;
 mod hosts;
+mod lead;
 mod ours;
 mod policies;
 mod queue;

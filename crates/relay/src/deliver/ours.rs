@@ -1,16 +1,18 @@
-//! Attempts that were none, as something was lacking on this side: files, a route, a name server.
+//! Attempts that were none, as something was lacking on this side: files, a route, a name server, the proxy.
 //!
 //! Nobody was asked, so nothing is recorded, and no endpoint is charged with it: neither its breaker nor its health. The delivery
 //! waits in front of its lane and is tried again, a few times; then it counts as a failed attempt and goes on by its schedule, so that
 //! whoever looks at it sees why nothing comes. The count is kept in memory alone.
 
+use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use linchpin::sync::Mutex;
 use linchpin::time::Instant;
-use linchpin_http::client::{Lack, LocalFault};
+use linchpin_http::client::{Lack, LocalFault, ProxyFault};
 
+use super::policies::Why;
 use super::queue::Held;
 
 /// How often an attempt is made again that was none.
@@ -24,11 +26,19 @@ pub struct Patience {
     pub most: u32,
 }
 
+/// Why an attempt was none.
+#[derive(Debug)]
+pub(super) enum Fault {
+    Local(LocalFault),
+    Proxy(ProxyFault),
+}
+
 /// What is done about faults of ours.
 #[derive(Debug)]
 pub(super) struct Ours {
     patience: Patience,
     abandoned: [(Lack, metrics::Counter); Lack::ALL.len()],
+    abandoned_by_proxy: metrics::Counter,
     told: Mutex<Told>,
 }
 
@@ -42,19 +52,30 @@ struct Told {
 
 /// How often the log is told: what is lacking is so for all.
 const TELL: Duration = Duration::from_mins(1);
+const PROXY: &str = "proxy";
 
 impl Ours {
     pub(super) fn new(patience: Patience) -> Self {
-        let counted = |lack: Lack| {
-            let why = lack.as_str();
-            (lack, metrics::counter!("relay_attempts_abandoned_total", "why" => why))
-        };
-        Self { patience, abandoned: Lack::ALL.map(counted), told: Mutex::default() }
+        let counter =
+            |why: &'static str| metrics::counter!("relay_attempts_abandoned_total", "why" => why);
+        Self {
+            patience,
+            abandoned: Lack::ALL.map(|lack| (lack, counter(lack.as_str()))),
+            abandoned_by_proxy: counter(PROXY),
+            told: Mutex::default(),
+        }
     }
 
     /// How long a delivery waits of which another attempt was none; `None` if that is to count as a failed one.
-    pub(super) fn wait(&self, held: &Held, fault: &LocalFault) -> Option<Duration> {
-        if let Some((_, count)) = self.abandoned.iter().find(|(lack, _)| *lack == fault.lack()) {
+    pub(super) fn wait(&self, held: &Held, fault: &Fault) -> Option<Duration> {
+        let count = match fault {
+            Fault::Local(fault) => {
+                let mut counts = self.abandoned.iter();
+                counts.find(|(lack, _)| *lack == fault.lack()).map(|(_, count)| count)
+            }
+            Fault::Proxy(_) => Some(&self.abandoned_by_proxy),
+        };
+        if let Some(count) = count {
             count.increment(1);
         }
         self.tell(fault, Instant::now());
@@ -62,10 +83,44 @@ impl Ours {
         self.patience.wait(before)
     }
 
-    fn tell(&self, fault: &LocalFault, now: Instant) {
+    fn tell(&self, fault: &Fault, now: Instant) {
         let Some(others) = self.told.lock().due(now) else { return };
-        let why = fault.lack().as_str();
+        let why = fault.as_str();
         tracing::error!(%fault, why, others, "attempts could not be made, by no fault of their receivers");
+    }
+}
+
+impl Fault {
+    /// What holds the delivery back.
+    pub(super) fn holds(&self) -> Why {
+        match self {
+            Self::Local(_) => Why::Ours,
+            Self::Proxy(_) => Why::Proxy,
+        }
+    }
+
+    /// What whoever sees the attempt may read of it: where the proxy is, is nobody's affair.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::Local(fault) => format!("no call was made: {fault}"),
+            Self::Proxy(_) => "no call was made: the proxy of the service failed".to_owned(),
+        }
+    }
+
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Local(fault) => fault.lack().as_str(),
+            Self::Proxy(_) => PROXY,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local(fault) => fault.fmt(f),
+            Self::Proxy(fault) => fault.fmt(f),
+        }
     }
 }
 

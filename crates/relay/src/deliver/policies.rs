@@ -13,7 +13,6 @@ use linchpin::resilience::limiter::{self, Keyed, KeyedOptions, Rate};
 use linchpin::resilience::{Outcome, Refusal, Snapshot};
 use linchpin::sync::Mutex;
 use linchpin::time::Instant;
-use linchpin_http::client::ProxyFault;
 
 use super::ready::Ready;
 use super::targets::Rates;
@@ -22,7 +21,7 @@ use crate::ids::{AppId, EndpointId};
 /// The policies of deliveries.
 pub struct Policies {
     breakers: Registry<EndpointId>,
-    /// What receivers asked for, and what our proxy makes necessary.
+    /// What receivers asked for.
     pauses: Keyed<EndpointId>,
     endpoints: Keyed<EndpointId>,
     applications: Keyed<AppId>,
@@ -207,23 +206,8 @@ impl Policies {
     }
 
     /// Something was lacking on this side, so that nobody was asked: the endpoint's deliveries wait for so long.
-    pub(super) fn ours(&self, wait: Duration) -> HeldBack {
-        self.hold(Whom::Endpoint, Why::Ours, spread(wait))
-    }
-
-    /// Our own proxy failed, so that nobody was asked: deliveries to the endpoint wait, for so long.
-    pub(super) fn no_way_out(
-        &self,
-        permit: Permit<'_>,
-        endpoint: EndpointId,
-        fault: &ProxyFault,
-    ) -> Duration {
-        // Without a record it says that there was no call.
-        drop(permit);
-        tracing::error!(%endpoint, %fault, "deliveries wait, as there is no way out");
-        let held = self.hold(Whom::Endpoint, Why::Proxy, spread(self.settings.open_for));
-        self.pauses.penalize(&endpoint, Instant::now() + held.wait);
-        held.wait
+    pub(super) fn ours(&self, why: Why, wait: Duration) -> HeldBack {
+        self.hold(Whom::Endpoint, why, spread(wait))
     }
 
     fn hold(&self, whom: Whom, why: Why, wait: Duration) -> HeldBack {

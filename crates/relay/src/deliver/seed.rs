@@ -11,6 +11,7 @@ use super::claim;
 use super::clock::Clock;
 use super::dispatch::{Dispatcher, FOUND};
 use super::health::HealthSettings;
+use super::lead::Lead;
 use super::ours::Patience;
 use super::policies::{Policies, PolicySettings};
 use super::queue::{Bounds, Queue};
@@ -86,7 +87,7 @@ impl Seed {
         &self.policies
     }
 
-    /// Voids the leases of the last process, brings back what it has left due beyond reason, finds who is told of what, and starts
+    /// Voids the leases of the last process, goes on with its clock, brings back what it has left due beyond reason, finds who is told of what, and starts
     /// sending.
     ///
     /// # Errors
@@ -101,6 +102,10 @@ impl Seed {
         let voided = writer.submit(life.accepting(), claim::void_leases).await?;
         if voided > 0 {
             tracing::info!(deliveries = voided, "taken over from the last run");
+        }
+        let last = writer.submit(life.accepting(), |tx| Lead::load(tx)).await?;
+        if let Some(kept) = self.queue.clock().resume(last) {
+            writer.submit(life.accepting(), move |tx| kept.keep(tx)).await?;
         }
         let queue = self.queue.clone();
         writer.submit(life.accepting(), move |tx| operational::load(tx, &queue)).await?;

@@ -8,9 +8,10 @@ use http_body_util::Full;
 use linchpin::Context;
 use linchpin::resilience::retry::retry_after;
 use linchpin::time::{Instant, Timestamp};
-use linchpin_http::client::{Client, Exchange, Limits, LocalFault, ProxyFault, SendError};
+use linchpin_http::client::{Client, Exchange, Limits, SendError};
 use linchpin_security::webhook::Family;
 
+use super::ours::Fault;
 use super::ready::Ready;
 use super::record::Attempt;
 use super::targets::Target;
@@ -32,10 +33,8 @@ pub(super) enum Sent {
     Made(Attempt, Option<Duration>),
     /// We stopped before an answer came; it must be made again.
     Abandoned,
-    /// It could not be made, which is no fault of the receiver's; it must be made later.
-    NoWayOut(ProxyFault),
-    /// The same, by a fault of this side; and how it is recorded if there were too many such.
-    Ours(LocalFault, Attempt),
+    /// It could not be made, by a fault of this side, and must be made later; and how it is recorded if there were too many such.
+    Ours(Fault, Attempt),
 }
 
 /// How much of a response is kept, in bytes.
@@ -65,18 +64,20 @@ impl Sender {
             Ok(request) => match self.client.send(ctx, request, &self.limits).await {
                 Ok(exchange) => answer(&exchange),
                 Err(SendError::Ended(_)) => return Sent::Abandoned,
-                Err(SendError::Proxy(fault)) => return Sent::NoWayOut(fault),
                 Err(error) => {
                     let outcome = unanswered(&error);
-                    if let SendError::Local(fault) = error {
-                        ours = Some(fault);
-                    }
+                    ours = match error {
+                        SendError::Local(fault) => Some(Fault::Local(fault)),
+                        SendError::Proxy(fault) => Some(Fault::Proxy(fault)),
+                        _ => None,
+                    };
                     outcome
                 }
             },
             Err(error) => unanswered(&error),
         };
         let (status_code, response, asked) = outcome;
+        let response = ours.as_ref().map_or(response, Fault::shown);
         let attempt = Attempt {
             id: AttemptId::at(at),
             url: target.url.clone(),

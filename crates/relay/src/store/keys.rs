@@ -14,7 +14,8 @@ use linchpin_security::seal::Keyring;
 use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 
-use super::{Store, wiped};
+use super::Store;
+use super::wipe::wiped;
 use crate::ids::{AppId, EndpointId};
 use crate::vault::{Drawer, Field, Owner, Vault};
 
@@ -206,7 +207,7 @@ async fn walk(ctx: &Context, writer: &Writer, vault: &Vault, todo: Todo) -> Resu
     loop {
         let vault = vault.clone();
         let step = move |tx: &mut Tx<'_>| match todo {
-            Todo::Clear => wiped(tx, |tx| step(tx, &vault, last, todo)),
+            Todo::Clear => wiped(tx, || step(tx, &vault, last, todo)),
             Todo::NotCurrent => step(tx, &vault, last, todo),
         };
         let (done, next) = writer.submit(ctx, step).await?;

@@ -28,6 +28,7 @@ mod sift;
 mod stats;
 mod target;
 mod task;
+mod wipe;
 mod work;
 
 use std::fmt;
@@ -43,7 +44,7 @@ use linchpin::task::fan;
 use linchpin::task::pool::Priority;
 use linchpin::{Error, Kind, Result};
 use linchpin_data::migrate::Migrations;
-use linchpin_data::sqlite::{Database, Options, Reader, Sql as _, Tx, Writer};
+use linchpin_data::sqlite::{Database, Options, Reader, Sql as _, Writer};
 use serde::Serialize;
 
 pub use self::attempt::{AttemptFilter, WithMessage};
@@ -70,6 +71,7 @@ pub struct Store {
     /// The same, for what nobody waits for.
     patient: Reader,
     queue: Queue,
+    log: wipe::Log,
     /// The most that an application may have.
     endpoints: usize,
     /// Rings when a background task has begun.
@@ -137,7 +139,10 @@ pub(crate) fn make_folder(database: &Path) -> Result<()> {
 /// How Relay opens its database.
 pub(crate) fn options() -> Result<Options> {
     let migrations = Migrations::new(schema::MIGRATIONS)?;
-    let options = Options::default().application_id(APPLICATION_ID).migrations(migrations);
+    let options = Options::default()
+        .application_id(APPLICATION_ID)
+        .migrations(migrations)
+        .overwrite_deleted(true);
     #[cfg(feature = "planted-faults")]
     let options = options
         .acknowledge_before_commit(EARLY_ANSWERS.load(Ordering::Relaxed))
@@ -195,6 +200,7 @@ impl Store {
             reader: reader.clone(),
             patient: reader.at(Priority::Low),
             queue,
+            log: wipe::Log::new(),
             endpoints: ENDPOINTS,
             begun: Event::new(),
         }
@@ -254,15 +260,6 @@ enum Part {
     Queue,
     /// The idempotency records.
     Cache,
-}
-
-/// Has `work` overwrite what it frees. Else it lies in the file until something new takes its place.
-fn wiped<T>(tx: &mut Tx<'_>, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
-    let set = |tx: &Tx<'_>, on| tx.pragma_update(None, "secure_delete", on).sql("set a pragma");
-    set(tx, true)?;
-    let done = work(tx);
-    set(tx, false)?;
-    done
 }
 
 /// A JSON column, or a reply.

@@ -12,6 +12,7 @@ use rusqlite::Connection;
 
 use super::Store;
 use super::hours::Tally;
+use super::wipe::wiped;
 use crate::ids::{AppId, MessageId};
 use crate::model::message::Content;
 
@@ -30,6 +31,8 @@ const ROWS: i64 = 200;
 const BYTES: i64 = 4 << 20;
 /// ... and so long it takes at most, but for its last row.
 const TIME: Duration = Duration::from_millis(20);
+/// A payload of up to so many bytes lies in the page of its row, or in one more.
+const SMALL: i64 = 4_096;
 /// So many pages go back to the file system at a time ...
 const PAGES: i64 = 256;
 /// ... while more than one page in so many is free. What is free is used again first.
@@ -99,9 +102,11 @@ fn payloads(tx: &Tx<'_>, now: Timestamp) -> Result<Swept> {
         if budget.is_spent() {
             break;
         }
-        tx.prepare_cached(EXPIRE)
-            .and_then(|mut update| update.execute((rowid, Content::Expired)))
-            .sql("remove a payload")?;
+        sparingly(tx, bytes, || {
+            tx.prepare_cached(EXPIRE)
+                .and_then(|mut update| update.execute((rowid, Content::Expired)))
+                .sql("remove a payload")
+        })?;
         budget.spend(bytes);
         swept.gone += 1;
         // They are not found again, so it goes on at the front.
@@ -134,7 +139,7 @@ fn messages(tx: &Tx<'_>, cutoff: Timestamp, mark: i64) -> Result<Swept> {
         }
         any_old = true;
         if !waits(tx, app, id).sql("look for deliveries")? {
-            remove(tx, rowid, id, &mut tally).sql("remove a message")?;
+            sparingly(tx, bytes, || remove(tx, rowid, id, &mut tally).sql("remove a message"))?;
             swept.gone += 1;
         }
         budget.spend(bytes);
@@ -162,6 +167,13 @@ fn remove(
     }
     conn.prepare_cached(MESSAGE)?.execute([rowid])?;
     Ok(())
+}
+
+/// Has `work` overwrite what it frees, if a payload of so many bytes is as small as that. What is swept need not be overwritten, and
+/// for large ones that would be a write for each of their pages; but a page that becomes free may have copies of rows that stay, and
+/// are expunged one day.
+fn sparingly<T>(tx: &Tx<'_>, bytes: i64, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    if bytes <= SMALL { wiped(tx, work) } else { work() }
 }
 
 fn give_back(conn: &Connection) -> rusqlite::Result<bool> {

@@ -16,6 +16,8 @@
 //! `endpoint_hour` adds `attempt` up, by endpoint and hour; `uncounted` has the first and the last row that is still to be added, if
 //! there is one.
 //!
+//! `clock` has one row: how far the clock of the schedules was ahead of the wall, and what the wall showed then.
+//!
 //! `secret`, `old_secrets` and `headers` of an endpoint are sealed with a key of which `keyring` has a proof.
 
 use linchpin_data::idempotency;
@@ -36,6 +38,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 12, name: "tokens that are refused", sql: REFUSED },
     Migration { version: 13, name: "operational webhooks", sql: OPERATIONAL },
     Migration { version: 14, name: "attempts by the hour", sql: HOURS },
+    Migration { version: 15, name: "the clock of schedules", sql: CLOCK },
 ];
 
 const TABLES: &str = "
@@ -224,6 +227,14 @@ CREATE TABLE uncounted (
     last  INTEGER NOT NULL
 ) STRICT;
 INSERT INTO uncounted SELECT 1, rowid FROM attempt ORDER BY rowid DESC LIMIT 1;
+";
+
+const CLOCK: &str = "
+CREATE TABLE clock (
+    lead INTEGER NOT NULL,
+    wall INTEGER NOT NULL
+) STRICT;
+INSERT INTO clock VALUES (0, 0);
 ";
 
 /// `kind` is 0 for what clients see, and 1 for the one application of an organisation that its endpoints for operational webhooks

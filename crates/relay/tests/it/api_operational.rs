@@ -95,6 +95,16 @@ async fn its_event_types_are_those_there_are() {
 }
 
 #[linchpin_testing::test]
+async fn an_application_that_is_deleted_as_a_whole_tells_nothing_of_its_endpoints() {
+    let api = Api::new();
+    api.post(ENDPOINTS, json!({ "url": URL, "uid": "ops" })).await.ok(201);
+    api.app("shop").await;
+    endpoint(&api, "hook").await;
+    api.delete("/app/shop").await.empty(204);
+    assert_eq!(told(&api, api.org).await, ["endpoint.created"]);
+}
+
+#[linchpin_testing::test]
 async fn operational_endpoints_are_in_no_other_list() {
     let api = Api::new();
     let made = api.post(ENDPOINTS, json!({ "url": URL, "uid": "ops" })).await.ok(201);

@@ -150,24 +150,33 @@ async fn a_task_fails_with_its_reason_when_its_endpoint_receives_no_more() {
 }
 
 #[linchpin_testing::test]
-async fn tasks_of_a_deleted_application_fail_with_the_reason() {
+async fn tasks_of_a_deleted_application_fail_with_the_reason_unless_they_purge() {
     let shop = Shop::new(json!({})).await;
     shop.message(2 * HOUR, &[FAIL]).await;
     let mut tasks = Vec::new();
     for what in ["recover", "replay-missing", "bulk-replay"] {
-        tasks.push((shop.begin(what, shop.since(24 * HOUR)).await, "messagesSent"));
+        tasks.push(shop.begin(what, shop.since(24 * HOUR)).await);
     }
     let purge = shop.api.post("/app/shop/msg/expunge-all-contents", Value::Null).await.ok(202);
-    tasks.push((purge, "messagesPurged"));
     shop.api.delete("/app/shop").await.empty(204);
     let ctx = Context::root().child();
     let background = shop.background(&ctx);
-    for (task, count) in tasks {
+    for task in tasks {
         eventually("ended", async || shop.task(&task).await["status"] != "running").await;
         let ended = shop.task(&task).await;
         assert_eq!(ended["status"], "failed", "{ended}");
-        assert_eq!(ended["data"], json!({ count: 0, "error": "The application is deleted" }));
+        assert_eq!(
+            ended["data"],
+            json!({ "messagesSent": 0, "error": "The application is deleted" })
+        );
     }
+    eventually("ended", async || shop.task(&purge).await["status"] != "running").await;
+    let ended = shop.task(&purge).await;
+    assert_eq!(ended["status"], "finished", "{ended}");
+    assert_eq!(ended["data"], json!({ "messagesPurged": 1 }));
+    assert_eq!(shop.api.number("SELECT count(*) FROM message WHERE content = 2").await, 1);
+    let answers = "SELECT count(*) FROM attempt WHERE response = 'EXPUNGED'";
+    assert_eq!(shop.api.number(answers).await, 1);
     ctx.cancel("enough");
     background.drain(&Context::root()).await;
     assert_eq!(shop.deliveries().await, []);

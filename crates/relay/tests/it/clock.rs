@@ -139,3 +139,65 @@ async fn a_due_time_beyond_reason_is_brought_back_at_the_start() {
     assert_eq!(after[2], before[2], "within reason");
     relay.terminate().await;
 }
+
+/// A Relay that was killed while a delivery waits for its retry, which is due in a second.
+async fn waits(receiver: &Receiver) -> Home {
+    let home = Home::new();
+    receiver.reply("/hook", [Reply::Status(500)]);
+    let mut relay = home.serve(&["--retry-schedule", "1s"]).await;
+    let (app, _) = relay.application(&[&receiver.url("/hook")]).await;
+    let message = relay.message(&app, "{}").await;
+    relay.attempts(&app, &message, 1).await;
+    relay.kill().await;
+    home
+}
+
+#[linchpin_testing::test]
+async fn a_step_back_of_an_hour_and_a_restart_delay_no_retry() {
+    let (hour, now) = (HOUR.as_micros(), Timestamp::now().as_micros());
+    // While it ran, and while it did not.
+    for kept in [format!("lead = {hour}"), format!("wall = {now} + {hour}")] {
+        let receiver = Receiver::start().await;
+        let home = waits(&receiver).await;
+        // As if the wall had gone back by that between this and the start.
+        home.write(&format!("UPDATE delivery SET due = due + {hour}; UPDATE clock SET {kept}"));
+        let relay = home.serve(&["--retry-schedule", "1s"]).await;
+        receiver.wait("/hook", 2).await;
+        relay.terminate().await;
+    }
+}
+
+#[linchpin_testing::test]
+async fn what_the_clock_is_ahead_is_kept_for_the_next_start() {
+    let wall = Wall::default();
+    let sending = Sending::start(wall.settings(SECOND), ClientOptions::default()).await;
+    let hour = async || {
+        let lead = sending.api.number("SELECT lead FROM clock").await;
+        Duration::from_micros(lead as u64).abs_diff(HOUR) < SECOND
+    };
+    assert_eq!(sending.api.number("SELECT lead FROM clock").await, 0);
+    wall.back(HOUR);
+    eventually("kept", hour).await;
+    sending.stop().await;
+}
+
+#[linchpin_testing::test]
+async fn a_file_of_a_clock_that_was_a_year_ahead_is_not_believed() {
+    let receiver = Receiver::start().await;
+    let home = waits(&receiver).await;
+    let ahead = (Timestamp::now() + DAY * 365).as_micros();
+    home.write(&format!("UPDATE delivery SET due = {ahead}; UPDATE clock SET wall = {ahead}"));
+    let relay = home.serve(&["--retry-schedule", "1s"]).await;
+    assert_eq!(home.query::<i64>("SELECT lead FROM clock"), [0]);
+    assert_eq!(home.query::<bool>(&format!("SELECT wall < {ahead} FROM clock")), [true]);
+    let within = (Timestamp::now() + DAY + HOUR).as_micros();
+    assert_eq!(home.query::<bool>(&format!("SELECT due < {within} FROM delivery")), [true]);
+    // What comes now goes now, and its retry, too.
+    receiver.reply("/other", [Reply::Status(500)]);
+    let (app, _) = relay.application(&[&receiver.url("/other")]).await;
+    relay.message(&app, "{}").await;
+    receiver.wait("/other", 2).await;
+    let log = relay.to_string();
+    assert!(log.contains("behind what is stored by too much"), "{log}");
+    relay.terminate().await;
+}

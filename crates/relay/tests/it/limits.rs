@@ -11,6 +11,7 @@ use std::time::Duration;
 use linchpin::resilience::retry::Schedule;
 use linchpin::time::Instant;
 use linchpin_http::client::{ClientOptions, Resolve};
+use linchpin_testing::proxy::TestProxy;
 use relay::deliver::{Patience, Settings};
 use tokio::sync::Semaphore;
 
@@ -174,6 +175,29 @@ async fn a_fault_of_ours_that_lasts_is_on_record_and_nobody_is_charged_with_it()
         assert!(response.contains("no call was made: cannot look up `down.example`"), "{response}");
     }
     assert_eq!(*asked.lock().unwrap(), 9, "three times for each");
+    let failing = "SELECT count(*) FROM endpoint WHERE failing_since IS NOT NULL";
+    assert_eq!(sending.api.number(failing).await, 0);
+    sending.stop().await;
+}
+
+#[linchpin_testing::test]
+async fn a_proxy_that_fails_for_long_is_on_record_and_nobody_is_charged_with_it() {
+    let (receiver, proxy) = (Receiver::start().await, TestProxy::spawn().await);
+    proxy.refuse(Some(407));
+    let at = format!("http://relay:hidden@{}", proxy.addr());
+    let client = ClientOptions::default().proxy(at.parse().unwrap());
+    let sending = Sending::start(hasty(3), client).await;
+    sending.application("shop", &[receiver.url("/hook")]).await;
+    let message = sending.message("shop").await;
+    sending.done().await;
+    let attempts = sending.attempts("shop", &message, 3).await;
+    assert_eq!(attempts.len(), 3, "those of the schedule");
+    for attempt in attempts {
+        assert_eq!(attempt["responseStatusCode"], 0);
+        // Neither where it is nor what it said.
+        assert_eq!(attempt["response"], "no call was made: the proxy of the service failed");
+    }
+    assert_eq!(proxy.asked().len(), 9, "three times for each");
     let failing = "SELECT count(*) FROM endpoint WHERE failing_since IS NOT NULL";
     assert_eq!(sending.api.number(failing).await, 0);
     sending.stop().await;

@@ -9,7 +9,7 @@ use serde_json::json;
 use standardwebhooks::Webhook;
 
 use crate::process::receiver::Receiver;
-use crate::process::{Home, eventually};
+use crate::process::{Home, Relay, eventually};
 
 /// See its first lines.
 const SCHEMA_5: &str = include_str!("fixtures/schema5.sql");
@@ -17,7 +17,8 @@ const SCHEMA_5: &str = include_str!("fixtures/schema5.sql");
 const RECORDED: &str =
     r#"{"eventType":"invoice.paid","eventId":"first","channels":["eu"],"payload":{"n":1}}"#;
 
-/// Makes the file, with the receiver where it is now and the record of a reply as if it were of just now.
+/// Makes the file, with the receiver where it is now and the record of a reply as if it were of just now. What else it has
+/// is of that year: whose messages are wanted asks [`serve`].
 pub(crate) fn make(home: &Home, receiver: &Receiver) {
     std::fs::create_dir_all(home.database().parent().expect("a folder")).expect("made");
     let database = Connection::open(home.database()).expect("open");
@@ -27,11 +28,16 @@ pub(crate) fn make(home: &Home, receiver: &Receiver) {
     database.execute("UPDATE idempotency SET created_at = ?1", [now]).expect("changed");
 }
 
+/// A Relay that keeps what the file has, whenever this runs.
+async fn serve(home: &Home, flags: &[&str]) -> Relay {
+    home.serve(&[&["--message-retention", "36500d"], flags].concat()).await
+}
+
 #[linchpin_testing::test]
 async fn a_file_of_schema_5_is_opened_and_does_what_it_owes() {
     let (home, receiver) = (Home::new(), Receiver::start().await);
     make(&home, &receiver);
-    let relay = home.serve(&[]).await;
+    let relay = serve(&home, &[]).await;
     let version = "SELECT max(version) FROM _linchpin_migrations";
     assert_eq!(home.query::<u32>(version), [store::schema_version()]);
 
@@ -45,9 +51,13 @@ async fn a_file_of_schema_5_is_opened_and_does_what_it_owes() {
     }
     assert_eq!(ids, owed);
     eventually("settled", async || home.query::<i64>("SELECT count(*) FROM delivery") == [0]).await;
-    let tasks = relay.call("GET", "/background-task", "").await.expect(200).json();
-    assert_eq!(tasks["data"][0]["status"], "finished", "{tasks}");
-    assert_eq!(tasks["data"][0]["data"], json!({ "messagesSent": 1 }));
+    // Which it is told of after the last of what it sends.
+    let task = async || {
+        let tasks = relay.call("GET", "/background-task", "").await.expect(200).json();
+        tasks["data"][0].clone()
+    };
+    eventually("finished", async || task().await["status"] == "finished").await;
+    assert_eq!(task().await["data"], json!({ "messagesSent": 1 }));
 
     let secret = relay.call("GET", "/app/shop/endpoint/failing/secret", "").await.expect(200);
     let secret = Webhook::new(&secret.text("key")).expect("a secret");
@@ -64,13 +74,14 @@ async fn a_file_of_schema_5_is_opened_and_does_what_it_owes() {
 async fn a_file_of_schema_5_keeps_its_tasks_and_goes_on_counting_them() {
     let (home, receiver) = (Home::new(), Receiver::start().await);
     make(&home, &receiver);
-    // As if six more had come and gone.
+    // As if six more had come and gone, and it had just ended: those that ended long ago are pruned.
+    let now = Timestamp::now().as_micros();
     let ended = "UPDATE background_task SET status = 'failed', sent = 3, error = 'tired'";
-    home.write(&format!("{ended}; UPDATE sqlite_sequence SET seq = 7;"));
+    home.write(&format!("{ended}, updated_at = {now}; UPDATE sqlite_sequence SET seq = 7;"));
     let whose = "SELECT hex(org) || hex(app) || hex(endpoint) || hex(id) || since || '-' || until || created_at
                    FROM background_task WHERE rowid = 1";
     let before = home.query::<String>(whose);
-    let relay = home.serve(&[]).await;
+    let relay = serve(&home, &[]).await;
     assert_eq!(home.query::<String>(whose), before);
     let tasks = relay.call("GET", "/background-task", "").await.expect(200).json();
     assert_eq!(tasks["data"][0]["status"], "failed", "{tasks}");
@@ -90,7 +101,7 @@ async fn a_file_of_schema_5_keeps_its_tasks_and_goes_on_counting_them() {
 async fn a_file_of_schema_5_shows_what_it_has() {
     let (home, receiver) = (Home::new(), Receiver::start().await);
     make(&home, &receiver);
-    let relay = home.serve(&[]).await;
+    let relay = serve(&home, &[]).await;
     let get = async |path: &str| relay.call("GET", path, "").await.expect(200).json();
     let shop = get("/app/shop").await;
     assert_eq!(
@@ -123,8 +134,7 @@ async fn stats_of_a_first_release_file_are_right_after_the_upgrade() {
     make(&home, &receiver);
     // Nothing comes to what the file has.
     home.write("DELETE FROM delivery; DELETE FROM background_task");
-    // Whenever this runs, what was made then is kept.
-    let relay = home.serve(&["--message-retention", "36500d"]).await;
+    let relay = serve(&home, &[]).await;
     let uncounted = "SELECT count(*) FROM uncounted";
     eventually("counted", async || home.query::<i64>(uncounted) == [0]).await;
     for (endpoint, success, fail) in [("failing", 0, 6), ("kept", 1, 0), ("off", 0, 0)] {

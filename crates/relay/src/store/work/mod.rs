@@ -205,6 +205,7 @@ impl Store {
         let section = Arc::new(section);
         let mut from = 0;
         while from < section.items.len() {
+            let purges = job.purges();
             let (job, work, section) = (job.clone(), work.clone(), Arc::clone(&section));
             let step = move |tx: &mut Tx<'_>| {
                 job.check(tx)?;
@@ -216,6 +217,9 @@ impl Store {
                 Ok(to)
             };
             from = self.writer.submit(ctx, step).await?;
+            if purges {
+                self.log.expunged();
+            }
         }
         Ok(())
     }
@@ -288,10 +292,10 @@ fn job(row: &Row<'_>) -> rusqlite::Result<Option<Job>> {
 // ===== impl Job =====
 
 impl Job {
-    /// Refuses to go on where nobody can ask any more.
+    /// Refuses to go on where nobody can ask any more. What purges goes on: who deletes a customer wants it all the more.
     fn check(&self, conn: &Connection) -> Result<()> {
         let gone = |code, detail| Err(Refusal::Unsuited { code, detail }.into());
-        let Some(app) = self.app else { return Ok(()) };
+        let Some(app) = self.app.filter(|_| !self.purges()) else { return Ok(()) };
         if application::id_of(conn, self.org, &Which::Named(Reference::Id(app)))?.is_none() {
             return gone("application_deleted", "The application is deleted");
         }
@@ -300,6 +304,11 @@ impl Job {
             return gone("endpoint_deleted", "The endpoint is deleted");
         }
         Ok(())
+    }
+
+    /// Whether it removes content.
+    pub(crate) fn purges(&self) -> bool {
+        self.kind == TaskKind::PurgeContent
     }
 
     /// The application, of a kind that is about one.

@@ -5,7 +5,8 @@ use linchpin::context::Context;
 use linchpin_data::sqlite::{Reader, Sql as _, Tx};
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::super::{expunge, wiped};
+use super::super::expunge;
+use super::super::wipe::wiped;
 use super::{Done, Job, Mark, SECTION, Section, Work};
 use crate::deliver::Queue;
 use crate::ids::{AppId, MessageId, OrgId};
@@ -64,7 +65,7 @@ impl Work for Purge {
     }
 
     fn apply(&self, tx: &mut Tx<'_>, items: &[(Mark, MessageId)]) -> Result<Done> {
-        wiped(tx, |tx| {
+        wiped(tx, || {
             let (mut budget, mut done) = (Budget::new(), Done::default());
             for (_, message) in items {
                 if budget.is_spent() {
