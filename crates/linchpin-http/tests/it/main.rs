@@ -6,6 +6,7 @@ mod arriving;
 mod auto_traits;
 mod bulkhead;
 mod client;
+mod client_dial;
 mod drain;
 mod forwarded;
 mod lifecycle;

@@ -130,16 +130,25 @@ async fn half_a_header_is_no_idleness() {
 
 #[linchpin_testing::test(start_paused)]
 async fn whose_request_has_come_already_is_answered_and_then_goes() {
-    let (server, _) = ten().await;
-    let mut clients = kept(&server, 8).await;
-    // In the kernel, before the server has looked at either.
-    clients[0].send("GET / HTTP/1.1\r\nhost: test\r\n\r\n").await;
-    let _ninth = server.connect().await;
-    let answer = clients[0].answer().await;
-    assert!(answer.ends_with("hello"), "{answer}");
-    let next = is_open(&clients[1]).await;
-    let last = answer.contains("connection: close");
-    assert_eq!(last, next, "either of the two goes: {answer}");
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: test\r\n\r\n";
+    for comes_first in [true, false] {
+        let (server, _) = ten().await;
+        let mut clients = kept(&server, 8).await;
+        // Both are in the kernel before the server looks at either: nothing here waits.
+        let ask = || assert_eq!(clients[0].0.try_write(REQUEST).unwrap(), REQUEST.len());
+        if !comes_first {
+            ask();
+        }
+        let _ninth = std::net::TcpStream::connect(server.addr).unwrap();
+        if comes_first {
+            ask();
+        }
+        let answer = clients[0].answer().await;
+        assert!(answer.ends_with("hello"), "{answer}");
+        let next = is_open(&clients[1]).await;
+        let last = answer.contains("connection: close");
+        assert_eq!(last, next, "either of the two goes: {answer}");
+    }
 }
 
 #[linchpin_testing::test(start_paused)]

@@ -12,6 +12,8 @@ use tokio::net::TcpStream;
 
 /// Longer than anything here takes: a test that hits it has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than the server lets a connection be.
+const IDLE: Duration = Duration::from_mins(10);
 
 pub(crate) const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -61,11 +63,15 @@ impl Running {
         Raw(TcpStream::connect(self.addr).await.unwrap())
     }
 
-    /// Waits until no connection is left: a level, looked at again and again, because no event tells it.
+    /// Waits until no connection is left: a level, looked at again and again, because no event tells it. In paused time it may be
+    /// minutes.
     pub(crate) async fn idle(&self) {
-        while self.life.in_flight() > 0 {
-            tokio::time::sleep(ms(2)).await;
-        }
+        let looking = async {
+            while self.life.in_flight() > 0 {
+                tokio::time::sleep(ms(2)).await;
+            }
+        };
+        tokio::time::timeout(IDLE, looking).await.expect("no connection is left");
     }
 
     /// Waits until the server has ended and the life too.

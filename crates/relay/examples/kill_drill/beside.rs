@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use linchpin::task::{self, Task};
 use linchpin::time::{Instant, Timestamp};
-use linchpin_security::webhook::Secret;
 use serde_json::json;
 use tokio::time::sleep;
 
 use crate::Failure;
-use crate::secrets::GRACE_SECONDS;
+use crate::secrets::{GRACE_SECONDS, Secrets, shown};
 use crate::service::Service;
 use crate::world::World;
 
@@ -97,13 +96,12 @@ async fn rotate(service: &Service, world: &World) -> Ended {
         world.receiver.secrets(*number, |secrets| secrets.is_placed(present))?;
     }
     for (number, endpoint) in stay.iter().cycle() {
-        let next = Secret::generate();
-        world.receiver.secrets(*number, |secrets| secrets.asked(next.expose()))?;
+        let next = world.receiver.secrets(*number, Secrets::next)?;
         let body = json!({ "key": next.expose(), "gracePeriodSeconds": GRACE_SECONDS }).to_string();
         let path = format!("/app/{app}/endpoint/{endpoint}/secret/rotate");
         let Ok(answer) = service.post(&path, None, &body).await else { break };
         world.receiver.secrets(*number, |secrets| match answer.status {
-            200 => secrets.is_placed(next.expose()),
+            200 => secrets.is_placed(&shown(&next)),
             400 if answer.body["code"] == "limit_reached" => {
                 let present = secrets.present().to_owned();
                 secrets.is_placed(&present)

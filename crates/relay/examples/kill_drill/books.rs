@@ -1,6 +1,6 @@
 //! What is known outside of the service: what its clients were told, and what receivers got.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use linchpin::time::Instant;
 use relay::ids::MessageId;
@@ -19,6 +19,8 @@ pub(crate) struct Books {
     pub(crate) resent: BTreeMap<Pair, Resent>,
     /// The background tasks that were acknowledged; whether their endpoint stays.
     pub(crate) tasks: Vec<(String, bool)>,
+    /// Messages that were old when they came: each is delivered, and then goes with all that is on record of it.
+    pub(crate) old: BTreeSet<MessageId>,
     /// What arrived.
     pub(crate) received: BTreeMap<Pair, Arrivals>,
 }

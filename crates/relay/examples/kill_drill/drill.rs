@@ -27,7 +27,7 @@ pub(crate) async fn run(
 ) -> Result<bool, Failure> {
     let receiver = Receiver::start(random.fork()).await?;
     let mut service = Service::start(relay, database).await?;
-    let world = World::create(&service, receiver).await?;
+    let world = World::create(&service, receiver, database).await?;
     let messages = format!("/app/{}/msg", world.app);
     let mut recovery = Duration::ZERO;
     for round in 1..=rounds {
@@ -60,19 +60,30 @@ pub(crate) async fn run(
         return Err(format!("{left} deliveries or tasks are not done, and nothing moves").into());
     }
     service.terminate().await?;
+    // Its sweep finds nothing any more that waits for a delivery.
+    let service = Service::start(relay, database).await?;
+    let kept = verdict::swept(database, PATIENCE).await?;
+    service.terminate().await?;
 
+    world.books().old = by_hand::old(database)?;
     let books = world.close();
     let mut verdict = verdict::compare(&books, database)?;
+    if kept > 0 {
+        verdict
+            .faults
+            .push(format!("{kept} messages are old, and stay though they were delivered"));
+    }
     verdict.faults.extend(world.receiver.faults());
     verdict.show();
     println!(
-        "kill-drill: {rounds} rounds, {} acknowledged, {} resent, {} tasks, {} secrets, {} endpoints that went: {} lost, {} \
-         recorded twice, {} badly signed, {} repeated, {} not sent and the list says why, recovery max {:.2} s, integrity {}",
+        "kill-drill: {rounds} rounds, {} acknowledged, {} resent, {} tasks, {} secrets, {} endpoints and {} old messages that \
+         went: {} lost, {} recorded twice, {} badly signed, {} repeated, {} not sent and the list says why, recovery max {:.2} s, integrity {}",
         grouped(books.sent.len()),
         grouped(books.resent.values().map(|resent| resent.asked).sum()),
         grouped(books.tasks.len()),
         grouped(world.receiver.rotations()),
         grouped(books.places.values().filter(|place| place.gone.is_some()).count()),
+        grouped(books.old.len()),
         verdict.lost,
         verdict.twice,
         world.receiver.faults().len(),

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::Failure;
 use crate::beside::{self, Ended};
 use crate::books::Sent;
+use crate::by_hand;
 use crate::service::Service;
 use crate::world::World;
 
@@ -17,8 +18,8 @@ use crate::world::World;
 pub(crate) const CLIENTS: u32 = 16;
 /// Bytes of a large message.
 const LARGE: usize = 128 * 1024;
-/// Of so many messages one is brief: its content is kept for as little as can be asked for.
-const BRIEF: u64 = 8;
+/// Of so many messages one is brief, its content is kept for as little as can be asked for; and one is old.
+const SPECIAL: u64 = 8;
 
 /// Where messages are sent.
 pub(crate) struct Target {
@@ -129,10 +130,11 @@ async fn send(service: &Service, strike: &Strike, world: &World, name: &str) -> 
     let path = format!("/app/{}/msg?with_content=false", world.app);
     let mut acknowledged = Vec::new();
     for number in 0_u64.. {
-        let (armed, is_brief) = (strike.is_armed(), number % BRIEF == BRIEF - 1);
+        let (armed, is_brief) = (strike.is_armed(), number % SPECIAL == SPECIAL - 1);
+        let is_old = number % SPECIAL == SPECIAL / 2 - 1;
         let fill = "x".repeat(if armed { LARGE } else { 0 });
         let mut body = json!({
-            "eventType": "drill.sent",
+            "eventType": if is_old { by_hand::OLD } else { "drill.sent" },
             "eventId": format!("{name}.{number}"),
             "payload": { "client": name, "number": number, "fill": fill },
         });
@@ -149,6 +151,11 @@ async fn send(service: &Service, strike: &Strike, world: &World, name: &str) -> 
             let what = format!("{} {}", answer.status, answer.body);
             return Err(format!("a message was answered with {what}").into());
         };
+        if is_old {
+            // It may go at any moment.
+            world.books().acknowledged(id.parse()?, sent);
+            continue;
+        }
         world.acknowledged(id.parse()?, sent);
         acknowledged.push(id.to_owned());
     }

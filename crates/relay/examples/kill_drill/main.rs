@@ -2,10 +2,10 @@
 //!
 //! All rounds share one database. In each, sixteen clients send messages, the process is killed with SIGKILL at a
 //! random moment or right behind an acknowledgement, and started again; every message that was acknowledged must be
-//! there at once. Beside them messages are sent once more, failures are recovered, what is missing is replayed, secrets are
-//! rotated, endpoints and applications come and go, and content is swept. The receiver fails a random tenth of the
-//! requests. After the last round all deliveries are drained and the books are compared, message by message and endpoint by
-//! endpoint: what the clients were told, what the receiver got and by whom it was signed, what the database says.
+//! there at once. Beside them messages are sent once more, failures are recovered, what is missing is replayed, shared secrets
+//! and key pairs are rotated, endpoints and applications come and go, content is swept, and so are messages that are old. The
+//! receiver fails a random tenth of the requests. After the last round all deliveries are drained and the books are compared,
+//! message by message and endpoint by endpoint: what the clients were told, what the receiver got and by whom it was signed, what the database says.
 //!
 //! ```text
 //! kill_drill --relay target/debug/relay --rounds 5 [--seed 7]

@@ -50,6 +50,14 @@ struct Stored {
 /// An endpoint's in-flight request may be what answers one to send it once more, if it is no older.
 const UNDER_WAY: Duration = Duration::from_secs(2);
 
+const ORPHANS: &str = "SELECT count(*) FROM attempt WHERE message NOT IN (SELECT id FROM message)";
+const UNLIKE: &str = "
+    WITH sums AS (
+        SELECT app, endpoint, created_at / 3600000000, sum(status = 0), sum(status = 2), sum(status = 4)
+        FROM attempt GROUP BY 1, 2, 3)
+    SELECT (SELECT count(*) FROM (SELECT * FROM sums EXCEPT SELECT * FROM endpoint_hour))
+         + (SELECT count(*) FROM (SELECT * FROM endpoint_hour EXCEPT SELECT * FROM sums))";
+
 /// Waits until no delivery is left to be made and no task runs, or nothing has happened for so long. Returns how many are
 /// left.
 pub(crate) async fn drained(database: &Path, still: Duration) -> Result<i64, Failure> {
@@ -71,6 +79,22 @@ pub(crate) async fn drained(database: &Path, still: Duration) -> Result<i64, Fai
     Ok(seen.0)
 }
 
+/// Waits until no message is there that is old, or none has gone for so long. Returns how many are left.
+pub(crate) async fn swept(database: &Path, still: Duration) -> Result<i64, Failure> {
+    let conn = open(database)?;
+    let count = "SELECT count(*) FROM message WHERE created_at = 0";
+    let look = || conn.query_row(count, (), |row| row.get::<_, i64>(0));
+    let (mut left, mut since) = (look()?, Instant::now());
+    while left > 0 && since.elapsed() < still {
+        tokio::time::sleep(LOOK_AGAIN).await;
+        let now = look()?;
+        if now != left {
+            (left, since) = (now, Instant::now());
+        }
+    }
+    Ok(left)
+}
+
 /// Compares the books with the database of a service that has stopped.
 pub(crate) fn compare(books: &Books, database: &Path) -> Result<Verdict, Failure> {
     let conn = open(database)?;
@@ -84,6 +108,7 @@ pub(crate) fn compare(books: &Books, database: &Path) -> Result<Verdict, Failure
     verdict.records(books, &stored);
     verdict.resent(books, &stored);
     verdict.tasks(books, &stored);
+    verdict.remains(&conn)?;
     Ok(verdict)
 }
 
@@ -98,7 +123,8 @@ impl Verdict {
     /// Whether all that was acknowledged is there, and was received by whom it was due to; and nothing else was.
     fn messages(&mut self, books: &Books, stored: &Stored) {
         for (id, sent) in &books.sent {
-            if !stored.messages.contains(id) {
+            let is_old = books.old.contains(id);
+            if !stored.messages.contains(id) && !is_old {
                 self.lost += 1;
                 self.faults.push(format!("{id} was acknowledged and is not stored"));
                 continue;
@@ -114,7 +140,8 @@ impl Verdict {
                 if books.received.contains_key(&pair) || stored.orphaned.contains(number) {
                     continue;
                 }
-                if recorded.is_skipped {
+                // What the list of an old one said has gone with it.
+                if recorded.is_skipped || (is_old && stored.deleted.contains(number)) {
                     self.skipped += 1;
                 } else {
                     self.lost += 1;
@@ -124,7 +151,7 @@ impl Verdict {
             }
         }
         for (id, number) in books.received.keys() {
-            if !stored.messages.contains(id) {
+            if !stored.messages.contains(id) && !books.old.contains(id) {
                 self.faults
                     .push(format!("{id} was received by endpoint {number} and is not stored"));
             }
@@ -146,6 +173,9 @@ impl Verdict {
             let Recorded { attempts, successes, .. } =
                 *stored.recorded.get(pair).unwrap_or(&nothing);
             let (id, number) = pair;
+            if books.old.contains(id) {
+                continue;
+            }
             let received = books.received.get(pair).map_or(0, |arrivals| arrivals.count);
             let asked = books.resent.get(pair).map_or(0, |resent| resent.asked);
             if successes > 1 + asked {
@@ -179,6 +209,20 @@ impl Verdict {
                 self.faults.push(format!("{id} was not sent to endpoint {number} once more"));
             }
         }
+    }
+
+    /// Whether what is on record has gone with its messages, from the sums by the hour as well.
+    fn remains(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        for (sql, what) in [
+            (ORPHANS, "attempts are there without their messages"),
+            (UNLIKE, "hours do not add up to the attempts in them"),
+        ] {
+            let count: i64 = conn.query_row(sql, (), |row| row.get(0))?;
+            if count > 0 {
+                self.faults.push(format!("{count} {what}"));
+            }
+        }
+        Ok(())
     }
 
     /// Whether each task that was acknowledged came to its end.

@@ -1,18 +1,19 @@
 //! What the drill has made: an application with endpoints that stay, one whose deliveries are taken away by hand, and the
 //! endpoint that comes and goes just now.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use linchpin::time::Instant;
-use linchpin_security::webhook::Secret;
 use relay::ids::MessageId;
 use serde_json::{Value, json};
 
 use crate::Failure;
 use crate::books::{Books, Kind, Place, Sent};
+use crate::by_hand;
 use crate::guest::Guest;
 use crate::receiver::Receiver;
-use crate::secrets::Secrets;
+use crate::secrets::{self, Secrets};
 use crate::service::Service;
 
 /// Endpoints that stay, by their numbers: two that are tried again when they fail, and one that is not.
@@ -32,7 +33,7 @@ pub(crate) struct World {
     pub(crate) receiver: Receiver,
     pub(crate) guest: tokio::sync::Mutex<Guest>,
     books: Mutex<Books>,
-    /// Messages of the application that were acknowledged.
+    /// Messages of the application that were acknowledged and stay.
     acknowledged: Mutex<Vec<MessageId>>,
 }
 
@@ -41,6 +42,7 @@ impl World {
     pub(crate) async fn create(
         service: &Service,
         receiver: Receiver,
+        database: &Path,
     ) -> Result<Arc<Self>, Failure> {
         let app = application(service, "Drill").await?;
         let guest = tokio::sync::Mutex::new(Guest::new(GUESTS));
@@ -56,6 +58,7 @@ impl World {
         let path = format!("/app/{}/msg", world.app);
         let id = created(service, &path, &body).await?.parse()?;
         world.acknowledged(id, Sent { begun, due, is_brief: false });
+        by_hand::let_age(database)?;
         Ok(Arc::new(world))
     }
 
@@ -67,7 +70,7 @@ impl World {
         number: usize,
         kind: Kind,
     ) -> Result<(), Failure> {
-        let secret = Secret::generate();
+        let secret = secrets::any();
         let mut body = json!({ "url": self.receiver.url(number), "secret": secret.expose() });
         if kind == Kind::TriesOnce {
             body["retrySchedule"] = json!([]);
@@ -75,7 +78,7 @@ impl World {
         if SLOW.contains(&number) {
             body["url"] = json!(self.receiver.slow_url(number));
         }
-        self.receiver.judge(number, Secrets::new(secret.expose())?);
+        self.receiver.judge(number, Secrets::new(&secret)?);
         let id = created(service, &format!("/app/{app}/endpoint"), &body).await?;
         self.books()
             .places
@@ -99,7 +102,7 @@ impl World {
         self.books().due(&self.app)
     }
 
-    /// Notes a message of the application.
+    /// Notes a message of the application that may be asked for later.
     pub(crate) fn acknowledged(&self, id: MessageId, sent: Sent) {
         self.books().acknowledged(id, sent);
         self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).push(id);

@@ -54,6 +54,8 @@ use self::once::once;
 pub use self::once::{Answer, Once};
 pub use self::reference::{Reference, Scope, Which};
 pub use self::retention::Swept;
+#[cfg(feature = "planted-faults")]
+pub use self::retention::plant_hasty_sweep;
 pub use self::task::{Asked, TaskFilter, prune as prune_tasks};
 pub(crate) use self::work::{
     BulkReplay, Job, Purge, Recover, Replay, Section, Subscriptions, Usage, Work,

@@ -2,6 +2,8 @@
 //!
 //! A submission takes little, so that a create waits for it no longer than for any other.
 
+#[cfg(feature = "planted-faults")]
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use linchpin::Result;
@@ -151,6 +153,10 @@ fn messages(tx: &Tx<'_>, cutoff: Timestamp, mark: i64) -> Result<Swept> {
 }
 
 fn waits(conn: &Connection, app: AppId, message: MessageId) -> rusqlite::Result<bool> {
+    #[cfg(feature = "planted-faults")]
+    if HASTY_SWEEP.load(Ordering::Relaxed) {
+        return Ok(false);
+    }
     conn.prepare_cached(WAITS)?.exists((app, message))
 }
 
@@ -175,6 +181,15 @@ fn remove(
 fn sparingly<T>(tx: &Tx<'_>, bytes: i64, work: impl FnOnce() -> Result<T>) -> Result<T> {
     if bytes <= SMALL { wiped(tx, work) } else { work() }
 }
+
+/// Has old messages go before they are delivered: the fault that the kill drill must find where messages are old.
+#[cfg(feature = "planted-faults")]
+pub fn plant_hasty_sweep() {
+    HASTY_SWEEP.store(true, Ordering::Relaxed);
+}
+
+#[cfg(feature = "planted-faults")]
+static HASTY_SWEEP: AtomicBool = AtomicBool::new(false);
 
 fn give_back(conn: &Connection) -> rusqlite::Result<bool> {
     let number = |sql| conn.query_row(sql, (), |row| row.get::<_, i64>(0));

@@ -25,6 +25,8 @@ use rusqlite::Row;
 
 pub(crate) use self::old::OldSecrets;
 pub(crate) use self::signers::Signers;
+#[cfg(feature = "planted-faults")]
+pub use self::signers::plant_unbound_pairs;
 use crate::ids::{AppId, EndpointId, OrgId};
 use crate::model::headers::Headers;
 

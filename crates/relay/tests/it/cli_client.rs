@@ -170,6 +170,24 @@ async fn what_is_refused_is_told_with_its_place_and_an_exit_code_of_its_own() {
 }
 
 #[linchpin_testing::test]
+async fn a_terminal_is_asked_before_something_is_deleted() {
+    let home = Home::new();
+    let relay = home.serve(&[]).await;
+    for (typed, agrees) in [("", false), ("n", false), ("no", false), ("y", true), (" Y ", true)] {
+        let (app, _) = relay.application(&[]).await;
+        let line = format!("{} app delete {app}", env!("CARGO_BIN_EXE_relay"));
+        let script = format!("echo '{typed}' | script -qec '{line}' /dev/null");
+        let mut terminal = home.start_script(&script, &environment(&relay));
+        terminal.printed("the question", |text| text.contains("[y/N] ").then_some(())).await;
+        let code = if agrees { 0 } else { 2 };
+        assert_eq!(terminal.wait(PATIENCE).await.code(), Some(code), "`{typed}`: {terminal}");
+        let left = if agrees { 404 } else { 200 };
+        relay.call("GET", &format!("/app/{app}"), "").await.expect(left);
+        assert_ne!(terminal.to_string().contains("nothing was deleted"), agrees, "{terminal}");
+    }
+}
+
+#[linchpin_testing::test]
 async fn tail_shows_attempts_while_they_happen() {
     let home = Home::new();
     let receiver = Receiver::start().await;

@@ -82,6 +82,22 @@ async fn what_is_shown_after_a_step_is_of_the_wall() {
 }
 
 #[linchpin_testing::test]
+async fn a_message_for_later_waits_for_the_wall_after_a_step() {
+    let (wall, receiver) = (Wall::default(), Receiver::start().await);
+    let sending = Sending::start(wall.settings(DAY), ClientOptions::default()).await;
+    sending.application("shop", &[receiver.url("/hook")]).await;
+    wall.back(HOUR);
+    let at = Timestamp::now() + HOUR * 2;
+    let body = json!({ "eventType": "sent", "payload": {}, "deliverAt": at.to_string() });
+    sending.api.post("/app/shop/msg", body).await.ok(202);
+    // The clock of deliveries is ahead of the wall by the step.
+    let due = Timestamp::from_micros(sending.api.number("SELECT due FROM delivery").await);
+    let later = due.since(at);
+    assert!(later + SECOND > HOUR && later < HOUR + SECOND, "{later:?}");
+    sending.stop().await;
+}
+
+#[linchpin_testing::test]
 async fn a_step_forward_sends_each_once() {
     const MESSAGES: usize = 5;
     let (wall, receiver) = (Wall::default(), Receiver::start().await);

@@ -6,7 +6,7 @@ use std::process::Output;
 use serde_json::json;
 
 use crate::process::receiver::Receiver;
-use crate::process::{Home, PATIENCE, Relay};
+use crate::process::{Home, PATIENCE, Relay, eventually};
 use crate::upgrade;
 
 const FIRST: &str = "k1:Xd9DjKVT9CYK1cgHv8rXkQpu8dEK+Uc5rMZ4qSm2n7I=";
@@ -114,13 +114,22 @@ async fn keys_rotate_while_relay_runs_and_across_a_kill() {
     let before = secret(&relay, "kept").await;
     relay.kill().await;
 
+    // Each text takes a millisecond, and so all of them far longer than from the first that are sealed anew to the kill.
+    home.write(
+        "CREATE TRIGGER slowed AFTER UPDATE OF secret ON endpoint BEGIN SELECT length(randomblob(400000)); END",
+    );
     let both = format!("{SECOND},{FIRST}");
     let mut relay = home.serve(&["--encryption-keys", &both]).await;
     let url = relay.admin.clone();
     let rotate = ["keys", "rotate", "--url", &url];
-    // It may have come to anything when the kill comes.
-    let (_, ()) = tokio::join!(home.run(&rotate), relay.kill());
-    assert_eq!(sealed(&home, "k1") + sealed(&home, "k2"), all);
+    let killing = async {
+        eventually("some are sealed anew", async || sealed(&home, "k2") > 0).await;
+        relay.kill().await;
+    };
+    tokio::join!(home.run(&rotate), killing);
+    let (old, new) = (sealed(&home, "k1"), sealed(&home, "k2"));
+    assert!(old > 0 && new > 0 && old + new == all, "{old} and {new} of {all}");
+    home.write("DROP TRIGGER slowed");
 
     let relay = home.serve(&["--encryption-keys", &both]).await;
     let rotate = ["keys", "rotate", "--url", &relay.admin];

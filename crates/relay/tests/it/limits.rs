@@ -58,7 +58,8 @@ async fn many_endpoints_of_one_host_share_a_quarter() {
         crowded.wait("/hook", (PLACES / 4 + answered).min(all)).await;
     }
     let took = begun.elapsed();
-    assert!(took < MS * 200 * all as u32, "{took:?} for {all}");
+    // A hold alone ends after a second, which a few of them would wait for.
+    assert!(took < MS * 50 * all as u32, "{took:?} for {all}");
     sending.done().await;
     assert_eq!(crowded.received("/hook").len(), all, "each once");
     sending.stop().await;

@@ -31,6 +31,7 @@ mod api_wishes;
 mod backup;
 mod cli;
 mod cli_client;
+mod cli_retries;
 mod clock;
 mod deploy;
 mod doctor;

@@ -115,12 +115,16 @@ async fn w11_it_goes_by_itself_and_a_kill_within_loses_nothing_else() {
         "UPDATE message SET created_at = 0 WHERE payload = CAST('{}' AS BLOB);
          INSERT INTO message (org, app, id, event_type, payload, created_at)
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
-         SELECT org, id, randomblob(20), 'paid', x'7b7d', 0 FROM application, n",
+         SELECT org, id, randomblob(20), 'paid', x'7b7d', 0 FROM application, n;
+         CREATE TRIGGER slowed AFTER DELETE ON message BEGIN SELECT length(randomblob(2000000)); END",
     );
     let count = || home.query::<i64>("SELECT count(*) FROM message")[0];
     let mut relay = home.serve(&["--message-retention", "2d"]).await;
+    // Each takes some milliseconds, and all of them far longer than from here to the kill.
     eventually("some are gone", async || count() < 3_021).await;
     relay.kill().await;
+    assert!(count() > 1, "it came within the sweep");
+    home.write("DROP TRIGGER slowed");
     let relay = home.serve(&["--message-retention", "2d"]).await;
     eventually("all are gone", async || count() == 1).await;
     let message = relay.call("GET", &format!("/app/{app}/msg/{kept}"), "").await.expect(200);
