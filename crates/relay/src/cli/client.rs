@@ -51,7 +51,11 @@ fn command(verb: &'static Verb) -> Command {
     if matches!(verb.shape, Shape::Pages(_)) {
         command = command.args([
             Arg::new("limit").long("limit").value_name("NUMBER").help("So many, 1 to 250"),
-            Arg::new("iterator").long("iterator").help("Go on from an earlier page"),
+            Arg::new("iterator")
+                .long("iterator")
+                // One that leads back begins with it.
+                .allow_hyphen_values(true)
+                .help("Where to go on: the `iterator` of a page, or its `prevIterator` to go back"),
             switch("all", "Every page").conflicts_with("iterator"),
         ]);
     }

@@ -53,7 +53,7 @@ pub(super) fn target(admin: bool, matches: &ArgMatches) -> linchpin::Result<Api>
     if let (Some(url), Some(token)) = (&url, &token) {
         return Api::new(url, token.clone());
     }
-    let config = Config::load(&sources(matches))?;
+    let config = Config::load(&here(matches))?;
     let token = match token {
         Some(token) => token,
         None if url.is_some() && config.mode != Mode::Development => {
@@ -72,7 +72,7 @@ pub(super) fn target(admin: bool, matches: &ArgMatches) -> linchpin::Result<Api>
 pub(super) fn operators(url: Option<&String>, matches: &ArgMatches) -> linchpin::Result<Api> {
     let url = match url.cloned().or_else(|| variable("RELAY_ADMIN_URL")) {
         Some(url) => url,
-        None => format!("http://{}", Config::load(&sources(matches))?.admin_listen),
+        None => format!("http://{}", Config::load(&here(matches))?.admin_listen),
     };
     Api::new(&url, String::new())
 }
@@ -92,7 +92,17 @@ pub(super) fn setting(setting: &'static Setting) -> Arg {
 
 /// The settings among the flags that were given.
 pub(super) fn sources(matches: &ArgMatches) -> Sources {
-    let flags: BTreeMap<String, String> = SETTINGS
+    among(SETTINGS, matches)
+}
+
+/// The settings of this place, for a command of the client: of its flags only `--config` is a setting. Others may have the
+/// name of one and are about something else, such as the `--retry-schedule` of an endpoint.
+fn here(matches: &ArgMatches) -> Sources {
+    among(&SETTINGS[..1], matches)
+}
+
+fn among(settings: &[Setting], matches: &ArgMatches) -> Sources {
+    let flags: BTreeMap<String, String> = settings
         .iter()
         .filter_map(|setting| {
             let value = matches.try_get_one::<String>(setting.key()).ok().flatten()?;

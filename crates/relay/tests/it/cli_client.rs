@@ -112,6 +112,40 @@ async fn a_list_of_600_is_walked_with_all() {
 }
 
 #[linchpin_testing::test]
+async fn a_list_is_walked_back_with_what_a_page_says() {
+    let home = Home::new();
+    let relay = home.serve(&[]).await;
+    for _ in 0..4 {
+        relay.application(&[]).await;
+    }
+    let page = async |iterator: &str| {
+        let args = ["app", "list", "--limit", "2", "--iterator", iterator];
+        let page = ask(&home, &relay, &args[..if iterator.is_empty() { 4 } else { 6 }]).await;
+        serde_json::from_slice::<Value>(&page.stdout).unwrap_or_else(|_| panic!("{page:?}"))
+    };
+    let text = |page: &Value, name: &str| page[name].as_str().expect("a text").to_owned();
+    let first = page("").await;
+    let second = page(&text(&first, "iterator")).await;
+    assert_ne!(second["data"], first["data"]);
+    let back = page(&text(&second, "prevIterator")).await;
+    assert_eq!(back["data"], first["data"]);
+}
+
+#[linchpin_testing::test]
+async fn a_flag_with_the_name_of_a_setting_is_none() {
+    let home = Home::new();
+    let relay = home.serve(&[]).await;
+    let (app, _) = relay.application(&[]).await;
+    // Without a URL and a token, both come of the settings here.
+    let here = [("RELAY_LISTEN", relay.api.trim_start_matches("http://"))];
+    let args = ["endpoint", "create", &app, "http://127.0.0.1:9/", "--retry-schedule", "[1, 2]"];
+    let made = home.run_with(&args, &here).await;
+    assert_eq!(made.status.code(), Some(0), "{made:?}");
+    let made: Value = serde_json::from_slice(&made.stdout).expect("JSON");
+    assert_eq!(made["retrySchedule"], serde_json::json!([1, 2]));
+}
+
+#[linchpin_testing::test]
 async fn wait_shows_progress_and_its_exit_code() {
     let home = Home::new();
     let receiver = Receiver::start().await;
