@@ -11,7 +11,6 @@ use linchpin::error::ResultExt as _;
 use linchpin::{Kind, Result, task};
 use linchpin_data::sqlite::{self, Progress, Sql as _};
 use linchpin_http::lifecycle::{Lifecycle, Options};
-use rusqlite::{Connection, OpenFlags};
 
 use crate::config::Config;
 use crate::store::{self, keys};
@@ -89,16 +88,10 @@ struct Inside {
 
 impl Inside {
     fn read(path: &Path) -> Result<Self> {
-        let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
-            .sql("open the copy")?;
-        let schema = conn.query_row(SCHEMA, (), |row| row.get(0)).sql("read the schema")?;
+        let conn = store::look(path)?;
+        let schema = store::schema_of(&conn)?;
         let messages = conn.query_row(MESSAGES, (), |row| row.get(0)).sql("count messages")?;
-        // A backup before an update may be of a Relay that sealed nothing.
-        let keys = if schema < SEALED_SINCE {
-            Vec::new()
-        } else {
-            keys::in_use(&conn)?.into_keys().collect()
-        };
+        let keys = keys::in_use_at_any_age(&conn)?.into_keys().collect();
         Ok(Self { schema, messages, keys })
     }
 
@@ -121,7 +114,4 @@ fn tell(Progress { done, pages }: Progress) {
     }
 }
 
-const SCHEMA: &str = "SELECT max(version) FROM _linchpin_migrations";
 const MESSAGES: &str = "SELECT count(*) FROM message";
-/// The schema that first sealed secrets.
-const SEALED_SINCE: u32 = 8;

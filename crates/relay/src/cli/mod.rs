@@ -58,7 +58,7 @@ pub fn run() -> ExitCode {
     let result = match name {
         "listen" => listen(matches),
         "keys" => match matches.subcommand() {
-            Some(("list", matches)) => with_config(matches, keys::list),
+            Some(("list", matches)) => load(matches).and_then(|config| keys::list(&config)),
             Some(("rotate", matches)) => {
                 with_config(matches, |config| keys::rotate(config, matches.get_one("url")))
             }

@@ -47,7 +47,7 @@ use linchpin_data::sqlite::{Database, Options, Reader, Sql as _, Tx, Writer};
 use serde::Serialize;
 
 pub use self::attempt::{AttemptFilter, WithMessage};
-pub(crate) use self::inspect::{is_ours, ours, pending};
+pub(crate) use self::inspect::{is_ours, look, ours, pending, schema_of};
 pub use self::message::{MessageFilter, NewMessage};
 use self::once::once;
 pub use self::once::{Answer, Once};
