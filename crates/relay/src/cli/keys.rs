@@ -107,12 +107,8 @@ async fn open(ctx: &Context, path: &Path, config: &Config) -> Result<Database> {
 
 /// Has a Relay that runs do it, with the keys that it was started with. Asking twice does no harm.
 async fn ask(ctx: &Context, url: &str) -> Result<Walked, Failure> {
-    let call = Call {
-        method: Method::POST,
-        segments: vec!["keys".to_owned(), "rotate".to_owned()],
-        query: Vec::new(),
-        body: Some(Bytes::from_static(b"{}")),
-    };
+    let body = Some(Bytes::from_static(b"{}"));
+    let call = Call { body, ..Call::new(Method::POST, ["keys", "rotate"]) };
     let api = Api::new(url, String::new()).context("--url")?.patient(LONGEST);
     let answer = api.ask(ctx, &call).await?;
     let walked = serde_json::from_slice(&answer).kind(Kind::Internal);

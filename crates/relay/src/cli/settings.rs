@@ -15,6 +15,8 @@ use crate::config::{Config, Mode, SETTINGS, Sources, client_variable as variable
 use crate::ids::{DEFAULT_ORG, OrgId};
 use crate::logging;
 
+/// What `-h` shows of the settings.
+const FEW: [&str; 3] = ["config", "mode", "database"];
 /// How long a token lives that is made for one command.
 const ONE_COMMAND: Duration = Duration::from_hours(1);
 
@@ -48,12 +50,23 @@ pub(super) fn target(admin: bool, matches: &ArgMatches) -> linchpin::Result<Api>
     if admin {
         return operators(flag("admin").as_ref(), matches);
     }
+    let (url, token) = relay(matches, || Ok(Config::load(&here(matches))?))?;
+    Api::new(&url, token)
+}
+
+/// The URL of the Relay that the flags, the variables or the settings here mean, and a token for it. The settings are loaded if
+/// one of the two is not given.
+pub(super) fn relay(
+    matches: &ArgMatches,
+    load: impl FnOnce() -> linchpin::Result<Config>,
+) -> linchpin::Result<(String, String)> {
+    let flag = |name: &str| matches.get_one::<String>(name).cloned();
     let url = flag("relay").or_else(|| variable("RELAY_URL"));
     let token = flag("token").or_else(|| variable("RELAY_TOKEN"));
     if let (Some(url), Some(token)) = (&url, &token) {
-        return Api::new(url, token.clone());
+        return Ok((url.clone(), token.clone()));
     }
-    let config = Config::load(&here(matches))?;
+    let config = load()?;
     let token = match token {
         Some(token) => token,
         None if url.is_some() && config.mode != Mode::Development => {
@@ -65,7 +78,7 @@ pub(super) fn target(admin: bool, matches: &ArgMatches) -> linchpin::Result<Api>
             issue(&config, org, ONE_COMMAND)?
         }
     };
-    Api::new(&url.unwrap_or_else(|| format!("http://{}", config.listen)), token)
+    Ok((url.unwrap_or_else(|| format!("http://{}", config.listen)), token))
 }
 
 /// The operators' listener at `url`, of the variable, or of the settings here.
@@ -88,6 +101,11 @@ pub(super) fn setting(setting: &'static Setting) -> Arg {
         .help_heading("Settings")
         .value_name("VALUE")
         .help(format!("{}{default}", setting.help()))
+}
+
+/// All settings as flags, of which `-h` shows those that one gives at a command line; `--help` shows all.
+pub(super) fn settings_but_few() -> impl Iterator<Item = Arg> {
+    SETTINGS.iter().map(|one| setting(one).hide_short_help(!FEW.contains(&one.key())))
 }
 
 /// The settings among the flags that were given.
