@@ -1,6 +1,7 @@
 //! Copies of a database, made while it is in use.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use linchpin::error::ResultExt;
@@ -28,13 +29,14 @@ pub struct Progress {
 /// process or another, reads and writes on meanwhile; its log is not shortened until the copy is
 /// done, so it grows by what is written. The copy is one file, with no log beside it, which only its
 /// owner may read. It is made as `to` with `.part` behind it, checked whole, synced, and only then
-/// gets its name.
+/// gets its name. What a process that was killed has left there is taken over.
 ///
 /// Blocks on the disk: call it where a thread may block. `progress` is told after every 256 pages.
 ///
 /// # Errors
 ///
-/// [`Kind::AlreadyExists`] if `to` or its `.part` is there, [`Kind::DataLoss`] if `from` is damaged or
+/// [`Kind::AlreadyExists`] if `to` is there, or another copy to it is under way, or a file that is none
+/// has the name with `.part`; [`Kind::DataLoss`] if `from` is damaged or
 /// no database, the context's cause, or storage errors as in [`error`](super::error()). Nothing is left
 /// of the copy then.
 pub fn backup(ctx: &Context, from: &Path, to: &Path, progress: impl FnMut(Progress)) -> Result<()> {
@@ -48,7 +50,7 @@ pub fn backup(ctx: &Context, from: &Path, to: &Path, progress: impl FnMut(Progre
 /// [`Database::open`](super::Database::open) with the same options.
 ///
 /// Of the options, the application id and the migrations count: what is older is brought up to date.
-/// The backup itself is not changed.
+/// The backup itself is not changed. What root restores belongs to whom the folder of `to` belongs.
 ///
 /// # Errors
 ///
@@ -62,7 +64,7 @@ pub fn restore(
     progress: impl FnMut(Progress),
 ) -> Result<()> {
     options.check()?;
-    let _lock = Lock::acquire(to)?;
+    let lock = Lock::acquire(to)?;
     // A log of a database that is gone would be played into the one that takes its place.
     for path in [to.to_owned(), lock::beside(to, "-wal"), lock::beside(to, "-journal")] {
         absent(&path)?;
@@ -74,6 +76,10 @@ pub fn restore(
         migrations.apply(&mut conn).context(format!("migrate {}", from.display()))?;
     }
     single_file(conn)?;
+    lock::hand_over(&part.file, &part.path)
+        .and_then(|()| lock.hand_over(to))
+        .kind(Kind::Unavailable)
+        .context("give the database to whom its folder belongs")?;
     part.finish(to)
 }
 
@@ -133,51 +139,94 @@ fn exists(path: &Path) -> Error {
 }
 
 /// A file that is not whole yet. Dropped, it is removed.
+///
+/// It is locked while it is made, so that one whose process was killed is told from one that is under way. SQLite's own
+/// locks are of another kind.
 struct Part {
     path: PathBuf,
+    file: File,
 }
 
 impl Part {
     fn create(of: &Path) -> Result<Self> {
         let path = lock::beside(of, ".part");
+        let made = || format!("make {}", path.display());
         let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
+        options.read(true).write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        match options.open(&path) {
-            Ok(_) => Ok(Self { path }),
-            Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists => Err(exists(&path)
-                .context("another copy is under way, or one was killed; then remove it")),
-            Err(cause) => {
-                Err(cause).kind(Kind::Unavailable).context(format!("make {}", path.display()))
+        let (file, is_new) = match options.open(&path) {
+            Ok(file) => (file, true),
+            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {
+                let there = options.create_new(false).open(&path);
+                (there.kind(Kind::Unavailable).context(made())?, false)
             }
+            Err(cause) => return Err(cause).kind(Kind::Unavailable).context(made()),
+        };
+        let mut busy = match file.try_lock() {
+            Ok(()) => false,
+            Err(TryLockError::WouldBlock) => true,
+            Err(TryLockError::Error(cause)) => {
+                return Err(cause).kind(Kind::Unavailable).context(made());
+            }
+        };
+        // Between the two, whoever had it may have come to its end.
+        busy |= !lock::is_at(&file, &path).kind(Kind::Unavailable).context(made())?;
+        if busy {
+            let why = format!("another copy to {} is under way", of.display());
+            return Err(Error::new(Kind::AlreadyExists, why));
         }
+        if !is_new && !is_copy(&file).kind(Kind::Unavailable).context(made())? {
+            return Err(exists(&path).context("the name under which the copy would be made"));
+        }
+        let part = Self { path, file };
+        part.file
+            .set_len(0)
+            .kind(Kind::Unavailable)
+            .context("take over what was left of a copy")?;
+        part.remove(&BESIDE);
+        Ok(part)
     }
 
     /// Has the disk keep it, and then its name.
     fn finish(self, to: &Path) -> Result<()> {
-        let folder = match to.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
-        File::open(&self.path)
-            .and_then(|file| file.sync_all())
+        self.file
+            .sync_all()
             .and_then(|()| fs::rename(&self.path, to))
-            .and_then(|()| File::open(folder)?.sync_all())
+            .and_then(|()| File::open(lock::folder_of(to))?.sync_all())
             .kind(Kind::Unavailable)
             .context(format!("keep {}", to.display()))
     }
 }
 
-impl Drop for Part {
-    fn drop(&mut self) {
-        for suffix in ["", "-journal", "-wal", "-shm"] {
+impl Part {
+    fn remove(&self, suffixes: &[&str]) {
+        for suffix in suffixes {
             // Most of them are not there; a finished one has another name.
             drop(fs::remove_file(lock::beside(&self.path, suffix)));
         }
     }
 }
 
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.remove(&[""]);
+        self.remove(&BESIDE);
+    }
+}
+
+/// Whether the file may be what is left of a copy: nothing, a database, or one whose first page was still to be written, as
+/// the last of all.
+fn is_copy(file: &File) -> std::io::Result<bool> {
+    let mut begin = Vec::with_capacity(MAGIC.len());
+    file.take(MAGIC.len() as u64).read_to_end(&mut begin)?;
+    Ok(begin == MAGIC || begin.iter().all(|&byte| byte == 0))
+}
+
+/// What SQLite puts beside a file while it writes to it.
+const BESIDE: [&str; 3] = ["-journal", "-wal", "-shm"];
+/// How each SQLite database begins.
+const MAGIC: &[u8] = b"SQLite format 3\0";
 /// Pages between two looks at the context: 1 MiB.
 const STEP: i32 = 256;
 /// Steps of SQLite's machine between two looks, while the copy is checked.

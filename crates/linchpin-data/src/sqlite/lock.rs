@@ -1,7 +1,9 @@
 //! One process, one database: a lock file beside it.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+#[cfg(unix)]
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use linchpin::error::ResultExt;
@@ -14,7 +16,7 @@ use linchpin::{Error, Kind, Result};
 /// let a third process lock another file of the same name.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -54,7 +56,49 @@ impl Lock {
             .and_then(|()| writeln!(file, "{}", std::process::id()))
             .kind(Kind::Unavailable)
             .context(failed())?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+
+    /// Gives the lock file to whom its folder belongs, as [`hand_over`] does.
+    pub(super) fn hand_over(&self, database: &Path) -> io::Result<()> {
+        hand_over(&self.file, &beside(database, "-lock"))
+    }
+}
+
+/// Whether the path leads to the file, and by no link.
+pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    #[cfg(unix)]
+    {
+        let found = match fs::symlink_metadata(path) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(false),
+            found => found?,
+        };
+        let file = file.metadata()?;
+        Ok((file.dev(), file.ino()) == (found.dev(), found.ino()))
+    }
+    #[cfg(not(unix))]
+    Ok(true)
+}
+
+/// Gives a file that root has made to whom its folder belongs, as SQLite does with what it puts beside a database: root
+/// may restore for a service that runs as another user.
+pub(super) fn hand_over(file: &File, path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        const ROOT: u32 = 0;
+        let (own, folder) = (file.metadata()?, fs::metadata(folder_of(path))?);
+        if own.uid() == ROOT && folder.uid() != ROOT && own.nlink() == 1 && is_at(file, path)? {
+            return std::os::unix::fs::fchown(file, Some(folder.uid()), Some(folder.gid()));
+        }
+    }
+    Ok(())
+}
+
+/// The folder that a file is in.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
     }
 }
 

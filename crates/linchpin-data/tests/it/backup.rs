@@ -90,6 +90,36 @@ fn a_backup_replaces_no_file() {
 }
 
 #[linchpin_testing::test]
+async fn what_a_killed_copy_has_left_is_taken_over_and_what_is_under_way_is_not() {
+    let f = fixture();
+    let (to, part) = (f.path.with_file_name("copy.db"), f.path.with_file_name("copy.db.part"));
+    f.submit(|tx| insert(tx, 1)).await.unwrap();
+    // Larger than the copy. The first page is the last that a copy writes.
+    let halves = [vec![0; 1 << 20], [b"SQLite format 3\0".to_vec(), vec![1; 1 << 20]].concat()];
+    for left in halves {
+        std::fs::write(&part, left).unwrap();
+        std::fs::write(f.path.with_file_name("copy.db.part-journal"), "of then").unwrap();
+        let owner = std::fs::File::open(&part).unwrap();
+        owner.lock().unwrap();
+        let refused = backup(&f.ctx, &f.path, &to, |_| {}).unwrap_err();
+        assert_eq!(refused.kind(), Kind::AlreadyExists);
+        assert!(refused.to_string().contains("under way"), "{refused}");
+        assert_eq!(beside(&part), ["copy.db.part", "copy.db.part-journal"]);
+        drop(owner);
+
+        let mut nested = None;
+        backup(&f.ctx, &f.path, &to, |_| {
+            nested = Some(backup(&f.ctx, &f.path, &to, |_| {}).unwrap_err().kind());
+        })
+        .unwrap();
+        assert_eq!(nested, Some(Kind::AlreadyExists), "one that is under way is left alone");
+        assert_eq!(beside(&to), ["copy.db"]);
+        assert_eq!(keys(&to), [(1, 1)]);
+        std::fs::remove_file(&to).unwrap();
+    }
+}
+
+#[linchpin_testing::test]
 async fn a_restored_database_opens_with_what_it_had() {
     let f = large(Options::default().application_id(OURS)).await;
     let (copy, new) = (f.path.with_file_name("copy.db"), f.path.with_file_name("new.db"));
@@ -102,6 +132,28 @@ async fn a_restored_database_opens_with_what_it_had() {
     database.writer().submit(&f.ctx, |tx| insert(tx, 2)).await.unwrap();
     database.close(&f.ctx).await.unwrap();
     assert_eq!(keys(&new), [(1, 1), (2, 1)]);
+}
+
+/// Only root can give a file to another user: elsewhere there is nothing to see.
+#[cfg(unix)]
+#[linchpin_testing::test]
+fn what_root_restores_belongs_to_whom_the_folder_belongs() {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    let f = fixture();
+    let (copy, folder) = (f.path.with_file_name("copy.db"), f.path.with_file_name("of another"));
+    backup(&f.ctx, &f.path, &copy, |_| {}).unwrap();
+    std::fs::create_dir(&folder).unwrap();
+    if chown(&folder, Some(65_532), Some(65_533)).is_err() {
+        return;
+    }
+    restore(&f.ctx, &copy, &folder.join("new.db"), &Options::default(), |_| {}).unwrap();
+    for name in ["new.db", "new.db-lock"] {
+        let file = folder.join(name).metadata().unwrap();
+        assert_eq!((file.uid(), file.gid()), (65_532, 65_533), "{name}");
+    }
+    backup(&f.ctx, &f.path, &folder.join("copy.db"), |_| {}).unwrap();
+    let kept = folder.join("copy.db").metadata().unwrap();
+    assert_eq!(kept.uid(), f.path.metadata().unwrap().uid(), "a backup is of who makes it");
 }
 
 #[linchpin_testing::test]

@@ -1,7 +1,6 @@
 //! `relay backup` and `relay restore`: a copy of the database while Relay runs, and back.
 
 use std::fs;
-use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,8 +10,8 @@ use linchpin::error::ResultExt as _;
 use linchpin::{Kind, Result, task};
 use linchpin_data::sqlite::{self, Progress, Sql as _};
 use linchpin_http::lifecycle::{Lifecycle, Options};
-use rusqlite::{Connection, OpenFlags};
 
+use super::output;
 use crate::config::Config;
 use crate::store::{self, keys};
 
@@ -43,7 +42,7 @@ pub(super) async fn backup(matches: &ArgMatches, config: Config) -> Result<ExitC
     let (from, to) = (config.database, file(matches));
     store::is_ours(&from)?;
     let copy = to.to_owned();
-    until_signal(move |ctx| sqlite::backup(ctx, &from, &copy, tell)).await?;
+    until_signal(move |ctx| sqlite::backup(ctx, &from, &copy, teller())).await?;
     println!("{} has {}", to.display(), Inside::read(to)?.text());
     Ok(ExitCode::SUCCESS)
 }
@@ -55,7 +54,7 @@ pub(super) async fn restore(matches: &ArgMatches, config: Config) -> Result<Exit
     store::is_ours(&from)?;
     store::make_folder(to)?;
     let (copy, options) = (to.to_owned(), store::options()?);
-    until_signal(move |ctx| sqlite::restore(ctx, &from, &copy, &options, tell)).await?;
+    until_signal(move |ctx| sqlite::restore(ctx, &from, &copy, &options, teller())).await?;
     let opened = async { keys::open_sealed(&ctx, to, &config.vault).await?.close(&ctx).await };
     if let Err(error) = opened.await {
         // It is closed then, so nothing lies beside it.
@@ -72,9 +71,15 @@ async fn until_signal(copy: impl FnOnce(&Context) -> Result<()> + Send + 'static
     let _signals = life.signals()?;
     let ctx = life.accepting().clone();
     let copying = async {
+        let watched = ctx.clone();
         let copied = task::blocking("copy", move || copy(&ctx)).join().await;
+        let interrupted = watched.is_cancelled();
         life.shutdown("the copy has ended");
-        copied
+        if interrupted {
+            copied.context("interrupted: nothing is left of the copy")
+        } else {
+            copied
+        }
     };
     let (_, copied) = tokio::join!(life.finished(), copying);
     copied
@@ -89,16 +94,10 @@ struct Inside {
 
 impl Inside {
     fn read(path: &Path) -> Result<Self> {
-        let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
-            .sql("open the copy")?;
-        let schema = conn.query_row(SCHEMA, (), |row| row.get(0)).sql("read the schema")?;
+        let conn = store::look(path)?;
+        let schema = store::schema_of(&conn)?;
         let messages = conn.query_row(MESSAGES, (), |row| row.get(0)).sql("count messages")?;
-        // A backup before an update may be of a Relay that sealed nothing.
-        let keys = if schema < SEALED_SINCE {
-            Vec::new()
-        } else {
-            keys::in_use(&conn)?.into_keys().collect()
-        };
+        let keys = keys::in_use_at_any_age(&conn)?.into_keys().collect();
         Ok(Self { schema, messages, keys })
     }
 
@@ -113,15 +112,15 @@ fn file(matches: &ArgMatches) -> &Path {
     matches.get_one::<PathBuf>("file").expect("it is required")
 }
 
-/// Shows a person how far it is.
-fn tell(Progress { done, pages }: Progress) {
-    if io::stderr().is_terminal() {
-        let end = if done == pages { "\n" } else { "" };
-        eprint!("\r{} %{end}", done * 100 / pages.max(1));
+/// Tells a person how far it is, each time that there is something new.
+fn teller() -> impl FnMut(Progress) {
+    let (line, mut last) = (output::Progress::new(), None);
+    move |Progress { done, pages }| {
+        let percent = done * 100 / pages.max(1);
+        if last.replace(percent) != Some(percent) {
+            line.tell(&if done == pages { "checking".to_owned() } else { format!("{percent} %") });
+        }
     }
 }
 
-const SCHEMA: &str = "SELECT max(version) FROM _linchpin_migrations";
 const MESSAGES: &str = "SELECT count(*) FROM message";
-/// The schema that first sealed secrets.
-const SEALED_SINCE: u32 = 8;

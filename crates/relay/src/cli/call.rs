@@ -29,6 +29,8 @@ pub(super) struct Call {
     pub(super) segments: Vec<String>,
     pub(super) query: Vec<(String, String)>,
     pub(super) body: Option<Bytes>,
+    /// What a creation is known by, unless it gets a key of its own.
+    pub(super) key: Option<String>,
 }
 
 /// Why a command came to nothing.
@@ -50,6 +52,24 @@ const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(300);
 /// The exit code for what is not there.
 const NOT_FOUND: u8 = 4;
+
+// ===== impl Call =====
+
+impl Call {
+    /// Asks for what is at the path of these segments.
+    pub(super) fn get<S: Into<String>>(segments: impl IntoIterator<Item = S>) -> Self {
+        Self::new(Method::GET, segments)
+    }
+
+    /// The same with any method.
+    pub(super) fn new<S: Into<String>>(
+        method: Method,
+        segments: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let segments = segments.into_iter().map(Into::into).collect();
+        Self { method, segments, query: Vec::new(), body: None, key: None }
+    }
+}
 
 // ===== impl Api =====
 
@@ -110,7 +130,7 @@ impl Api {
                 Err(_) => true,
             };
             if !again || tried == tries {
-                return taken(answer, &self.base);
+                return taken(answer, &self.base, &request);
             }
             ctx.sleep(PAUSE * tried).await.map_err(Error::from)?;
             tried += 1;
@@ -127,7 +147,8 @@ impl Api {
             request = request.header(header::AUTHORIZATION, format!("Bearer {}", self.token));
         }
         if call.method == Method::POST {
-            let key = format!("relay-{:032x}", fastrand::u128(..));
+            let own = || format!("relay-{:032x}", fastrand::u128(..));
+            let key = call.key.clone().unwrap_or_else(own);
             request = request.header("idempotency-key", key);
         }
         if call.body.is_some() {
@@ -139,18 +160,28 @@ impl Api {
             .map_err(|_| {
                 Error::new(
                     Kind::InvalidArgument,
-                    "the token or the URL has a character that no header may have",
+                    "the token, the key or the URL has a character that no header may have",
                 )
             })
     }
 }
 
-fn taken(answer: Result<Exchange, SendError>, base: &Url) -> Result<Bytes, Failure> {
+fn taken(
+    answer: Result<Exchange, SendError>,
+    base: &Url,
+    request: &Request<Full<Bytes>>,
+) -> Result<Bytes, Failure> {
     let exchange = answer.map_err(|error| {
-        Error::new(Kind::Unavailable, error).context(format!("no answer from {base}"))
+        let why = format!("no answer from {base}; does a Relay listen there?");
+        Error::new(Kind::Unavailable, error).context(why)
     })?;
     if !exchange.status.is_success() {
-        return Err(Failure::Refused(exchange.status, lines(exchange.status, &exchange.body)));
+        let mut lines = lines(exchange.status, &exchange.body);
+        if exchange.status == StatusCode::NOT_FOUND {
+            // Which of the names in it, Relay does not say: a caller may not be allowed to know.
+            lines.push(format!("asked: {} {}", request.method(), request.uri()));
+        }
+        return Err(Failure::Refused(exchange.status, lines));
     }
     if exchange.truncated {
         let why = format!("the answer is longer than {ANSWER} bytes; ask for less with --limit");
@@ -195,7 +226,9 @@ impl Failure {
                 }
                 match *status {
                     StatusCode::UNAUTHORIZED => {
-                        eprintln!("relay: give a token in RELAY_TOKEN or --token");
+                        eprintln!(
+                            "relay: give a good one in RELAY_TOKEN or --token; `relay token` makes one, where that Relay is"
+                        );
                         ExitCode::FAILURE
                     }
                     StatusCode::NOT_FOUND => ExitCode::from(NOT_FOUND),

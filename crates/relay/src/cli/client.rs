@@ -44,14 +44,19 @@ pub fn routes() -> impl Iterator<Item = (Method, &'static str)> {
 fn command(verb: &'static Verb) -> Command {
     let places = verb.places().map(|place| {
         let name = place.trim_end_matches("_id").trim_end_matches("_name");
-        Arg::new(place).value_name(name.to_uppercase().replace('_', "-")).required(true)
+        let value = name.to_uppercase().replace('_', "-");
+        Arg::new(place).value_name(value).required(true).help(named_by(verb, place))
     });
     let inputs = verb.inputs.iter().filter_map(flag);
     let mut command = Command::new(verb.name).about(verb.about).args(places).args(inputs);
     if matches!(verb.shape, Shape::Pages(_)) {
         command = command.args([
             Arg::new("limit").long("limit").value_name("NUMBER").help("So many, 1 to 250"),
-            Arg::new("iterator").long("iterator").help("Go on from an earlier page"),
+            Arg::new("iterator")
+                .long("iterator")
+                // One that leads back begins with it.
+                .allow_hyphen_values(true)
+                .help("Where to go on: the `iterator` of a page, or its `prevIterator` to go back"),
             switch("all", "Every page").conflicts_with("iterator"),
         ]);
     }
@@ -66,16 +71,40 @@ fn command(verb: &'static Verb) -> Command {
     if verb.can_wait() {
         command = command.arg(switch("wait", "Wait for its end; exit with 1 if it failed"));
     }
-    if verb.method == Method::DELETE {
+    if verb.asks() {
         command = command.arg(switch("yes", "Do not ask"));
     }
+    if verb.method == Method::POST && !verb.admin {
+        command = command.arg(
+            Arg::new("idempotency-key").long("idempotency-key").value_name("TEXT").help(
+                "What it is known by: once more with it within a day, it is not done again [default: one of its own]",
+            ),
+        );
+    }
     command.args(settings::client(verb.admin)).arg(output())
+}
+
+/// By what a place of a path is named.
+fn named_by(verb: &Verb, place: &str) -> &'static str {
+    match place {
+        "app_id" => "The application: its id or uid",
+        "endpoint_id" if verb.admin => {
+            "The endpoint: its id, ep_...; `relay endpoint get` shows it"
+        }
+        "endpoint_id" => "The endpoint: its id or uid",
+        "msg_id" => "The message: its id or the one you gave it",
+        "attempt_id" => "The attempt: its id",
+        "event_type_name" => "The event type: its name",
+        "task_id" => "The task: its id",
+        _ => "",
+    }
 }
 
 /// The flag that says how an answer is shown.
 pub(super) fn output() -> Arg {
     Arg::new("output")
         .long("output")
+        .value_name("FORMAT")
         .short('o')
         .value_parser(value_parser!(Format))
         .help("How to show it [default: table on a terminal, else json]")
@@ -96,7 +125,12 @@ fn flag(input: &'static Input) -> Option<Arg> {
         Kind::Always(_) => return None,
         _ if input.is_argument() => flag.required(true),
         Kind::Switch => switch(input.name, input.help),
-        Kind::Text | Kind::Texts => flag.long(input.name).value_name("TEXT"),
+        Kind::Text => flag.long(input.name).value_name("TEXT"),
+        Kind::Texts => flag.long(input.name).value_name("LIST"),
+        Kind::Number => flag.long(input.name).value_name("NUMBER"),
+        Kind::Bool => {
+            flag.long(input.name).value_name("BOOL").help(format!("{}: true or false", input.help))
+        }
         Kind::Json => flag.long(input.name).value_name("JSON"),
         Kind::File => flag.long(input.name).value_name("FILE"),
     })
@@ -197,7 +231,9 @@ fn call(verb: &'static Verb, matches: &ArgMatches) -> linchpin::Result<Call> {
         .has_body()
         .then(|| Bytes::from(serde_json::to_vec(&body).expect("texts and JSON are JSON")));
     let segments = segments.map(place).collect();
-    Ok(Call { method: verb.method.clone(), segments, query, body })
+    // Unknown to commands that have none.
+    let key = matches.try_get_one::<String>("idempotency-key").ok().flatten().cloned();
+    Ok(Call { method: verb.method.clone(), segments, query, body, key })
 }
 
 fn given(input: &Input, matches: &ArgMatches) -> Option<String> {
@@ -214,9 +250,25 @@ fn json(input: &Input, given: &str) -> linchpin::Result<Box<RawValue>> {
     match input.kind {
         Kind::Text => Ok(to_raw_value(given).expect("a text is JSON")),
         Kind::Texts => Ok(to_raw_value(&texts(given)).expect("texts are JSON")),
-        Kind::Json | Kind::Switch | Kind::Always(_) => raw(input.name, given.to_owned()),
+        Kind::Json | Kind::Switch | Kind::Always(_) => raw(&flag_of(input), given.to_owned()),
+        Kind::Number if given == "null" || given.parse::<i64>().is_ok() => {
+            raw(&flag_of(input), given.to_owned())
+        }
+        Kind::Number => Err(wrong(input, given, "is no whole number")),
+        Kind::Bool if matches!(given, "true" | "false") => raw(&flag_of(input), given.to_owned()),
+        Kind::Bool => Err(wrong(input, given, "is neither true nor false")),
+        Kind::File if given == "-" => raw("the standard input", read(given)?),
         Kind::File => raw(given, read(given)?),
     }
+}
+
+/// What a user calls it.
+fn flag_of(input: &Input) -> String {
+    if input.is_argument() { input.name.to_owned() } else { format!("--{}", input.name) }
+}
+
+fn wrong(input: &Input, given: &str, why: &str) -> Error {
+    Error::new(Fault::InvalidArgument, format!("{}: `{given}` {why}", flag_of(input)))
 }
 
 /// The members of `--data`.
@@ -248,20 +300,23 @@ fn read(path: &str) -> linchpin::Result<String> {
     })
 }
 
-/// Has a person agree before something is deleted.
+/// Has a person agree before something is gone for good.
 fn confirm(verb: &Verb, matches: &ArgMatches) -> linchpin::Result<()> {
-    if verb.method != Method::DELETE || matches.get_flag("yes") {
+    if !verb.asks() || matches.get_flag("yes") {
         return Ok(());
     }
     let refused = |why: &str| Err(Error::new(Fault::InvalidArgument, why.to_owned()));
     if !std::io::stdin().is_terminal() {
         return refused("nobody can be asked: give --yes");
     }
-    eprint!("{}? [y/N] ", verb.about);
+    let arguments = verb.inputs.iter().filter(|one| one.is_argument()).map(|one| one.name);
+    let named = verb.places().chain(arguments).filter_map(|name| matches.get_one::<String>(name));
+    let named = named.map(String::as_str).collect::<Vec<_>>().join(" ");
+    eprint!("{}: {named}? [y/N] ", verb.about);
     let mut answer = String::new();
     match std::io::stdin().read_line(&mut answer) {
         Ok(_) if answer.trim().eq_ignore_ascii_case("y") => Ok(()),
-        _ => refused("nothing was deleted"),
+        _ => refused("nothing was done"),
     }
 }
 
@@ -269,11 +324,26 @@ fn confirm(verb: &Verb, matches: &ArgMatches) -> linchpin::Result<()> {
 mod tests {
     use super::*;
 
+    #[linchpin_testing::test]
+    fn everything_that_may_be_given_says_what_it_is() {
+        for noun in NOUNS {
+            for verb in noun.verbs {
+                for argument in command(verb).get_arguments() {
+                    let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+                    let name = argument.get_id();
+                    assert!(!help.is_empty(), "{} {}: {name}", noun.name, verb.name);
+                }
+            }
+        }
+    }
+
     /// What one may give for it.
     fn sample(input: &Input) -> &'static str {
         match input.kind {
             Kind::File => "/dev/null",
             Kind::Json => "{}",
+            Kind::Number => "7",
+            Kind::Bool => "true",
             _ => input.name,
         }
     }

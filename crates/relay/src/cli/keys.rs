@@ -16,7 +16,10 @@ use linchpin_security::seal::Keyring;
 
 use super::call::{Api, Call, Failure};
 use crate::config::Config;
-use crate::store::keys::{self, KeyUse, Walked};
+use crate::store::{
+    self,
+    keys::{self, KeyUse, Walked},
+};
 
 /// Sealing a million texts anew takes less.
 const LONGEST: Duration = Duration::from_mins(10);
@@ -57,13 +60,10 @@ pub(super) fn new(matches: &ArgMatches) -> Result<ExitCode> {
 }
 
 /// Prints every key that is in use or in force.
-pub(super) async fn list(config: Config) -> Result<ExitCode> {
-    let ctx = Context::root();
-    // Whoever looks for a key that is missing must not be refused for that.
-    let database = crate::store::open(&config.database)?;
-    let uses = keys::key_uses(&ctx, &database, &config.vault).await;
-    database.close(&ctx).await?;
-    for KeyUse { id, texts, current, known } in uses? {
+pub(super) fn list(config: &Config) -> Result<ExitCode> {
+    // Whoever looks for a key that is missing must not be refused for that, nor have an older file brought up to date.
+    let conn = store::look(&config.database)?;
+    for KeyUse { id, texts, current, known } in keys::key_uses(&conn, &config.vault)? {
         let state = match (current, known) {
             (true, _) => "current",
             (false, true) => "old",
@@ -99,6 +99,7 @@ pub(super) async fn rotate(config: Config, url: Option<&String>) -> Result<ExitC
 }
 
 async fn open(ctx: &Context, path: &Path, config: &Config) -> Result<Database> {
+    store::is_ours(path)?;
     keys::open_sealed(ctx, path, &config.vault)
         .await
         .context("open the database; if Relay runs, give its operators' address with `--url`")
@@ -106,12 +107,8 @@ async fn open(ctx: &Context, path: &Path, config: &Config) -> Result<Database> {
 
 /// Has a Relay that runs do it, with the keys that it was started with. Asking twice does no harm.
 async fn ask(ctx: &Context, url: &str) -> Result<Walked, Failure> {
-    let call = Call {
-        method: Method::POST,
-        segments: vec!["keys".to_owned(), "rotate".to_owned()],
-        query: Vec::new(),
-        body: Some(Bytes::from_static(b"{}")),
-    };
+    let body = Some(Bytes::from_static(b"{}"));
+    let call = Call { body, ..Call::new(Method::POST, ["keys", "rotate"]) };
     let api = Api::new(url, String::new()).context("--url")?.patient(LONGEST);
     let answer = api.ask(ctx, &call).await?;
     let walked = serde_json::from_slice(&answer).kind(Kind::Internal);

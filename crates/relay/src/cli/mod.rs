@@ -18,12 +18,10 @@ mod wait;
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::builder::Styles;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
-use http::Method;
 use linchpin::context::Context;
 use linchpin::{Error, Kind};
 use linchpin_security::config::table;
@@ -31,9 +29,8 @@ use linchpin_security::config::table;
 use self::call::{Call, Failure};
 pub use self::client::routes;
 pub(crate) use self::settings::issue;
-use self::settings::{load, setting, sources};
+use self::settings::{load, setting, settings_but_few, sources};
 use crate::config::{Config, PREFIX, SETTINGS};
-use crate::ids::DEFAULT_ORG;
 use crate::listen::{self, Answer};
 use crate::{serve, store};
 
@@ -58,7 +55,7 @@ pub fn run() -> ExitCode {
     let result = match name {
         "listen" => listen(matches),
         "keys" => match matches.subcommand() {
-            Some(("list", matches)) => with_config(matches, keys::list),
+            Some(("list", matches)) => load(matches).and_then(|config| keys::list(&config)),
             Some(("rotate", matches)) => {
                 with_config(matches, |config| keys::rotate(config, matches.get_one("url")))
             }
@@ -90,21 +87,25 @@ fn tell(error: &Error) -> ExitCode {
 
 fn command() -> Command {
     let with_settings = |command: Command| command.args(SETTINGS.iter().map(setting));
+    // What is told of all settings hides what a command is for.
+    let with_few = |command: Command| command.args(settings_but_few());
     let listen = Command::new("listen")
         .about("Receive, verify and show deliveries; answer badly on purpose")
         .args([
             Arg::new("address")
                 .long("address")
+                .value_name("ADDRESS")
                 .default_value("127.0.0.1:8073")
                 .value_parser(value_parser!(SocketAddr))
                 .help("Where to receive"),
             Arg::new("relay")
                 .long("relay")
                 .value_name("URL")
-                .help("The Relay to register with [default: the address it is set to listen on]"),
+                .help("The Relay to register with [default: RELAY_URL, or the one set here]"),
             Arg::new("token")
                 .long("token")
-                .help("An organisation's token [default: made with the secret in force here]"),
+                .value_name("TOKEN")
+                .help("An organisation's token [default: RELAY_TOKEN, or made with the secret set here]"),
             Arg::new("answers")
                 .long("answers")
                 .value_name("LIST")
@@ -122,10 +123,15 @@ fn command() -> Command {
         .about("Say by the exit code whether a Relay is ready")
         .arg(Arg::new("url").value_name("URL").help("Of its operators' listener"))
         .arg(setting(&SETTINGS[0]));
-    let completions = Command::new("completions")
-        .about("Print what a shell needs to complete commands")
-        .arg(Arg::new("shell").required(true).value_parser(value_parser!(Shell)));
-    with_settings(
+    let completions =
+        Command::new("completions").about("Print what a shell needs to complete commands").arg(
+            Arg::new("shell")
+                .value_name("SHELL")
+                .help("Which one")
+                .required(true)
+                .value_parser(value_parser!(Shell)),
+        );
+    with_few(
         Command::new("relay")
             .version(env!("CARGO_PKG_VERSION"))
             .about("Webhook delivery in one binary, for the Svix client libraries")
@@ -136,20 +142,18 @@ fn command() -> Command {
             .subcommands([
                 with_settings(Command::new("serve").about("Run the service (the default)")),
                 listen,
-                keys::command(with_settings),
-                with_settings(
-                    Command::new("migrate").about("Bring the database up to date and stop"),
-                ),
-                token::command(with_settings),
+                keys::command(with_few),
+                with_few(Command::new("migrate").about("Bring the database up to date and stop")),
+                token::command(with_few),
                 with_settings(
                     Command::new("check-config").about("Show every setting and where it came from"),
                 ),
                 healthcheck,
                 status::command(),
-                doctor::command(with_settings),
+                doctor::command(with_few),
                 completions,
             ])
-            .subcommands(backup::commands(with_settings))
+            .subcommands(backup::commands(with_few))
             .subcommands(client::commands()),
     )
 }
@@ -206,10 +210,11 @@ fn show(command: impl Future<Output = Result<ExitCode, Failure>>) -> linchpin::R
 
 fn healthcheck(matches: &ArgMatches) -> linchpin::Result<ExitCode> {
     let api = settings::operators(matches.get_one::<String>("url"), matches)?;
-    let segments = vec!["ready".to_owned()];
-    let call = Call { method: Method::GET, segments, query: Vec::new(), body: None };
-    let answer = runtime()?.block_on(api.ask(&Context::root(), &call));
-    Ok(answer.map_or_else(|failure| failure.tell(), |_| ExitCode::SUCCESS))
+    let answer = runtime()?.block_on(api.ask(&Context::root(), &Call::get(["ready"])));
+    let Err(failure) = answer else { return Ok(ExitCode::SUCCESS) };
+    let told = failure.tell();
+    // To who looks after containers, only 0 and 1 say how it is.
+    Ok(if matches!(failure, Failure::Refused(..)) { ExitCode::FAILURE } else { told })
 }
 
 fn completions(matches: &ArgMatches) -> ExitCode {
@@ -222,15 +227,7 @@ fn completions(matches: &ArgMatches) -> ExitCode {
 
 fn listen(matches: &ArgMatches) -> linchpin::Result<ExitCode> {
     let config = load(matches)?;
-    let text = |name: &str| matches.get_one::<String>(name).cloned();
-    let token = match text("token") {
-        Some(token) => token,
-        None => {
-            let org = DEFAULT_ORG.parse().expect("the default organisation is an id");
-            issue(&config, org, Duration::from_hours(24))?
-        }
-    };
-    let url = text("relay").unwrap_or_else(|| format!("http://{}", config.listen));
+    let (url, token) = settings::relay(matches, || Ok(config))?;
     let address = *matches.get_one::<SocketAddr>("address").expect("has a default");
     let answers = matches.get_many::<Answer>("answers").into_iter().flatten().copied().collect();
     runtime()?.block_on(listen::run(address, listen::Target { url, token }, answers))?;

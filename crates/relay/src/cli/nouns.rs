@@ -86,8 +86,8 @@ const EVENT_TYPE: &[Verb] = &[
         DESCRIPTION,
         SCHEMAS,
         FEATURE_FLAG,
-        Input::json("archived", "archived", "Whether it is archived: true or false"),
-        Input::json("deprecated", "deprecated", "Whether it is deprecated: true or false"),
+        Input::bool("archived", "archived", "Whether it is archived"),
+        Input::bool("deprecated", "deprecated", "Whether it is deprecated"),
     ]),
     Verb::new(
         "delete",
@@ -105,9 +105,9 @@ const ENDPOINT: &[Verb] = &[
             Column::new("ID", "/id"),
             Column::new("UID", "/uid"),
             Column::new("DISABLED", "/disabled"),
+            Column::new("URL", "/url"),
             Column::new("TYPES", "/filterTypes"),
             CREATED,
-            Column::new("URL", "/url"),
         ])),
     Verb::new("get", Method::GET, ONE_ENDPOINT, "Show an endpoint"),
     Verb::new("create", Method::POST, "/app/{app_id}/endpoint", "Make an endpoint").with(&[
@@ -163,7 +163,7 @@ const ENDPOINT: &[Verb] = &[
     .shown(Shape::Pages(&[
         Column::new("ID", "/id"),
         Column::new("STATUS", "/statusText"),
-        Column::new("NEXT", "/nextAttempt"),
+        Column::moment("NEXT", "/nextAttempt"),
         SENT,
         Column::new("TYPE", "/eventType"),
     ])),
@@ -217,12 +217,12 @@ const ENDPOINT: &[Verb] = &[
         TYPES,
         Input::text("channel", "channel", "Only those on this channel"),
         Input::text("tag", "tag", "Only those with this tag"),
-        Input::json(
+        Input::number(
             "status",
             "status",
             "Only those: 0 delivered, 1 or 3 to be sent, 2 failed, 4 never sent",
         ),
-        Input::json(
+        Input::number(
             "code-class",
             "statusCodeClass",
             "Only those last answered so: 0 (not at all), 100, 200, 300, 400 or 500",
@@ -258,7 +258,11 @@ const MESSAGE: &[Verb] = &[
                 "deliverAt",
                 "Not before this moment (RFC 3339), a day at most",
             ),
-            Input::json("retention-hours", "payloadRetentionHours", "How long the payload is kept"),
+            Input::number(
+                "retention-hours",
+                "payloadRetentionHours",
+                "For how long the payload is kept, 1 to 2160",
+            ),
         ])
         .shown(Shape::Sent),
     Verb::new(
@@ -273,14 +277,16 @@ const MESSAGE: &[Verb] = &[
         "/app/{app_id}/msg/bulk-expunge",
         "Remove the payloads of messages for good",
     )
-    .with(&[Input::new("IDS", Kind::Texts, To::Body("ids"), "Their ids, commas between")]),
+    .with(&[Input::new("IDS", Kind::Texts, To::Body("ids"), "Their ids, commas between")])
+    .for_good(),
     Verb::new(
         "expunge-all",
         Method::POST,
         "/app/{app_id}/msg/expunge-all-contents",
         "Remove all payloads of an application, and what receivers answered, for good",
     )
-    .shown(Shape::Task),
+    .shown(Shape::Task)
+    .for_good(),
     Verb::new(
         "precheck",
         Method::POST,
@@ -297,20 +303,15 @@ const MESSAGE: &[Verb] = &[
     .shown(Shape::Pages(&[
         Column::new("ID", "/id"),
         Column::new("STATUS", "/statusText"),
-        Column::new("NEXT", "/nextAttempt"),
+        Column::moment("NEXT", "/nextAttempt"),
         Column::new("URL", "/url"),
     ])),
 ];
 
-const ATTEMPTS: &[Column] = &[
-    Column::new("ID", "/id"),
-    Column::new("MESSAGE", "/msgId"),
-    Column::new("ENDPOINT", "/endpointId"),
-    Column::new("STATUS", "/statusText"),
-    Column::new("CODE", "/responseStatusCode"),
-    Column::new("MS", "/responseDurationMs"),
-    SENT,
-];
+const CODE: Column = Column::new("CODE", "/responseStatusCode");
+const MS: Column = Column::new("MS", "/responseDurationMs");
+const BECAME: Column = Column::new("STATUS", "/statusText");
+const ID: Column = Column::new("ID", "/id");
 
 const ATTEMPT: &[Verb] = &[
     Verb::new(
@@ -320,7 +321,7 @@ const ATTEMPT: &[Verb] = &[
         "List the attempts to deliver to an endpoint, newest first",
     )
     .with(&[STATUS, FILTER_CHANNEL, FILTER_TYPES, BEFORE, AFTER])
-    .shown(Shape::Pages(ATTEMPTS)),
+    .shown(Shape::Pages(&[SENT, BECAME, CODE, MS, Column::new("MESSAGE", "/msgId"), ID])),
     Verb::new(
         "of",
         Method::GET,
@@ -328,7 +329,7 @@ const ATTEMPT: &[Verb] = &[
         "List the attempts to deliver a message, newest first",
     )
     .with(&[STATUS, BEFORE, AFTER])
-    .shown(Shape::Pages(ATTEMPTS)),
+    .shown(Shape::Pages(&[SENT, BECAME, CODE, MS, Column::new("ENDPOINT", "/endpointId"), ID])),
     Verb::new(
         "get",
         Method::GET,
@@ -365,7 +366,7 @@ const AUTH: &[Verb] = &[
         "Make a link into the portal of an application",
     )
     .with(&[
-        Input::json("expiry", "expiry", "For how many seconds, 3600 to 604800 [default: a week]"),
+        Input::number("expiry", "expiry", "For how many seconds, 3600 to 604800 [default: a week]"),
         Input::new(
             "capabilities",
             Kind::Texts,
@@ -382,7 +383,7 @@ const AUTH: &[Verb] = &[
         "End all tokens of an application that were made until now",
     )
     .with(&[
-        Input::json("expiry", "expiry", "In how many seconds [default: at once]"),
+        Input::number("expiry", "expiry", "In how many seconds [default: at once]"),
         Input::new(
             "sessions",
             Kind::Texts,
@@ -434,7 +435,7 @@ const TASK: &[Verb] = &[
             Column::new("TASK", "/task"),
             Column::new("SENT", "/data/messagesSent"),
             Column::new("PURGED", "/data/messagesPurged"),
-            Column::new("UPDATED", "/updatedAt"),
+            Column::moment("UPDATED", "/updatedAt"),
         ])),
     Verb::new("get", Method::GET, ONE_TASK, "Show a task"),
     Verb::new("wait", Method::GET, ONE_TASK, "Wait until a task has ended; 1 if it failed")
@@ -454,7 +455,7 @@ const BREAKER: &[Verb] = &[
         .with(&[Input::text(
             "STATE",
             "state",
-            "open, isolated, closed, metrics_only, or reset: back on its own",
+            "open (or isolated), closed, metrics_only, or reset: back on its own",
         )])
         .admin(),
 ];
@@ -463,8 +464,8 @@ const HEADERS: &str = "/app/{app_id}/endpoint/{endpoint_id}/headers";
 const ONE_ENDPOINT: &str = "/app/{app_id}/endpoint/{endpoint_id}";
 const ONE_TASK: &str = "/background-task/{task_id}";
 
-const CREATED: Column = Column::new("CREATED", "/createdAt");
-const SENT: Column = Column::new("SENT", "/timestamp");
+const CREATED: Column = Column::moment("CREATED", "/createdAt");
+const SENT: Column = Column::moment("SENT", "/timestamp");
 
 const ORDER: Input = Input::query("order", "order", "ascending or descending");
 const STATUS: Input = Input::query("status", "status", "Only those: 0 success, 2 failed");
@@ -476,8 +477,13 @@ const BEFORE: Input = Input::query("before", "before", "Only those before this m
 const AFTER: Input = Input::query("after", "after", "Only those after this moment (RFC 3339)");
 const UID: Input = Input::text("uid", "uid", "Your own id for it");
 const DESCRIPTION: Input = Input::text("description", "description", "What it is about");
-const THROTTLE: Input = Input::json("throttle-rate", "throttleRate", "Deliveries a second at most");
-const METADATA: Input = Input::json("metadata", "metadata", "A JSON object of texts");
+const THROTTLE: Input = Input::number(
+    "throttle-rate",
+    "throttleRate",
+    "Deliveries a second at most, null for no limit",
+);
+const METADATA: Input =
+    Input::json("metadata", "metadata", "A JSON object of texts, such as {\"plan\":\"gold\"}");
 const SCHEMAS: Input =
     Input::new("schemas", Kind::File, To::Body("schemas"), "A file of JSON schemas by version");
 const FEATURE_FLAG: Input = Input::text("feature-flag", "featureFlag", "Only shown to who has it");
@@ -502,6 +508,6 @@ const RETRIES: Input = Input::json(
 );
 const KEY: Input = Input::text("key", "key", "The new secret [default: one that is made]");
 const GRACE: Input =
-    Input::json("grace", "gracePeriodSeconds", "Seconds that both verify [default: a day]");
+    Input::number("grace", "gracePeriodSeconds", "Seconds that both verify [default: a day]");
 const HEADERS_TO_SET: Input =
     Input::json("HEADERS", "headers", "A JSON object of texts, such as {\"x-team\":\"blue\"}");

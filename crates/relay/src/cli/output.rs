@@ -123,7 +123,9 @@ fn table(items: &[Value], columns: &[Column], width: Option<usize>) -> String {
     let row = |item: &Value| {
         columns
             .iter()
-            .map(|column| item.pointer(column.path).map_or_else(String::new, cell))
+            .map(|column| {
+                item.pointer(column.path).map_or_else(String::new, |it| shown(column, it))
+            })
             .collect()
     };
     let rows: Vec<Vec<String>> = std::iter::once(titles).chain(items.iter().map(row)).collect();
@@ -132,10 +134,25 @@ fn table(items: &[Value], columns: &[Column], width: Option<usize>) -> String {
     let line = |row: &Vec<String>| {
         let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
         let line = cells.collect::<Vec<_>>().join(&" ".repeat(GAP));
-        let line: String = line.trim_end().chars().take(width.unwrap_or(usize::MAX)).collect();
-        line + "\n"
+        cut(line.trim_end(), width.unwrap_or(usize::MAX)) + "\n"
     };
     rows.iter().map(line).collect()
+}
+
+/// The line, and a mark in its last place if it is longer than that.
+fn cut(line: &str, width: usize) -> String {
+    if line.chars().count() <= width {
+        return line.to_owned();
+    }
+    line.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+fn shown(column: &Column, value: &Value) -> String {
+    let text = cell(value);
+    match text.split_once('.') {
+        Some((second, _)) if column.is_moment => format!("{second}Z"),
+        _ => text,
+    }
 }
 
 /// A value as a person reads it. What could move the cursor is not let through: it may come from anybody.
@@ -184,7 +201,18 @@ mod tests {
         let items = [json!({"id": "a long id", "data": {"sent": 12345}}), json!({"id": "b"})];
         let full = table(&items, COLUMNS, None);
         assert_eq!(full, "ID         SENT\na long id  12345\nb\n");
-        assert_eq!(table(&items, COLUMNS, Some(13)), "ID         SE\na long id  12\nb\n");
+        assert_eq!(table(&items, COLUMNS, Some(13)), "ID         S…\na long id  1…\nb\n");
+        assert_eq!(table(&items, COLUMNS, Some(16)), full);
+    }
+
+    #[linchpin_testing::test]
+    fn a_moment_in_a_table_is_a_second() {
+        let columns = [Column::moment("AT", "/at"), Column::new("V", "/v")];
+        let item = json!({"at": "2026-11-28T14:55:00.387501Z", "v": "1.5"});
+        assert_eq!(
+            table(&[item], &columns, None),
+            "AT                    V\n2026-11-28T14:55:00Z  1.5\n"
+        );
     }
 
     #[linchpin_testing::test]

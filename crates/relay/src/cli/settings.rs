@@ -15,6 +15,8 @@ use crate::config::{Config, Mode, SETTINGS, Sources, client_variable as variable
 use crate::ids::{DEFAULT_ORG, OrgId};
 use crate::logging;
 
+/// What `-h` shows of the settings.
+const FEW: [&str; 3] = ["config", "mode", "database"];
 /// How long a token lives that is made for one command.
 const ONE_COMMAND: Duration = Duration::from_hours(1);
 
@@ -48,12 +50,23 @@ pub(super) fn target(admin: bool, matches: &ArgMatches) -> linchpin::Result<Api>
     if admin {
         return operators(flag("admin").as_ref(), matches);
     }
+    let (url, token) = relay(matches, || Ok(Config::load(&here(matches))?))?;
+    Api::new(&url, token)
+}
+
+/// The URL of the Relay that the flags, the variables or the settings here mean, and a token for it. The settings are loaded if
+/// one of the two is not given.
+pub(super) fn relay(
+    matches: &ArgMatches,
+    load: impl FnOnce() -> linchpin::Result<Config>,
+) -> linchpin::Result<(String, String)> {
+    let flag = |name: &str| matches.get_one::<String>(name).cloned();
     let url = flag("relay").or_else(|| variable("RELAY_URL"));
     let token = flag("token").or_else(|| variable("RELAY_TOKEN"));
     if let (Some(url), Some(token)) = (&url, &token) {
-        return Api::new(url, token.clone());
+        return Ok((url.clone(), token.clone()));
     }
-    let config = Config::load(&sources(matches))?;
+    let config = load()?;
     let token = match token {
         Some(token) => token,
         None if url.is_some() && config.mode != Mode::Development => {
@@ -65,14 +78,14 @@ pub(super) fn target(admin: bool, matches: &ArgMatches) -> linchpin::Result<Api>
             issue(&config, org, ONE_COMMAND)?
         }
     };
-    Api::new(&url.unwrap_or_else(|| format!("http://{}", config.listen)), token)
+    Ok((url.unwrap_or_else(|| format!("http://{}", config.listen)), token))
 }
 
 /// The operators' listener at `url`, of the variable, or of the settings here.
 pub(super) fn operators(url: Option<&String>, matches: &ArgMatches) -> linchpin::Result<Api> {
     let url = match url.cloned().or_else(|| variable("RELAY_ADMIN_URL")) {
         Some(url) => url,
-        None => format!("http://{}", Config::load(&sources(matches))?.admin_listen),
+        None => format!("http://{}", Config::load(&here(matches))?.admin_listen),
     };
     Api::new(&url, String::new())
 }
@@ -90,9 +103,24 @@ pub(super) fn setting(setting: &'static Setting) -> Arg {
         .help(format!("{}{default}", setting.help()))
 }
 
+/// All settings as flags, of which `-h` shows those that one gives at a command line; `--help` shows all.
+pub(super) fn settings_but_few() -> impl Iterator<Item = Arg> {
+    SETTINGS.iter().map(|one| setting(one).hide_short_help(!FEW.contains(&one.key())))
+}
+
 /// The settings among the flags that were given.
 pub(super) fn sources(matches: &ArgMatches) -> Sources {
-    let flags: BTreeMap<String, String> = SETTINGS
+    among(SETTINGS, matches)
+}
+
+/// The settings of this place, for a command of the client: of its flags only `--config` is a setting. Others may have the
+/// name of one and are about something else, such as the `--retry-schedule` of an endpoint.
+fn here(matches: &ArgMatches) -> Sources {
+    among(&SETTINGS[..1], matches)
+}
+
+fn among(settings: &[Setting], matches: &ArgMatches) -> Sources {
+    let flags: BTreeMap<String, String> = settings
         .iter()
         .filter_map(|setting| {
             let value = matches.try_get_one::<String>(setting.key()).ok().flatten()?;

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use bytes::Bytes;
 use clap::{ArgMatches, Command};
-use http::Method;
 use linchpin::context::Context;
 
 use super::call::{Api, Call, Failure};
@@ -40,9 +39,7 @@ pub(super) async fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
 
 /// The parts of the Relay at `api`: as it has said it, and read.
 pub(super) async fn ask(ctx: &Context, api: &Api) -> Result<(Bytes, Vec<Component>), Failure> {
-    let segments = vec!["components".to_owned()];
-    let call = Call { method: Method::GET, segments, query: Vec::new(), body: None };
-    let body = api.ask(ctx, &call).await?;
+    let body = api.ask(ctx, &Call::get(["components"])).await?;
     let page: Page = parsed(&body)?;
     let components = page.data.iter().map(|one| parsed(one.get().as_bytes()));
     let components = components.collect::<linchpin::Result<_>>()?;

@@ -24,6 +24,8 @@ pub(super) struct Verb {
     pub(super) shape: Shape,
     /// Whether the operators' listener is asked.
     pub(super) admin: bool,
+    /// Whether a person is asked first, since nothing brings it back.
+    pub(super) asks: bool,
 }
 
 /// How the answer is shown.
@@ -51,6 +53,8 @@ pub(super) struct Column {
     pub(super) title: &'static str,
     /// A JSON pointer.
     pub(super) path: &'static str,
+    /// Whether it is a moment, which is shown to the second.
+    pub(super) is_moment: bool,
 }
 
 /// What a user may or must give besides the path.
@@ -79,8 +83,12 @@ pub(super) enum Kind {
     Text,
     /// A list of texts, separated by commas.
     Texts,
-    /// Any JSON, such as a number or an object.
+    /// Any JSON, such as an object.
     Json,
+    /// A number, or `null` for none.
+    Number,
+    /// `true` or `false`.
+    Bool,
     /// JSON in a file that is named, `-` for the standard input.
     File,
     /// `true` if the flag is there.
@@ -98,7 +106,8 @@ impl Verb {
         path: &'static str,
         about: &'static str,
     ) -> Self {
-        Self { name, about, method, path, inputs: &[], shape: Shape::One, admin: false }
+        let asks = false;
+        Self { name, about, method, path, inputs: &[], shape: Shape::One, admin: false, asks }
     }
 
     pub(super) const fn with(mut self, inputs: &'static [Input]) -> Self {
@@ -114,6 +123,17 @@ impl Verb {
     pub(super) const fn admin(mut self) -> Self {
         self.admin = true;
         self
+    }
+
+    /// Asks first, as each deletion does.
+    pub(super) const fn for_good(mut self) -> Self {
+        self.asks = true;
+        self
+    }
+
+    /// Whether a person is asked first.
+    pub(super) fn asks(&self) -> bool {
+        self.asks || self.method == Method::DELETE
     }
 
     /// The places of the path, in order: `app_id`.
@@ -149,6 +169,20 @@ impl Input {
         Self::new(name, Kind::Json, To::Body(member), help)
     }
 
+    /// A number in the body.
+    pub(super) const fn number(
+        name: &'static str,
+        member: &'static str,
+        help: &'static str,
+    ) -> Self {
+        Self::new(name, Kind::Number, To::Body(member), help)
+    }
+
+    /// `true` or `false` in the body.
+    pub(super) const fn bool(name: &'static str, member: &'static str, help: &'static str) -> Self {
+        Self::new(name, Kind::Bool, To::Body(member), help)
+    }
+
     /// A parameter of the query.
     pub(super) const fn query(name: &'static str, key: &'static str, help: &'static str) -> Self {
         Self::new(name, Kind::Text, To::Query(key), help)
@@ -164,6 +198,11 @@ impl Input {
 
 impl Column {
     pub(super) const fn new(title: &'static str, path: &'static str) -> Self {
-        Self { title, path }
+        Self { title, path, is_moment: false }
+    }
+
+    /// A moment.
+    pub(super) const fn moment(title: &'static str, path: &'static str) -> Self {
+        Self { title, path, is_moment: true }
     }
 }

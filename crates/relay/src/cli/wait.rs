@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::ArgMatches;
-use http::Method;
 use linchpin::context::Context;
 use linchpin::{Error, Kind};
 use serde::Deserialize;
@@ -46,8 +45,7 @@ pub(super) fn on(shape: Shape, matches: &ArgMatches, begun: &Bytes) -> linchpin:
         Shape::Sent => vec!["app".to_owned(), app, "msg".to_owned(), id, "endpoint".to_owned()],
         _ => vec!["background-task".to_owned(), id],
     };
-    let segments = ["api".to_owned(), "v1".to_owned()].into_iter().chain(segments).collect();
-    Ok(Call { method: Method::GET, segments, query: Vec::new(), body: None })
+    Ok(Call::get(["api".to_owned(), "v1".to_owned()].into_iter().chain(segments)))
 }
 
 /// Waits for the end of a task, shows it, and exits with 1 if it failed.
@@ -95,7 +93,13 @@ pub(super) async fn for_message(ctx: &Context, api: &Api, call: Call) -> Result<
             let failed = all.iter().filter(|one| one.status != DELIVERED).count();
             drop(progress);
             if failed > 0 {
-                let why = format!("{failed} of {} endpoints did not get it", all.len());
+                // As `on` has put it together.
+                let named = |at: usize| call.segments.get(at).map_or("", String::as_str);
+                let (app, message) = (named(3), named(5));
+                let why = format!(
+                    "{failed} of {} endpoints did not get it; `relay message endpoints {app} {message}` says which",
+                    all.len()
+                );
                 return Err(Error::new(Kind::FailedPrecondition, why).into());
             }
             return Ok(ExitCode::SUCCESS);
@@ -109,8 +113,7 @@ async fn destinations(ctx: &Context, api: &Api, call: &Call) -> Result<Vec<Desti
     let mut all = Vec::new();
     let mut query = Vec::new();
     loop {
-        let Call { method, segments, .. } = call;
-        let call = Call { method: method.clone(), segments: segments.clone(), query, body: None };
+        let call = Call { query, ..Call::get(call.segments.clone()) };
         let page: Destinations = parsed(&api.ask(ctx, &call).await?)?;
         all.extend(page.data);
         match page.iterator.filter(|_| !page.done) {

@@ -13,12 +13,38 @@ use super::{APPLICATION_ID, schema};
 ///
 /// # Errors
 ///
-/// [`Kind::FailedPrecondition`] if it is another program's, [`Kind::DataLoss`] if it is no database, and those of the database.
+/// Those of [`look`].
 pub(crate) fn is_ours(path: &Path) -> Result<()> {
+    look(path).map(drop)
+}
+
+/// Opens a file of Relay to read it, beside one that runs or without one. It may be of any age: nothing is brought up to date.
+///
+/// # Errors
+///
+/// [`Kind::FailedPrecondition`] if it is not there or another program's, [`Kind::DataLoss`] if it is no database, and those of
+/// the database.
+pub(crate) fn look(path: &Path) -> Result<Connection> {
+    if path.try_exists().is_ok_and(|exists| !exists) {
+        let why = format!("{} is not there", path.display());
+        return Err(Error::new(Kind::FailedPrecondition, why));
+    }
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
         .sql(format!("open {}", path.display()))?;
-    ours(&conn, path)
+    ours(&conn, path)?;
+    Ok(conn)
 }
+
+/// The version of the schema that the file has.
+///
+/// # Errors
+///
+/// Those of the database.
+pub(crate) fn schema_of(conn: &Connection) -> Result<u32> {
+    conn.query_row(SCHEMA, (), |row| row.get(0)).sql("read the schema")
+}
+
+const SCHEMA: &str = "SELECT max(version) FROM _linchpin_migrations";
 
 /// The same of one that is open.
 ///

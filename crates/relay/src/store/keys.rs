@@ -15,6 +15,7 @@ use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 
 use super::Store;
+use super::inspect::schema_of;
 use super::wipe::wiped;
 use crate::ids::{AppId, EndpointId};
 use crate::vault::{Drawer, Field, Owner, Vault};
@@ -46,6 +47,9 @@ const BATCH: usize = 500;
 
 /// In the order in which the statements below have them.
 const FIELDS: [Field; 3] = [Field::Secret, Field::OldSecrets, Field::Headers];
+
+/// The schema that first sealed secrets.
+const SEALED_SINCE: u32 = 8;
 
 const PROOFS: &str = "SELECT id, proof FROM keyring";
 const PROVE: &str =
@@ -95,7 +99,11 @@ async fn settle(ctx: &Context, database: &Database, vault: &Vault) -> Result<Opt
     let (proofs, used) = database.reader().query(ctx, read).await?;
     let missing: Vec<_> = used.keys().filter(|id| !vault.ids().contains(id)).collect();
     if !missing.is_empty() {
-        let why = format!("secrets are sealed with {missing:?}, which is not in `encryption-keys`");
+        let missing =
+            missing.into_iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ");
+        let why = format!(
+            "secrets are sealed with {missing}, which `encryption-keys` has not: add the key there"
+        );
         return Err(Error::new(Kind::FailedPrecondition, why));
     }
     for (id, proof) in &proofs {
@@ -149,13 +157,13 @@ pub async fn rotate(ctx: &Context, writer: &Writer, vault: &Vault) -> Result<Wal
     Ok(walked)
 }
 
-/// Every key that something was sealed with, and those in force.
+/// Every key that something was sealed with, and those in force. The file may be of any age.
 ///
 /// # Errors
 ///
 /// Those of the database.
-pub async fn key_uses(ctx: &Context, database: &Database, vault: &Vault) -> Result<Vec<KeyUse>> {
-    let mut used = database.reader().query(ctx, in_use).await?;
+pub(crate) fn key_uses(conn: &Connection, vault: &Vault) -> Result<Vec<KeyUse>> {
+    let mut used = in_use_at_any_age(conn)?;
     for id in vault.ids() {
         used.entry(id.clone()).or_default();
     }
@@ -171,6 +179,11 @@ pub(crate) fn proofs(conn: &Connection) -> Result<Vec<(String, String)>> {
     conn.prepare(PROOFS)
         .and_then(|mut query| query.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
         .sql("read the proofs of keys")
+}
+
+/// The same as [`in_use`], of a file of any age: an older Relay has sealed nothing.
+pub(crate) fn in_use_at_any_age(conn: &Connection) -> Result<BTreeMap<String, u64>> {
+    if schema_of(conn)? < SEALED_SINCE { Ok(BTreeMap::new()) } else { in_use(conn) }
 }
 
 /// How many texts each key has sealed, by what they say.

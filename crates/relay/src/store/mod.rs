@@ -32,6 +32,7 @@ mod wipe;
 mod work;
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
 #[cfg(feature = "planted-faults")]
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,7 +49,7 @@ use linchpin_data::sqlite::{Database, Options, Reader, Sql as _, Writer};
 use serde::Serialize;
 
 pub use self::attempt::{AttemptFilter, WithMessage};
-pub(crate) use self::inspect::{is_ours, ours, pending};
+pub(crate) use self::inspect::{is_ours, look, ours, pending, schema_of};
 pub use self::message::{MessageFilter, NewMessage};
 use self::once::once;
 pub use self::once::{Answer, Once};
@@ -122,6 +123,7 @@ pub enum Refusal {
 /// A file of another program or of a newer Relay, one that is in use, and those of the database.
 pub fn open(path: &Path) -> Result<Database> {
     make_folder(path)?;
+    make_file(path)?;
     Database::open(path, options()?)
 }
 
@@ -136,6 +138,21 @@ pub(crate) fn make_folder(database: &Path) -> Result<()> {
         .create(folder)
         .kind(Kind::Unavailable)
         .context(format!("make the folder {}", folder.display()))
+}
+
+/// Makes the file, if it is not there, for its owner alone: payloads are in clear in it. SQLite gives what it puts beside it the
+/// same rights.
+fn make_file(database: &Path) -> Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(database) {
+        Err(cause) if cause.kind() != ErrorKind::AlreadyExists => {
+            Err(cause).kind(Kind::Unavailable).context(format!("make {}", database.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// How Relay opens its database.

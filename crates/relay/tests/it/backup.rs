@@ -76,7 +76,7 @@ async fn another_programs_file_is_refused_before_a_page_is_copied() {
 }
 
 #[linchpin_testing::test]
-async fn a_backup_that_is_interrupted_leaves_nothing() {
+async fn a_backup_that_is_interrupted_leaves_nothing_and_one_that_is_killed_no_hindrance() {
     let home = Home::new();
     let mut relay = home.serve(&[]).await;
     relay.application(&[]).await;
@@ -98,8 +98,14 @@ async fn a_backup_that_is_interrupted_leaves_nothing() {
             _ => backup.terminate().await,
         }
         assert_eq!(backup.wait(PATIENCE).await.code(), Some(1), "{stop}: {backup}");
+        assert!(backup.to_string().contains("interrupted: nothing is left"), "{backup}");
         assert!(!part.exists() && !to.exists(), "{stop}");
     }
+    let mut killed = home.start(&["backup", name(&to), "--database", name(&database)]);
+    eventually("begun", async || part.metadata().is_ok_and(|part| part.len() > 1 << 20)).await;
+    killed.kill().await;
+    assert!(part.exists(), "nobody could remove it");
     let made = home.run(&["backup", name(&to), "--database", name(&database)]).await;
-    assert_eq!(made.status.code(), Some(0), "{made:?}");
+    assert_eq!(made.status.code(), Some(0), "what is left is taken over: {made:?}");
+    assert!(!part.exists() && to.exists());
 }

@@ -249,6 +249,24 @@ async fn help_names_every_command_and_setting() {
 }
 
 #[linchpin_testing::test]
+async fn short_help_is_of_the_command_and_long_help_of_all_settings() {
+    let home = Home::new();
+    for command in ["backup", "doctor", "token", "migrate"] {
+        let [short, long] = ["-h", "--help"].map(|flag| [command, flag]);
+        let short = text(&home.run(&short).await.stdout);
+        assert!(
+            short.contains("--database") && short.contains("see more with '--help'"),
+            "{short}"
+        );
+        assert!(!short.contains("--breaker-open-for") && short.lines().count() < 40, "{short}");
+        let long = text(&home.run(&long).await.stdout);
+        assert!(long.contains("--breaker-open-for"), "{long}");
+    }
+    let serve = text(&home.run(&["serve", "-h"]).await.stdout);
+    assert!(serve.contains("--breaker-open-for"), "{serve}");
+}
+
+#[linchpin_testing::test]
 async fn a_port_that_is_taken_is_named() {
     let home = Home::new();
     let taken = TcpListener::bind("127.0.0.1:0").await.expect("bind");

@@ -112,6 +112,40 @@ async fn a_list_of_600_is_walked_with_all() {
 }
 
 #[linchpin_testing::test]
+async fn a_list_is_walked_back_with_what_a_page_says() {
+    let home = Home::new();
+    let relay = home.serve(&[]).await;
+    for _ in 0..4 {
+        relay.application(&[]).await;
+    }
+    let page = async |iterator: &str| {
+        let args = ["app", "list", "--limit", "2", "--iterator", iterator];
+        let page = ask(&home, &relay, &args[..if iterator.is_empty() { 4 } else { 6 }]).await;
+        serde_json::from_slice::<Value>(&page.stdout).unwrap_or_else(|_| panic!("{page:?}"))
+    };
+    let text = |page: &Value, name: &str| page[name].as_str().expect("a text").to_owned();
+    let first = page("").await;
+    let second = page(&text(&first, "iterator")).await;
+    assert_ne!(second["data"], first["data"]);
+    let back = page(&text(&second, "prevIterator")).await;
+    assert_eq!(back["data"], first["data"]);
+}
+
+#[linchpin_testing::test]
+async fn a_flag_with_the_name_of_a_setting_is_none() {
+    let home = Home::new();
+    let relay = home.serve(&[]).await;
+    let (app, _) = relay.application(&[]).await;
+    // Without a URL and a token, both come of the settings here.
+    let here = [("RELAY_LISTEN", relay.api.trim_start_matches("http://"))];
+    let args = ["endpoint", "create", &app, "http://127.0.0.1:9/", "--retry-schedule", "[1, 2]"];
+    let made = home.run_with(&args, &here).await;
+    assert_eq!(made.status.code(), Some(0), "{made:?}");
+    let made: Value = serde_json::from_slice(&made.stdout).expect("JSON");
+    assert_eq!(made["retrySchedule"], serde_json::json!([1, 2]));
+}
+
+#[linchpin_testing::test]
 async fn wait_shows_progress_and_its_exit_code() {
     let home = Home::new();
     let receiver = Receiver::start().await;
@@ -124,7 +158,11 @@ async fn wait_shows_progress_and_its_exit_code() {
     let failed = ask(&home, &relay, &send).await;
     assert_eq!(failed.status.code(), Some(1), "{failed:?}");
     let said = text(&failed.stderr);
-    assert_eq!(said, "relay: 1 of 1 endpoints did not get it\n", "no progress in a pipe");
+    assert!(
+        said.starts_with("relay: 1 of 1 endpoints did not get it; `relay message endp"),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 1, "no progress in a pipe: {said}");
 
     receiver.reply("/hook", [Reply::Status(500), Reply::Status(200)]);
     let healed = ask(&home, &relay, &send).await;
@@ -152,13 +190,19 @@ async fn what_is_refused_is_told_with_its_place_and_an_exit_code_of_its_own() {
         (vec!["app", "get", "nobody"], 4, "relay: 404 not_found: "),
         (vec!["app", "list", "--limit", "0"], 1, "relay: 422 query.limit"),
         (vec!["app", "delete", &app], 2, "--yes"),
-        (vec!["app", "update", &app, "--metadata", "{"], 2, "metadata is no JSON"),
+        (vec!["app", "get", "nobody"], 4, "asked: GET http"),
+        (vec!["app", "update", &app, "--metadata", "{"], 2, "--metadata is no JSON"),
+        (vec!["app", "update", &app, "--throttle-rate", "few"], 2, "`few` is no whole number"),
+        (vec!["event-type", "update", "a", "--archived", "yes"], 2, "neither true nor false"),
+        (vec!["message", "expunge-all", &app], 2, "--yes"),
+        (vec!["message", "expunge-many", &app, "m"], 2, "--yes"),
         (vec!["message", "send", &app, "test.sent", "nowhere.json"], 2, "nowhere.json"),
         (vec!["app", "lsit"], 2, "list"),
         (vec!["breaker", "set", ep, "ajar"], 1, "relay: 422 "),
         (vec!["app", "list", "--relay", "ftp://x"], 2, "ftp://x"),
         (vec!["app", "list", "--token", "nobody"], 1, "RELAY_TOKEN"),
         (vec!["healthcheck", "http://127.0.0.1:9"], 1, "http://127.0.0.1:9"),
+        (vec!["healthcheck", &relay.api], 1, "/ready"),
     ] {
         let refused = ask(&home, &relay, &args).await;
         let said = text(&refused.stderr);
@@ -178,12 +222,52 @@ async fn a_terminal_is_asked_before_something_is_deleted() {
         let line = format!("{} app delete {app}", env!("CARGO_BIN_EXE_relay"));
         let script = format!("echo '{typed}' | script -qec '{line}' /dev/null");
         let mut terminal = home.start_script(&script, &environment(&relay));
-        terminal.printed("the question", |text| text.contains("[y/N] ").then_some(())).await;
+        let asked = format!("all it has: {app}? [y/N] ");
+        terminal.printed("the question", |text| text.contains(&asked).then_some(())).await;
         let code = if agrees { 0 } else { 2 };
         assert_eq!(terminal.wait(PATIENCE).await.code(), Some(code), "`{typed}`: {terminal}");
         let left = if agrees { 404 } else { 200 };
         relay.call("GET", &format!("/app/{app}"), "").await.expect(left);
         assert_ne!(terminal.to_string().contains("nothing was deleted"), agrees, "{terminal}");
+    }
+}
+
+#[linchpin_testing::test]
+async fn a_message_with_a_key_is_made_once() {
+    let home = Home::new();
+    let relay = home.serve(&[]).await;
+    let (app, _) = relay.application(&[]).await;
+    std::fs::write(home.path().join("payload.json"), "{}").expect("write");
+    let mut ids = BTreeSet::new();
+    for key in [&["--idempotency-key", "inv-7"][..], &["--idempotency-key", "inv-7"], &[]] {
+        let send = ["message", "send", &app, "test.sent", "payload.json"];
+        let sent = ask(&home, &relay, &[&send[..], key].concat()).await;
+        let sent: Value = serde_json::from_slice(&sent.stdout).expect("JSON");
+        ids.insert(sent["id"].to_string());
+    }
+    assert_eq!(ids.len(), 2);
+}
+
+#[linchpin_testing::test]
+async fn what_became_of_attempts_is_seen_in_80_columns() {
+    let home = Home::new();
+    let receiver = Receiver::start().await;
+    let relay = home.serve(&[]).await;
+    let (app, endpoints) = relay.application(&[&receiver.url("/hook")]).await;
+    let message = relay.message(&app, "{}").await;
+    relay.attempts(&app, &message, 1).await;
+    for (list, other) in [
+        (format!("attempt list {app} {}", endpoints[0]), &message),
+        (format!("attempt of {app} {message}"), &endpoints[0]),
+    ] {
+        let line = format!("stty cols 80 rows 24; {} {list}", env!("CARGO_BIN_EXE_relay"));
+        let script = format!("script -qec '{line}' /dev/null");
+        let mut terminal = home.start_script(&script, &environment(&relay));
+        assert_eq!(terminal.wait(PATIENCE).await.code(), Some(0), "{terminal}");
+        let shown = terminal.to_string();
+        let row = shown.lines().find(|line| line.contains("success")).expect("a row").trim_end();
+        assert!(row.contains("  200  ") && row.contains(other.as_str()), "{shown}");
+        assert!(row.chars().count() <= 80 && row.ends_with('…'), "{shown}");
     }
 }
 

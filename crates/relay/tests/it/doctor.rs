@@ -72,6 +72,30 @@ fn folder(home: &Home) -> std::path::PathBuf {
     home.database().parent().expect("a folder").to_owned()
 }
 
+#[linchpin_testing::test]
+async fn a_file_that_relay_makes_is_its_owners_alone() {
+    let home = Home::new();
+    // As in a container, where the folder is there and everybody may look into it.
+    rights(home.path(), 0o755);
+    let made = home.run(&["migrate", "--database", "new.db"]).await;
+    assert_eq!(made.status.code(), Some(0), "{made:?}");
+    let file = home.path().join("new.db").metadata().expect("made");
+    assert_eq!(file.permissions().mode() & 0o777, 0o600);
+}
+
+/// Only root can give the folder to another user: elsewhere there is nothing to see.
+#[linchpin_testing::test]
+async fn a_file_of_root_in_the_folder_of_another_is_told() {
+    let home = Home::new();
+    stop(served(&home).await).await;
+    if std::os::unix::fs::chown(folder(&home), Some(65_532), None).is_err() {
+        return;
+    }
+    let told = ask(&home, &[], &[]).await;
+    assert_eq!(ill(&told), [("file".to_owned(), "warn".to_owned())], "{told:?}");
+    assert!(format!("{:?}", findings(&told)).contains("chown 65532:"), "{told:?}");
+}
+
 /// What is wrong, as the planter makes it, what is asked with, and what is found.
 type Case =
     (&'static str, fn(&Home), &'static [&'static str], &'static [(&'static str, &'static str)]);

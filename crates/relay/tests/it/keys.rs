@@ -157,12 +157,14 @@ async fn keys_are_listed_and_rotated_while_relay_is_down() {
     };
     let (code, refused) = keys("rotate", &both).await;
     assert!(code == Some(1) && refused.contains("--url"), "{refused}");
-    stop(relay).await;
-
     let line = |text: &str, id: &str| {
         let line = text.lines().find(|line| line.starts_with(id)).expect("a line of the key");
         line.split_whitespace().skip(1).collect::<Vec<_>>().join(" ")
     };
+    let (_, beside) = keys("list", FIRST).await;
+    assert_eq!(line(&beside, "k1"), "1 texts current", "beside a Relay that runs");
+    stop(relay).await;
+
     let (_, listed) = keys("list", &both).await;
     assert_eq!(
         (line(&listed, "k1"), line(&listed, "k2")),
@@ -177,6 +179,27 @@ async fn keys_are_listed_and_rotated_while_relay_is_down() {
         (line(&listed, "k1"), line(&listed, "k2")),
         ("0 texts old".into(), "1 texts current".into())
     );
+}
+
+#[linchpin_testing::test]
+async fn who_asks_for_keys_changes_no_file_and_makes_none() {
+    let (home, receiver) = (Home::new(), Receiver::start().await);
+    let database = home.database().display().to_string();
+    let keys = async |command: &str| {
+        let args = ["keys", command, "--database", &database, "--encryption-keys", FIRST];
+        let output = home.run(&args).await;
+        (output.status.code(), said(&output))
+    };
+    for command in ["list", "rotate"] {
+        let (code, refused) = keys(command).await;
+        assert!(code == Some(1) && refused.contains("is not there"), "{refused}");
+        assert!(!home.database().exists(), "{command}");
+    }
+    upgrade::make(&home, &receiver);
+    let (code, listed) = keys("list").await;
+    assert!(code == Some(0) && listed.contains("0 texts  current"), "{listed}");
+    let version = "SELECT max(version) FROM _linchpin_migrations";
+    assert_eq!(home.query::<u32>(version), [5], "an older Relay still opens it");
 }
 
 #[linchpin_testing::test]

@@ -56,6 +56,22 @@ async fn listen_shows_a_failure_and_the_retry_that_heals_it() {
 }
 
 #[linchpin_testing::test]
+async fn listen_registers_with_the_relay_of_the_variables() {
+    let home = Home::new();
+    let relay = home.serve(&[]).await;
+    let variables = [("RELAY_URL", relay.api.as_str()), ("RELAY_TOKEN", "of nobody")];
+    let refused = home.run_with(&["listen", "--address", "127.0.0.1:0"], &variables).await;
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(1) && said.contains("401"), "{said}");
+    let variables = [("RELAY_URL", relay.api.as_str()), ("RELAY_TOKEN", relay.token.as_str())];
+    let script = format!("exec {} listen --address 127.0.0.1:0", env!("CARGO_BIN_EXE_relay"));
+    let mut listen = home.start_script(&script, &variables);
+    listen.printed("that it receives", |text| text.contains("receiving on").then_some(())).await;
+    listen.terminate().await;
+    listen.wait(PATIENCE).await;
+}
+
+#[linchpin_testing::test]
 async fn listen_waits_for_a_relay_that_is_not_up_yet_and_says_so() {
     let home = Home::new();
     let mut listen =

@@ -2,7 +2,7 @@
 
 use std::fs::{self, Metadata, OpenOptions};
 use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::report::Report;
@@ -65,7 +65,18 @@ fn rights_of_folder(report: &mut Report, folder: &Path, found: &Metadata) {
 }
 
 fn rights_of_file(report: &mut Report, database: &Path, file: &Metadata, folder: &Metadata) {
+    const ROOT: u32 = 0;
     let name = database.display();
+    let lock = beside(database, "-lock");
+    let of_root = |of: &Metadata| of.uid() == ROOT;
+    // Nobody but root is stopped by that, and whoever runs this as root does not see it otherwise.
+    if !of_root(folder) && (of_root(file) || lock.metadata().is_ok_and(|lock| of_root(&lock))) {
+        let found = format!("root owns {name} or its lock, and another user the folder");
+        let (user, group) = (folder.uid(), folder.gid());
+        let advice = format!("if Relay runs as that user: chown {user}:{group} {name}*");
+        report.warn("file", found, advice);
+        return;
+    }
     if let Err(fault) = OpenOptions::new().read(true).write(true).open(database) {
         let advice = "run this as the user that Relay runs as, and let that user read and write it";
         report.fail("file", format!("{name}: {fault}"), advice);
