@@ -98,7 +98,7 @@ fn flag(input: &'static Input) -> Option<Arg> {
         Kind::Switch => switch(input.name, input.help),
         Kind::Text | Kind::Texts => flag.long(input.name).value_name("TEXT"),
         Kind::Json => flag.long(input.name).value_name("JSON"),
-        Kind::File => flag.long(input.name).value_name("FILE"),
+        Kind::File | Kind::TextFile => flag.long(input.name).value_name("FILE"),
     })
 }
 
@@ -216,6 +216,7 @@ fn json(input: &Input, given: &str) -> linchpin::Result<Box<RawValue>> {
         Kind::Texts => Ok(to_raw_value(&texts(given)).expect("texts are JSON")),
         Kind::Json | Kind::Switch | Kind::Always(_) => raw(input.name, given.to_owned()),
         Kind::File => raw(given, read(given)?),
+        Kind::TextFile => Ok(to_raw_value(&read(given)?).expect("a text is JSON")),
     }
 }
 
@@ -272,7 +273,7 @@ mod tests {
     /// What one may give for it.
     fn sample(input: &Input) -> &'static str {
         match input.kind {
-            Kind::File => "/dev/null",
+            Kind::File | Kind::TextFile => "/dev/null",
             Kind::Json => "{}",
             _ => input.name,
         }
