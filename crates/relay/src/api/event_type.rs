@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use linchpin_http::middleware::Ctx;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -15,6 +16,7 @@ use super::error::ApiError;
 use super::params::{self, At, EventTypePath, PageQuery, Params};
 use super::{ApiState, status_of};
 use crate::model::event_type::{EventType, EventTypeIn, EventTypePatch, EventTypeUpdate};
+use crate::model::openapi::{EventTypeImportOpenApiIn, EventTypeImportOpenApiOut};
 use crate::model::page::Page;
 use crate::store::Answer;
 use crate::store::page::Order;
@@ -22,7 +24,10 @@ use crate::store::page::Order;
 const TAG: &str = "Event type";
 
 pub(super) fn router() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get, put, patch, delete))
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(import))
+        .routes(routes!(get, put, patch, delete))
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
@@ -79,6 +84,29 @@ async fn create(
 ) -> Result<Answer, ApiError> {
     let (name, input) = input.split();
     Ok(state.store.create_event_type(&ctx, org, name, input, once).await?)
+}
+
+/// Make or change the event types that an OpenAPI document has as webhooks.
+///
+/// Those of them that are archived are revived, and those that are as the document says already are left alone.
+#[utoipa::path(post, path = "/event-type/import/openapi", tag = TAG,
+    operation_id = "event_type.import_openapi", request_body = EventTypeImportOpenApiIn,
+    responses((status = 200, body = EventTypeImportOpenApiOut)))]
+async fn import(
+    State(state): State<ApiState>,
+    Ctx(ctx): Ctx,
+    OrgToken(org): OrgToken,
+    Creation { input, once, .. }: Creation<EventTypeImportOpenApiIn>,
+) -> Result<Response, ApiError> {
+    let dry_run = input.dry_run;
+    let Some(import) = input.into_import() else {
+        let text = "The body must have one of `spec` and `specRaw`, and not both";
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "generic_error", text));
+    };
+    if dry_run {
+        return Ok(Json(state.store.plan_event_types(&ctx, org, import).await?).into_response());
+    }
+    Ok(state.store.import_event_types(&ctx, org, import, once).await?.into_response())
 }
 
 /// Get an event type, archived or not.

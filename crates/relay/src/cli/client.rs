@@ -132,7 +132,7 @@ fn flag(input: &'static Input) -> Option<Arg> {
             flag.long(input.name).value_name("BOOL").help(format!("{}: true or false", input.help))
         }
         Kind::Json => flag.long(input.name).value_name("JSON"),
-        Kind::File => flag.long(input.name).value_name("FILE"),
+        Kind::File | Kind::TextFile => flag.long(input.name).value_name("FILE"),
     })
 }
 
@@ -259,6 +259,7 @@ fn json(input: &Input, given: &str) -> linchpin::Result<Box<RawValue>> {
         Kind::Bool => Err(wrong(input, given, "is neither true nor false")),
         Kind::File if given == "-" => raw("the standard input", read(given)?),
         Kind::File => raw(given, read(given)?),
+        Kind::TextFile => Ok(to_raw_value(&read(given)?).expect("a text is JSON")),
     }
 }
 
@@ -340,7 +341,7 @@ mod tests {
     /// What one may give for it.
     fn sample(input: &Input) -> &'static str {
         match input.kind {
-            Kind::File => "/dev/null",
+            Kind::File | Kind::TextFile => "/dev/null",
             Kind::Json => "{}",
             Kind::Number => "7",
             Kind::Bool => "true",

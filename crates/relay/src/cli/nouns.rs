@@ -90,6 +90,22 @@ const EVENT_TYPE: &[Verb] = &[
         Input::bool("deprecated", "deprecated", "Whether it is deprecated"),
     ]),
     Verb::new(
+        "import",
+        Method::POST,
+        "/event-type/import/openapi",
+        "Make or change the event types that an OpenAPI document has as webhooks",
+    )
+    .with(&[
+        Input::new("FILE", Kind::TextFile, To::Body("specRaw"), "A file of JSON or YAML"),
+        Input::new("dry-run", Kind::Switch, To::Body("dryRun"), "Only show what would be changed"),
+        Input::new(
+            "replace-all",
+            Kind::Switch,
+            To::Body("replaceAll"),
+            "Archive those that the document has not",
+        ),
+    ]),
+    Verb::new(
         "delete",
         Method::DELETE,
         "/event-type/{event_type_name}",

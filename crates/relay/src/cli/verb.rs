@@ -91,6 +91,8 @@ pub(super) enum Kind {
     Bool,
     /// JSON in a file that is named, `-` for the standard input.
     File,
+    /// The same with any text in it.
+    TextFile,
     /// `true` if the flag is there.
     Switch,
     /// Always this JSON; there is no flag.

@@ -18,7 +18,7 @@ use super::time::Times;
 use super::{Faults, Input};
 
 /// The most feature flags of an event type.
-const FLAGS: usize = 10;
+pub(super) const FLAGS: usize = 10;
 
 /// JSON Schemas by version.
 pub type Schemas = BTreeMap<String, Value>;
@@ -41,7 +41,7 @@ record!(EventType { name, definition: flatten, times: flatten });
 /// What to put in the place of an event type; the name is in the path.
 // One struct all the way: a PUT brings it, a row keeps it, a reply shows it. Each field says how it is called in JSON,
 // what the API's description promises of it, and, in the line below, how it is stored.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EventTypeUpdate {
     /// For people; may be empty.

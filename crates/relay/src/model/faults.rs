@@ -76,10 +76,15 @@ impl Faults {
     }
 
     /// Runs `check` with `name` in front of every place that it notes.
-    pub fn within(&mut self, name: impl Into<Cow<'static, str>>, check: impl FnOnce(&mut Self)) {
+    pub fn within<R>(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        check: impl FnOnce(&mut Self) -> R,
+    ) -> R {
         self.prefix.push(name.into());
-        check(self);
+        let checked = check(self);
         self.prefix.pop();
+        checked
     }
 
     /// The faults in the order in which they were found.

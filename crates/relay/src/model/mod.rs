@@ -16,6 +16,7 @@ pub mod expunge;
 pub mod faults;
 pub mod headers;
 pub mod message;
+pub mod openapi;
 pub mod operational;
 pub mod page;
 mod patch;

@@ -37,11 +37,11 @@ pub(super) fn identifier(
 }
 
 /// The name of an event type or a feature flag. `-` in front would read as a backward iterator.
-pub fn name(faults: &mut Faults, field: &'static str, value: &str) {
+pub fn name(faults: &mut Faults, field: impl Into<Cow<'static, str>>, value: &str) {
     if let Some(fault) = name_fault(value) {
-        faults.add([field, WHOLE], fault);
+        faults.add([field.into(), WHOLE.into()], fault);
     } else if value.starts_with('-') {
-        faults.add([field, WHOLE], "must not begin with `-`");
+        faults.add([field.into(), WHOLE.into()], "must not begin with `-`");
     }
 }
 

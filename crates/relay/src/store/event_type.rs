@@ -174,7 +174,7 @@ impl Store {
     }
 }
 
-const ARCHIVE: &str = "
+pub(super) const ARCHIVE: &str = "
     UPDATE event_type SET archived = 1, updated_at = ?3 WHERE org = ?1 AND name = ?2";
 const EXPUNGE: &str = "
     DELETE FROM event_type WHERE org = ?1 AND name = ?2";
@@ -209,7 +209,8 @@ static SAVE: Lazy<String> = Lazy::new(|| {
 static FIND: Lazy<String> =
     Lazy::new(|| format!("SELECT {} FROM event_type WHERE org = ?1 AND name = ?2", *COLUMNS));
 
-fn save(conn: &Connection, org: OrgId, kind: &EventType) -> Result<()> {
+/// Puts an event type in the place of what has its name.
+pub(super) fn save(conn: &Connection, org: OrgId, kind: &EventType) -> Result<()> {
     conn.prepare_cached(&SAVE)
         .and_then(|mut save| {
             let mut values = vec![org.to_sql()?];

@@ -11,6 +11,7 @@ mod event_type;
 mod expunge;
 mod headers;
 pub(crate) mod hours;
+mod import;
 mod inspect;
 pub mod keys;
 mod manual;

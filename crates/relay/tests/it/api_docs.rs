@@ -46,6 +46,7 @@ pub(crate) const ROUTES: &[(&str, &[&str])] = &[
     ("/background-task", &["get"]),
     ("/background-task/{task_id}", &["get"]),
     ("/event-type", &["get", "post"]),
+    ("/event-type/import/openapi", &["post"]),
     ("/event-type/{event_type_name}", &["delete", "get", "patch", "put"]),
     ("/health", &["get", "head"]),
     ("/health/ping", &["get", "head"]),

@@ -16,6 +16,7 @@ mod api_expunge;
 mod api_fuzz;
 mod api_headers;
 mod api_idempotency;
+mod api_import;
 mod api_manual;
 mod api_message;
 mod api_operational;

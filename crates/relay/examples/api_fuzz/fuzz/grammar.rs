@@ -115,11 +115,29 @@ impl Grammar<'_> {
             "deliverAt" => json!((Timestamp::now() + HOUR).to_string()),
             "until" | "before" => json!(Timestamp::now().to_string()),
             "schemas" => json!({ "1": { "type": "object", "examples": [{ "text": self.mark }] } }),
+            "spec" => self.webhooks(random),
+            "specRaw" => json!(self.webhooks(random).to_string()),
             "ids" if is_text => json!(self.known.any(random)?),
             "iterator" => {
                 json!(format!("{}{}", random.choice(["", "-"])?, self.known.any(random)?))
             }
             _ => return None,
+        })
+    }
+
+    /// A document that event types can be taken from.
+    fn webhooks(&self, random: &mut fastrand::Rng) -> Value {
+        let schema = json!({ "$ref": format!("#/components/schemas/{}", random.choice(["A", "B"]).unwrap_or_default()) });
+        let body = json!({ "content": { "application/json": { "schema": schema } } });
+        let item = json!({ "post": { "summary": self.mark, "requestBody": body } });
+        let name = random.choice(EVENT_TYPES).unwrap_or_default();
+        json!({
+            "openapi": random.choice(["3.0.3", "3.1.0"]),
+            "webhooks": { name: item },
+            "components": { "schemas": {
+                "A": { "type": "object", "properties": { "next": { "$ref": "#/components/schemas/B" } } },
+                "B": { "type": "object", "properties": { "next": { "$ref": "#/components/schemas/A" } } },
+            } },
         })
     }
 }

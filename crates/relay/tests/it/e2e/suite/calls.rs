@@ -52,6 +52,14 @@ async fn every_route_is_called() {
     upsert_event_type(svix, "void", "").await.expect("upsert");
     types.patch("void".into(), input(json!({ "deprecated": true }))).await.expect("patch");
     types.delete("void".into(), None).await.expect("delete");
+    let webhooks = json!({ "taken.over": { "post": { "deprecated": true } } });
+    let import = json!({ "spec": { "openapi": "3.1.0", "webhooks": webhooks }, "dryRun": true });
+    let planned = types.import_openapi(input(import), None).await.expect("plan").data;
+    let planned = planned.to_modify.expect("a dry run tells them");
+    assert_eq!((&*planned[0].name, planned[0].deprecated), ("taken.over", true));
+    let import = json!({ "specRaw": "openapi: 3.1.0\nwebhooks: {taken.over: {post: {}}}" });
+    let import = types.import_openapi(input(import), None).await.expect("import");
+    assert_eq!(import.data.modified, ["taken.over"]);
 
     let endpoint = bench.endpoint(&app, "/hook", json!({})).await;
     let endpoints = svix.endpoint();
