@@ -1,7 +1,8 @@
-//! The gentle end, again and again under load: nobody is cut off whose request had begun before the listener closed.
+//! The gentle end, again and again under load: nobody is cut off whose request had arrived before the listener closed.
 //!
 //! Half of the clients keep their connection, half make one for each message. What they are told must be there after the
-//! next start. A request that begins later finds the listener closed, or a connection that said it was its last: one that
+//! next start. A request has arrived once the kernel has taken it: who is about to send, and has no processor for it, has not
+//! begun. One that comes later finds the listener closed, or a connection that said it was its last: one that
 //! is cut off all the same is counted apart.
 
 use std::io;
@@ -31,8 +32,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(1);
 #[derive(Default)]
 struct Told {
     acknowledged: Vec<String>,
-    /// When a request began that had no answer, and why it had none.
-    cut_off: Vec<(Instant, String)>,
+    /// When a request had arrived that had no answer, if it had, and why it had none.
+    cut_off: Vec<(Option<Instant>, String)>,
 }
 
 /// The figures of a drill.
@@ -75,8 +76,10 @@ pub(crate) async fn run(
             told.acknowledged.append(&mut one.acknowledged);
             told.cut_off.append(&mut one.cut_off);
         }
-        let (cut_off, late): (Vec<_>, Vec<_>) =
-            told.cut_off.into_iter().partition(|(begun, _)| *begun < closed);
+        let (cut_off, late): (Vec<_>, Vec<_>) = told
+            .cut_off
+            .into_iter()
+            .partition(|(arrived, _)| arrived.is_some_and(|at| at < closed));
         service = Service::start(relay, database).await?;
         let missing = load::missing(&service, target.messages(), &told.acknowledged).await?;
         println!(
@@ -86,8 +89,9 @@ pub(crate) async fn run(
             cut_off.len(),
             late.len(),
         );
-        for (begun, why) in cut_off.iter().take(3) {
-            println!("FAULT: begun {:?} before the end: {why}", closed - *begun);
+        for (arrived, why) in cut_off.iter().take(3) {
+            let before = arrived.map(|at| closed - at).unwrap_or_default();
+            println!("FAULT: arrived {before:?} before the end: {why}");
         }
         figures.acknowledged += told.acknowledged.len();
         figures.cut_off += cut_off.len() + missing.len();
@@ -139,21 +143,26 @@ impl Request {
                     Err(_) => break,
                 },
             };
-            let begun = Instant::now();
-            match timeout(PATIENCE, self.ask(&mut stream, number)).await {
+            let mut arrived = None;
+            match timeout(PATIENCE, self.ask(&mut stream, number, &mut arrived)).await {
                 Ok(Ok((id, is_last))) => {
                     told.acknowledged.push(id);
                     kept = Some(stream).filter(|_| keeps && !is_last);
                 }
-                Ok(Err(fault)) => told.cut_off.push((begun, fault.to_string())),
-                Err(_) => told.cut_off.push((begun, "no answer".to_owned())),
+                Ok(Err(fault)) => told.cut_off.push((arrived, fault.to_string())),
+                Err(_) => told.cut_off.push((arrived, "no answer".to_owned())),
             }
         }
         told
     }
 
     /// The id of the message, and whether the connection is to be closed.
-    async fn ask(&self, stream: &mut TcpStream, number: u64) -> io::Result<(String, bool)> {
+    async fn ask(
+        &self,
+        stream: &mut TcpStream,
+        number: u64,
+        arrived: &mut Option<Instant>,
+    ) -> io::Result<(String, bool)> {
         let Self { path, token, name, .. } = self;
         let body = format!(
             r#"{{"eventType":"drill.sent","eventId":"{name}.{number}","payload":{{"number":{number}}}}}"#
@@ -163,6 +172,7 @@ impl Request {
             body.len()
         );
         stream.write_all(request.as_bytes()).await?;
+        *arrived = Some(Instant::now());
         let answer = answer(stream).await?;
         let id = answer.body.split('"').find(|word| word.starts_with("msg_"));
         match id.filter(|_| answer.head.starts_with("HTTP/1.1 202 ")) {
