@@ -1,4 +1,5 @@
-//! How bodies are read: in one piece, and no more of them at a time than there is memory for.
+//! How bodies are read: in one piece, and no more of them at a time than there is memory for. What takes long with one of them is done
+//! apart.
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use linchpin::error;
 use linchpin::sync::object_pool::{Buffer, BufferOptions, BufferPool, Stats};
 use linchpin::sync::select;
 use linchpin::sync::semaphore::{self, Permit, Semaphore};
+use linchpin::task;
 
 use super::error::ApiError;
 
@@ -21,7 +23,7 @@ pub const LIMIT: usize = 1 << 20;
 const ROOM: usize = 32 << 10;
 /// One unit of room, in bytes.
 const UNIT: usize = 1 << 10;
-/// For so long a body waits for room.
+/// For so long a body waits for room, or for its turn.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The smallest buffer: bodies of one piece are as large as this, or nearly so.
 const SMALLEST: usize = 8 << 10;
@@ -35,6 +37,8 @@ pub struct Bodies {
     /// Where those are put together that come in several pieces: a large one would be a new piece of memory each time.
     buffers: BufferPool,
     room: Semaphore,
+    /// The turn of what takes long.
+    turn: Semaphore,
 }
 
 /// A body in one piece.
@@ -51,10 +55,14 @@ pub(super) struct Room(Option<Permit>);
 impl Default for Bodies {
     fn default() -> Self {
         let options = BufferOptions::default().name("request bodies").sizes(SMALLEST, LIMIT);
-        let room = semaphore::Options::default().name("request bodies");
+        let semaphore = |permits, name| {
+            let options = semaphore::Options::default().name(name);
+            Semaphore::new(permits, options).expect("there is room")
+        };
         Self {
             buffers: BufferPool::new(options).expect("two powers of two"),
-            room: Semaphore::new(ROOM, room).expect("there is room"),
+            room: semaphore(ROOM, "request bodies"),
+            turn: semaphore(1, "slow bodies"),
         }
     }
 }
@@ -109,15 +117,36 @@ impl Bodies {
         if missing == 0 {
             return Ok(());
         }
-        let waits = self.room.acquire_owned(ctx, missing);
-        match select::within(ctx, PATIENCE, waits).await {
-            Ok(Some(Ok(permit))) => {
-                room.add(permit);
-                Ok(())
-            }
-            _ => Err(ApiError::of_status(StatusCode::SERVICE_UNAVAILABLE)),
-        }
+        room.add(taken(ctx, &self.room, missing).await?);
+        Ok(())
     }
+
+    /// Has `work` done on a thread where it holds up nobody, one at a time: a second processor is enough for everybody else. Its
+    /// turn ends with the work, whoever still waits for it.
+    pub(super) async fn apart<T: Send + 'static>(
+        &self,
+        ctx: &Context,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let turn = taken(ctx, &self.turn, 1).await?;
+        let working = task::blocking("slow body", move || {
+            let done = work();
+            drop(turn);
+            done
+        });
+        ctx.run(working.join()).await.map_err(|_| unavailable())
+    }
+}
+
+async fn taken(ctx: &Context, from: &Semaphore, permits: usize) -> Result<Permit, ApiError> {
+    match select::within(ctx, PATIENCE, from.acquire_owned(ctx, permits)).await {
+        Ok(Some(Ok(permit))) => Ok(permit),
+        _ => Err(unavailable()),
+    }
+}
+
+fn unavailable() -> ApiError {
+    ApiError::of_status(StatusCode::SERVICE_UNAVAILABLE)
 }
 
 impl Room {

@@ -5,7 +5,10 @@ use axum::extract::{FromRequest, FromRequestParts as _, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use linchpin::context::Context;
 use linchpin_data::idempotency::{Fingerprint, Key};
+use linchpin_http::client::AddressPolicy;
 use linchpin_http::middleware::Ctx;
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
@@ -44,8 +47,9 @@ impl<T: Input> FromRequest<ApiState> for Checked<T> {
 
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
-        let Whole { bytes, room } = whole(&mut parts, body, state).await?;
-        Ok(Self { input: parse(&bytes, state)?, _room: room })
+        let ctx = ctx(&mut parts, state).await?;
+        let Whole { bytes, room } = whole(&ctx, &parts, body, state).await?;
+        Ok(Self { input: parsed(&ctx, &bytes, state).await?, _room: room })
     }
 }
 
@@ -55,8 +59,9 @@ impl<T: Input> FromRequest<ApiState> for Creation<T> {
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
         let caller = Caller::from_request_parts(&mut parts, state).await?;
-        let Whole { bytes, room } = whole(&mut parts, body, state).await?;
-        let input = parse(&bytes, state)?;
+        let ctx = ctx(&mut parts, state).await?;
+        let Whole { bytes, room } = whole(&ctx, &parts, body, state).await?;
+        let input = parsed(&ctx, &bytes, state).await?;
         Ok(Self { input, once: once(&parts, &caller, &bytes)?, _room: room })
     }
 }
@@ -73,17 +78,24 @@ impl IntoResponse for Answer {
     }
 }
 
+async fn ctx(parts: &mut Parts, state: &ApiState) -> Result<Context, ApiError> {
+    let ctx = Ctx::from_request_parts(parts, state).await;
+    ctx.map(|Ctx(ctx)| ctx).map_err(|_| ApiError::of_status(StatusCode::INTERNAL_SERVER_ERROR))
+}
+
 /// The body of a request, if that says that it is JSON or nothing.
-async fn whole(parts: &mut Parts, body: Body, state: &ApiState) -> Result<Whole, ApiError> {
+async fn whole(
+    ctx: &Context,
+    parts: &Parts,
+    body: Body,
+    state: &ApiState,
+) -> Result<Whole, ApiError> {
     if let Some(kind) = parts.headers.get(header::CONTENT_TYPE)
         && !kind.to_str().is_ok_and(is_json)
     {
         return Err(ApiError::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
-    let Ctx(ctx) = Ctx::from_request_parts(parts, state)
-        .await
-        .map_err(|_| ApiError::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
-    state.bodies.read(&ctx, body).await
+    state.bodies.read(ctx, body).await
 }
 
 /// `application/json`, or another type whose suffix says so, with or without parameters.
@@ -93,11 +105,20 @@ fn is_json(kind: &str) -> bool {
     subtype == "json" || subtype.ends_with("+json")
 }
 
-fn parse<T: Input>(bytes: &[u8], state: &ApiState) -> Result<T, ApiError> {
+/// What a body says, found out where it holds up nobody if that takes long.
+async fn parsed<T: Input>(ctx: &Context, bytes: &Bytes, state: &ApiState) -> Result<T, ApiError> {
+    if !T::TAKES_LONG {
+        return parse(bytes, &state.addresses);
+    }
+    let (bytes, addresses) = (bytes.clone(), state.addresses.clone());
+    state.bodies.apart(ctx, move || parse(&bytes, &addresses)).await?
+}
+
+fn parse<T: Input>(bytes: &[u8], addresses: &AddressPolicy) -> Result<T, ApiError> {
     let bytes = if bytes.is_empty() && T::MAY_BE_MISSING { b"{}" } else { bytes };
     let mut input: T = serde_json::from_slice(bytes).map_err(|_| decode_fault::<T>(bytes))?;
     let mut faults = Faults::of("body");
-    input.check(&state.addresses, &mut faults);
+    input.check(addresses, &mut faults);
     faults.into_result()?;
     Ok(input)
 }

@@ -41,6 +41,9 @@ pub trait Input: DeserializeOwned + Send + 'static {
     /// Whether there may be no body at all, which is then an empty object.
     const MAY_BE_MISSING: bool = false;
 
+    /// Whether it may take long to parse and to judge, so that others must not wait for it.
+    const TAKES_LONG: bool = false;
+
     /// Notes every constraint that is broken, not only the first, and normalises what has a normal form (URLs).
     ///
     /// `addresses` says which hosts an endpoint may name.

@@ -114,6 +114,8 @@ impl EventTypeImportOpenApiIn {
 }
 
 impl Input for EventTypeImportOpenApiIn {
+    const TAKES_LONG: bool = true;
+
     fn check(&mut self, _: &AddressPolicy, faults: &mut Faults) {
         let (field, document) = match (self.spec.take(), self.spec_raw.take()) {
             (Some(spec), None) => ("spec", Document::new(spec)),

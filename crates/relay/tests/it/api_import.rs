@@ -3,6 +3,7 @@
 mod refused;
 
 use http::Method;
+use linchpin::sync::Mutex;
 use linchpin::time::Timestamp;
 use relay::ids::OrgId;
 use serde_json::{Value, json};
@@ -269,4 +270,25 @@ async fn a_repeat_with_the_same_key_gets_the_first_answer() {
     let other = json!({ "specRaw": BOOKS, "replaceAll": true }).to_string();
     let reply = api.post_once("key", PATH, &other).await;
     assert_eq!(reply.faults("idempotency_key_reused"), ["header.idempotency-key"]);
+}
+
+/// A large document takes longer than anybody else may wait, and there may be only one thread for requests.
+#[linchpin_testing::test]
+async fn nobody_waits_for_a_large_document() {
+    let api = Api::new();
+    let fields: serde_json::Map<_, _> =
+        (0..10_000).map(|number| (format!("field{number}"), json!({ "type": "string" }))).collect();
+    // Refused, so that nothing is done after it was read.
+    let document = webhooks(&json!({ "-": of(&json!({ "properties": fields })) }));
+    let order = Mutex::new(Vec::new());
+    let importing = async {
+        api.post(PATH, json!({ "specRaw": document.to_string() })).await.ok(422);
+        order.lock().push("import");
+    };
+    let asking = async {
+        api.get("/event-type").await.ok(200);
+        order.lock().push("others");
+    };
+    tokio::join!(importing, asking);
+    assert_eq!(order.into_inner(), ["others", "import"]);
 }
