@@ -1,7 +1,7 @@
 //! Copies of a database, made while it is in use.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use linchpin::error::ResultExt;
@@ -152,17 +152,11 @@ impl Part {
         let path = lock::beside(of, ".part");
         let made = || format!("make {}", path.display());
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true);
+        options.read(true).write(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let (file, is_new) = match options.open(&path) {
-            Ok(file) => (file, true),
-            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {
-                let there = options.create_new(false).open(&path);
-                (there.kind(Kind::Unavailable).context(made())?, false)
-            }
-            Err(cause) => return Err(cause).kind(Kind::Unavailable).context(made()),
-        };
+        let (file, is_new) =
+            lock::open_or_make(&path, &mut options).kind(Kind::Unavailable).context(made())?;
         let mut busy = match file.try_lock() {
             Ok(()) => false,
             Err(TryLockError::WouldBlock) => true,
