@@ -1,7 +1,7 @@
 //! Copies of a database, made while it is in use.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use linchpin::error::ResultExt;
@@ -71,7 +71,7 @@ pub fn restore(
     }
     let part = Part::create(to)?;
     copy(ctx, from, &part.path, progress)?;
-    let mut conn = connection::create(&part.path, options)?;
+    let mut conn = connection::create_with(&part.path, NO_LINK, options)?;
     if let Some(migrations) = options.migrations {
         migrations.apply(&mut conn).context(format!("migrate {}", from.display()))?;
     }
@@ -91,7 +91,7 @@ fn copy(ctx: &Context, from: &Path, to: &Path, mut progress: impl FnMut(Progress
     source
         .query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()))
         .sql(format!("read {}", from.display()))?;
-    let mut target = Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_WRITE)
+    let mut target = Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_WRITE | NO_LINK)
         .sql(format!("open {}", to.display()))?;
     let steps = Backup::new(&source, &mut target).sql("begin to copy")?;
     loop {
@@ -149,20 +149,17 @@ struct Part {
 
 impl Part {
     fn create(of: &Path) -> Result<Self> {
-        let path = lock::beside(of, ".part");
+        let folder = lock::folder_of(of).canonicalize().kind(Kind::Unavailable);
+        let folder = folder.context(format!("find the folder of {}", of.display()))?;
+        // What has no name is no file, which the system says below.
+        let path = lock::beside(&folder.join(of.file_name().unwrap_or_default()), ".part");
         let made = || format!("make {}", path.display());
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true);
+        options.read(true).write(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let (file, is_new) = match options.open(&path) {
-            Ok(file) => (file, true),
-            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {
-                let there = options.create_new(false).open(&path);
-                (there.kind(Kind::Unavailable).context(made())?, false)
-            }
-            Err(cause) => return Err(cause).kind(Kind::Unavailable).context(made()),
-        };
+        let (file, is_new) =
+            lock::open_or_make(&path, &mut options).kind(Kind::Unavailable).context(made())?;
         let mut busy = match file.try_lock() {
             Ok(()) => false,
             Err(TryLockError::WouldBlock) => true,
@@ -227,6 +224,9 @@ fn is_copy(file: &File) -> std::io::Result<bool> {
 const BESIDE: [&str; 3] = ["-journal", "-wal", "-shm"];
 /// How each SQLite database begins.
 const MAGIC: &[u8] = b"SQLite format 3\0";
+/// Who owns the folder may put a link in the place of a file that root makes there: SQLite then refuses to open it. It does so
+/// for links on the way to it, too.
+const NO_LINK: OpenFlags = OpenFlags::SQLITE_OPEN_NOFOLLOW;
 /// Pages between two looks at the context: 1 MiB.
 const STEP: i32 = 256;
 /// Steps of SQLite's machine between two looks, while the copy is checked.

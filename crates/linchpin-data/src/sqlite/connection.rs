@@ -22,8 +22,12 @@ const JOURNAL_BYTES: u32 = 64 << 20;
 /// Opens the file for the first time in this process: makes it if absent, checks whose it is, and
 /// settles what can only be settled before the first table.
 pub(super) fn create(path: &Path, options: &Options) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-    let conn = open(path, flags, options)?;
+    create_with(path, OpenFlags::SQLITE_OPEN_CREATE, options)
+}
+
+/// The same with flags of the caller's.
+pub(super) fn create_with(path: &Path, flags: OpenFlags, options: &Options) -> Result<Connection> {
+    let conn = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | flags, options)?;
     let empty = number(&conn, "page_count")? == 0;
     if empty {
         // Before WAL mode, which writes the first page.

@@ -23,14 +23,14 @@ impl Lock {
     pub(super) fn acquire(database: &Path) -> Result<Self> {
         let path = beside(database, "-lock");
         let failed = || format!("lock file {}", path.display());
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
+        let (mut file, _) = open_or_make(&path, OpenOptions::new().read(true).write(true))
             .kind(Kind::Unavailable)
             .context(failed())?;
+        // It is written to, and root may do so in a folder that is somebody else's.
+        if !is_at(&file, &path).kind(Kind::Unavailable).context(failed())? {
+            let why = format!("{} is a link, and what it leads to is no lock file", path.display());
+            return Err(Error::new(Kind::FailedPrecondition, why));
+        }
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -62,6 +62,19 @@ impl Lock {
     /// Gives the lock file to whom its folder belongs, as [`hand_over`] does.
     pub(super) fn hand_over(&self, database: &Path) -> io::Result<()> {
         hand_over(&self.file, &beside(database, "-lock"))
+    }
+}
+
+/// Opens a file, or makes it if nothing is there, not even a link that leads nowhere. Whether it was made.
+///
+/// A link to what is there is followed: [`is_at`] tells.
+pub(super) fn open_or_make(path: &Path, options: &mut OpenOptions) -> io::Result<(File, bool)> {
+    match options.create_new(true).open(path) {
+        Ok(file) => Ok((file, true)),
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
+            Ok((options.create_new(false).open(path)?, false))
+        }
+        Err(cause) => Err(cause),
     }
 }
 

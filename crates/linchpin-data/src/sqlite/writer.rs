@@ -94,8 +94,9 @@ impl Writer {
     /// Moves all of the log into the file and empties it: what was there before lies in neither then. Returns whether it
     /// did.
     ///
-    /// It has its turn in the queue, and waits for no reader: while one still reads an older state, the log stays, and
-    /// the caller may ask again. Writers wait meanwhile as for a checkpoint.
+    /// It has its turn in the queue, behind the commit of the group that it comes with, and waits for no reader: while one
+    /// still reads an older state, the log stays, and the caller may ask again. Writers wait meanwhile as for a checkpoint,
+    /// once a group, however many ask.
     ///
     /// # Errors
     ///
@@ -305,8 +306,8 @@ impl Worker {
         }
     }
 
-    /// Fills the group with what is queued now, waiting only for the first. It is empty if what comes first is that the log is
-    /// to be emptied. `false` at the end.
+    /// Fills the group with what is queued now, waiting only for the first. It is empty if all that came is that the log is to be
+    /// emptied, which is done once for all who ask. `false` at the end.
     fn take(&mut self, group: &mut Vec<Box<dyn Job>>) -> bool {
         let mut bytes: usize = 0;
         let mut next = self.held.take().map(Command::Run).or_else(|| self.queue.blocking_recv());
@@ -320,23 +321,17 @@ impl Worker {
                     }
                     group.push(job);
                 }
-                Some(Command::EmptyLog(answer)) => {
-                    self.emptying.push(answer);
-                    break;
-                }
+                Some(Command::EmptyLog(answer)) => self.emptying.push(answer),
                 // What was queued before has been taken; what holds a place already still comes.
                 Some(Command::Close) => self.queue.close(),
-                None if group.is_empty() => return false,
+                None if group.is_empty() && self.emptying.is_empty() => return false,
                 None => break,
             }
-            if group.len() == self.options.group_count {
+            let taken = group.len() + self.emptying.len();
+            if taken == self.options.group_count {
                 break;
             }
-            next = if group.is_empty() {
-                self.queue.blocking_recv()
-            } else {
-                self.queue.try_recv().ok()
-            };
+            next = if taken == 0 { self.queue.blocking_recv() } else { self.queue.try_recv().ok() };
         }
         self.meter.queue.set(self.queue.len() as f64);
         true

@@ -134,6 +134,32 @@ async fn a_restored_database_opens_with_what_it_had() {
     assert_eq!(keys(&new), [(1, 1), (2, 1)]);
 }
 
+/// Root restores in folders of others.
+#[cfg(unix)]
+#[linchpin_testing::test]
+async fn a_link_in_the_place_of_a_copy_is_not_written_through() {
+    const NEXT: &[Migration] =
+        &[Migration { version: 1, name: "next", sql: "CREATE TABLE next (n) STRICT;" }];
+    let f = large(Options::default()).await;
+    let folder = f.path.parent().unwrap();
+    let other = folder.join("other.db");
+    backup(&f.ctx, &f.path, &other, |_| {}).unwrap();
+    let before = std::fs::read(&other).unwrap();
+    // The folder may be behind a link, but not the file.
+    std::os::unix::fs::symlink(folder, folder.join("way")).unwrap();
+    let to = folder.join("way/restored.db");
+    let part = folder.join("restored.db.part");
+    let options = Options::default().migrations(Migrations::new(NEXT).unwrap());
+    let swap = |_| {
+        std::fs::remove_file(&part).unwrap_or_default();
+        std::os::unix::fs::symlink(&other, &part).unwrap_or_default();
+    };
+    let refused = restore(&f.ctx, &other, &to, &options, swap).unwrap_err();
+    let told = refused.report().to_string();
+    assert!(told.contains("restored.db.part"), "{told}");
+    assert!(std::fs::read(&other).unwrap() == before, "written through the link");
+}
+
 /// Only root can give a file to another user: elsewhere there is nothing to see.
 #[cfg(unix)]
 #[linchpin_testing::test]

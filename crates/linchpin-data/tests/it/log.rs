@@ -3,7 +3,7 @@
 use linchpin::Kind;
 use linchpin_data::sqlite::{Options, Sql};
 
-use crate::support::{fixture, fixture_with, insert, keys, open};
+use crate::support::{Started, fixture, fixture_with, insert, keys, open, queued};
 
 #[linchpin_testing::test]
 async fn a_log_that_is_emptied_has_moved_into_the_file_unless_it_is_read() {
@@ -27,6 +27,32 @@ async fn a_log_that_is_emptied_has_moved_into_the_file_unless_it_is_read() {
 
     f.database.close(&f.ctx).await.unwrap();
     assert_eq!(writer.empty_log(&f.ctx).await.unwrap_err().kind(), Kind::Unavailable);
+}
+
+#[linchpin_testing::test]
+async fn those_who_want_the_log_empty_share_a_turn() {
+    let f = fixture();
+    let blocker = f.block().await;
+    let (mut inserts, mut emptied) = (Vec::new(), Vec::new());
+    for key in 0..20 {
+        let (writer, ctx) = (f.database.writer().clone(), f.ctx.clone());
+        let mut empties: Started<bool> = Box::pin(async move { writer.empty_log(&ctx).await });
+        queued(&mut empties).await;
+        emptied.push(empties);
+        let mut inserting = f.submit(move |tx| insert(tx, key));
+        queued(&mut inserting).await;
+        inserts.push(inserting);
+    }
+    let before = f.database.writer().stats().groups;
+    blocker.release().await;
+    for emptied in emptied {
+        assert!(emptied.await.unwrap());
+    }
+    for inserting in inserts {
+        inserting.await.unwrap();
+    }
+    assert_eq!(f.database.writer().stats().groups - before, 2, "the blocker's, and one for all");
+    assert_eq!((f.database.wal_bytes().unwrap(), f.keys().len()), (0, 20));
 }
 
 #[linchpin_testing::test]

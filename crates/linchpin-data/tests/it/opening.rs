@@ -20,6 +20,23 @@ fn a_second_open_is_refused_and_names_the_file_and_the_process() {
     assert!(text.contains(&format!("process {}", std::process::id())), "{text}");
 }
 
+/// Root opens in folders of others.
+#[cfg(unix)]
+#[linchpin_testing::test]
+fn a_link_in_the_place_of_the_lock_is_not_written_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, other) = (folder.path().join("test.db"), folder.path().join("other"));
+    std::os::unix::fs::symlink(&other, folder.path().join("test.db-lock")).unwrap();
+    let nowhere = Database::open(&path, Options::default()).unwrap_err();
+    assert_eq!(nowhere.kind(), Kind::Unavailable);
+    assert!(!other.exists());
+    std::fs::write(&other, "of somebody else").unwrap();
+    let refused = Database::open(&path, Options::default()).unwrap_err();
+    assert_eq!(refused.kind(), Kind::FailedPrecondition);
+    assert!(refused.report().to_string().contains("is a link"), "{}", refused.report());
+    assert_eq!(std::fs::read_to_string(&other).unwrap(), "of somebody else");
+}
+
 #[linchpin_testing::test]
 async fn close_runs_what_is_queued_empties_the_log_and_lets_go_of_the_file() {
     let f = fixture();

@@ -22,6 +22,10 @@ const NODES: usize = 250_000;
 const REPEATED: usize = 50_000;
 /// The most bytes of texts and numbers in a document, with what its aliases repeat.
 const SCALARS: usize = 8 << 20;
+/// The longest reference, in bytes. What one costs is paid wherever it stands, and a document may have tens of thousands.
+const REFERENCE: usize = 1000;
+/// How often a reference may lead to another, for the same reason.
+const FURTHER: usize = 16;
 /// So much of a reference is told of one that leads nowhere, in characters.
 const TOLD: usize = 200;
 
@@ -106,6 +110,7 @@ impl Document {
         reference: &str,
         next: impl Fn(&'a Value) -> Option<&'a str>,
     ) -> Result<(String, &'a Value), String> {
+        let first = reference;
         let (mut passed, mut reference) = (BTreeSet::new(), reference);
         let mut found;
         let mut pointer = pointer(reference)?;
@@ -118,6 +123,10 @@ impl Document {
             if !passed.insert(pointer) {
                 return Err(told(reference, "which refers to itself"));
             }
+            if passed.len() > FURTHER {
+                let why = format!("which leads on more than {FURTHER} times");
+                return Err(told(first, &why));
+            }
             reference = further;
             pointer = self::pointer(reference)?;
         }
@@ -128,6 +137,9 @@ impl Document {
 fn pointer(reference: &str) -> Result<String, String> {
     let outside = || told(reference, "which is outside of the document");
     let fragment = reference.strip_prefix('#').ok_or_else(outside)?;
+    if reference.len() > REFERENCE {
+        return Err(told(reference, &format!("which is longer than {REFERENCE} bytes")));
+    }
     let pointer = percent_decode_str(fragment).decode_utf8().map_err(|_| outside())?;
     if !pointer.starts_with('/') {
         return Err(told(reference, "which is no place in the document"));

@@ -17,8 +17,9 @@ pub(super) struct Bundler<'a> {
     parts: BTreeMap<String, Part>,
     /// What they are called, by their place.
     names: BTreeMap<String, String>,
-    taken: BTreeSet<String>,
-    /// The bytes of all that is kept.
+    /// The names that are taken, and by how many places each was wished for.
+    taken: BTreeMap<String, usize>,
+    /// The bytes of all that is kept, and of all that was read for it.
     bytes: usize,
 }
 
@@ -65,7 +66,7 @@ impl<'a> Bundler<'a> {
             document,
             parts: BTreeMap::new(),
             names: BTreeMap::new(),
-            taken: BTreeSet::new(),
+            taken: BTreeMap::new(),
             bytes: 0,
         }
     }
@@ -102,9 +103,9 @@ impl<'a> Bundler<'a> {
                 self.parts.insert(place.clone(), part);
             }
             let part = &self.parts[&place];
+            let bytes = name.len() + part.bytes;
             definitions.insert(name, part.schema.clone());
             open.extend(part.needs.iter().cloned());
-            let bytes = part.bytes;
             self.spend(bytes)?;
         }
         if let Value::Object(members) = &mut whole
@@ -128,8 +129,9 @@ impl<'a> Bundler<'a> {
         Ok(())
     }
 
-    /// One schema by itself.
+    /// One schema by itself. What it costs to read it is spent even if it is wrong: it may be so for many event types.
     fn made(&mut self, schema: &Value) -> Result<Part, String> {
+        self.spend(schema.to_string().len())?;
         let mut needs = BTreeSet::new();
         let schema = self.converted(schema, &mut needs)?;
         // The place of the fault, and not the value, which may be all of it.
@@ -227,10 +229,14 @@ impl<'a> Bundler<'a> {
         if !self.names.contains_key(place) {
             let way = place.strip_prefix("/components/schemas/").unwrap_or(place);
             let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-            let mut name: String = way.chars().map(|c| if plain(c) { c } else { '_' }).collect();
-            while !self.taken.insert(name.clone()) {
-                name.push('_');
+            let wished: String = way.chars().map(|c| if plain(c) { c } else { '_' }).collect();
+            let mut name = wished.clone();
+            while self.taken.contains_key(&name) {
+                let places = self.taken.entry(wished.clone()).or_default();
+                *places += 1;
+                name = format!("{wished}_{places}");
             }
+            self.taken.insert(name.clone(), 1);
             self.names.insert(place.to_owned(), name);
         }
         &self.names[place]

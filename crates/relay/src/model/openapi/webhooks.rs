@@ -181,6 +181,7 @@ impl<'a> Reader<'a, '_> {
         name: &'static str,
     ) -> Option<T> {
         let value = operation.get(name).or_else(|| item.get(name))?;
+        self.spend(value.to_string().len())?;
         T::deserialize(value).map_err(|fault| self.faults.add([name], fault.to_string())).ok()
     }
 

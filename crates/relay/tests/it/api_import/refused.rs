@@ -132,7 +132,7 @@ async fn references_lead_somewhere_in_the_document() {
         (to("#"), schema, "no place in the document"),
         (to("#anchor"), schema, "no place in the document"),
         (to("#/%ff"), schema, "outside of the document"),
-        (to(&long), schema, "which is not in the document"),
+        (to(&long), schema, "which is longer than 1000 bytes"),
         (
             to("#/components/schemas/Loop"),
             schema,
@@ -249,4 +249,84 @@ async fn what_is_large_only_when_it_is_unfolded_is_refused() {
     assert_eq!(reply.faults("value_error.jsondecode").len(), 1);
     api.post(PATH, json!({ "specRaw": "x".repeat(1 << 20) })).await.error(413, "payload_too_large");
     nothing_was_kept(&api).await;
+}
+
+/// What a document costs goes by its bytes, however its parts refer to each other.
+#[linchpin_testing::test]
+async fn what_is_long_only_when_it_is_followed_is_refused() {
+    let api = Api::new();
+    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+    let with = |schema: &Value, components: Value| {
+        let mut spec = webhooks(&json!({ "a": of(schema) }));
+        spec["components"]["schemas"] = components;
+        spec
+    };
+    let schema = "body.spec.webhooks.a.post.requestBody.content.application/json.schema";
+
+    // A long way, from every place.
+    let way = |steps: usize| {
+        let mut components: serde_json::Map<_, _> =
+            (0..steps).map(|n| (format!("C{n}"), reference(&format!("C{}", n + 1)))).collect();
+        components.insert(format!("C{steps}"), json!({}));
+        let places = vec![reference("C0"); 5_000];
+        with(&json!({ "anyOf": places }), components.into())
+    };
+    api.post(PATH, json!({ "spec": way(16), "dryRun": true })).await.ok(200);
+    for steps in [17, 5_000] {
+        let why = "`#/components/schemas/C0`, which leads on more than 16 times";
+        refused(&api, &json!({ "spec": way(steps) }), schema, why).await;
+    }
+
+    // A long name, from every place.
+    let named = |bytes: usize| {
+        let name = "x".repeat(bytes - "#/components/schemas/".len());
+        let components = json!({ "A": reference(&name), name: {} });
+        with(&json!({ "anyOf": vec![reference("A"); 100] }), components)
+    };
+    api.post(PATH, json!({ "spec": named(1000), "dryRun": true })).await.ok(200);
+    let why = "which is longer than 1000 bytes";
+    refused(&api, &json!({ "spec": named(1001) }), schema, why).await;
+
+    // One that is wrong at its end, for every webhook.
+    let mut properties: serde_json::Map<_, _> =
+        (0..10_000).map(|n| (format!("p{n}"), json!({ "type": "string" }))).collect();
+    properties.insert("z".to_owned(), json!({ "minimum": "one" }));
+    let bad = json!({ "properties": properties });
+    let items = (0..1000).map(|n| (format!("w{n}"), json!({ "$ref": "#/item" })));
+    let mut spec = webhooks(&items.collect::<serde_json::Map<_, _>>().into());
+    spec["item"] = of(&reference("Bad"));
+    spec["components"]["schemas"]["Bad"] = bad;
+    let reply = api.post(PATH, json!({ "spec": spec })).await;
+    assert!(reply.faults("value_error").len() < 50, "{}", reply.faults("value_error").len());
+
+    // Flags without end, for every webhook.
+    let flags: Vec<_> = (0..50_000).map(|n| format!("flag{n}")).collect();
+    spec["item"] = json!({ "x-svix-feature-flags": flags, "post": {} });
+    let reply = api.post(PATH, json!({ "spec": spec })).await;
+    assert!(reply.faults("value_error").len() < 50, "{}", reply.faults("value_error").len());
+    nothing_was_kept(&api).await;
+}
+
+#[linchpin_testing::test]
+async fn names_that_look_alike_are_told_apart() {
+    let api = Api::new();
+    // Three signs each, which all become the same.
+    let signs: Vec<char> = "!\"$&'()*+,:;<=>?@[]^`{|}".chars().collect();
+    let count = signs.len();
+    let names: Vec<String> = (0..5_000)
+        .map(|n| {
+            [n % count, n / count % count, n / count / count].map(|n| signs[n]).iter().collect()
+        })
+        .collect();
+    let components: serde_json::Map<_, _> =
+        names.iter().map(|name| (name.clone(), json!({}))).collect();
+    let places = names.iter().map(|name| json!({ "$ref": format!("#/components/schemas/{name}") }));
+    let schema = json!({ "anyOf": places.collect::<Vec<_>>() });
+    let mut spec = webhooks(&json!({ "a": of(&schema) }));
+    spec["components"]["schemas"] = components.into();
+    api.post(PATH, json!({ "spec": spec })).await.ok(200);
+    let kept = api.get("/event-type/a").await.ok(200);
+    let definitions = kept["schemas"]["1"]["definitions"].as_object().unwrap();
+    assert_eq!(definitions.len(), 5_000);
+    assert!(definitions.contains_key("___") && definitions.contains_key("____5000"));
 }
