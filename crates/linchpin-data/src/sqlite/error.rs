@@ -121,6 +121,12 @@ pub(super) fn is_busy(cause: &rusqlite::Error) -> bool {
     cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
+/// What SQLite said of a disk that is full or fails, if that is the cause.
+pub(super) fn of_the_disk(error: &Error) -> Option<&rusqlite::Error> {
+    let unknown = error.find::<CommitUnknown>().is_some();
+    error.find::<rusqlite::Error>().filter(|cause| unknown || storage_text(cause).is_some())
+}
+
 fn kind(cause: &rusqlite::Error) -> Kind {
     if matches!(cause, rusqlite::Error::QueryReturnedNoRows) {
         return Kind::NotFound;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use linchpin::sync::Mutex;
 use linchpin::sync::channel::{self, SendError, Sender};
 use linchpin::time::Timestamp;
 use linchpin::{Context, Error, Kind, Result};
@@ -14,7 +15,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::connection::{self, Guard};
-use super::error::Sql as _;
+use super::error::{self, Sql as _};
 use super::group::Runner;
 use super::job::{Claim, Job, Outcome, Submission, Tx, send};
 use super::options::Options;
@@ -129,6 +130,12 @@ impl Writer {
         }
     }
 
+    /// Why writes fail, if the last that reached for the disk did. A submission that changes nothing tells nothing of
+    /// the disk, and ends no trouble.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.meter.trouble.lock().clone()
+    }
+
     /// Has the thread end once it has run all that was queued before, and refuses what comes after.
     pub(super) async fn close(&self, ctx: &Context) -> Result<()> {
         // A closed queue means that the thread is ending already.
@@ -161,6 +168,16 @@ pub struct Stats {
     pub last_commit_took: Duration,
 }
 
+/// A disk that is full or fails, as the writer meets it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Trouble {
+    /// When the first of the writes that have failed since did.
+    pub since: Timestamp,
+    /// What the last of them failed with, in SQLite's words.
+    pub why: String,
+}
+
 /// Takes a submission back, if that is still possible, when its future goes away.
 struct Withdrawal(Arc<Claim>);
 
@@ -190,14 +207,16 @@ enum Command {
 /// Who waits for the log to be emptied.
 type Answer = oneshot::Sender<Result<bool>>;
 
-/// Counts and metrics. Relaxed throughout: each number stands alone, and whoever was answered sees
+/// Counts and metrics. The atomics are relaxed throughout: each number stands alone, and whoever was answered sees
 /// the counts of that answer through the channel it came by.
 pub(super) struct Meter {
     groups: AtomicU64,
     submissions: AtomicU64,
     last_commit: AtomicI64,
     last_took: AtomicU64,
+    trouble: Mutex<Option<Trouble>>,
     queue: Gauge,
+    failing: Gauge,
     group_size: Histogram,
     commit_seconds: Histogram,
     outcomes: [Counter; Outcome::ALL.len()],
@@ -211,6 +230,8 @@ impl Meter {
             submissions: AtomicU64::new(0),
             last_commit: AtomicI64::new(i64::MIN),
             last_took: AtomicU64::new(0),
+            trouble: Mutex::new(None),
+            failing: metrics::gauge!("linchpin_sqlite_writes_failing"),
             queue: metrics::gauge!("linchpin_sqlite_queue"),
             group_size: metrics::histogram!("linchpin_sqlite_group_size"),
             commit_seconds: metrics::histogram!("linchpin_sqlite_commit_seconds"),
@@ -226,10 +247,28 @@ impl Meter {
         self.commit_seconds.record(took.as_secs_f64());
     }
 
+    /// A commit has put something on the disk.
+    pub(super) fn wrote(&self) {
+        if self.trouble.lock().take().is_some() {
+            self.failing.set(0.0);
+            tracing::info!("writes succeed again");
+        }
+    }
+
+    fn failing(&self, why: String) {
+        let mut trouble = self.trouble.lock();
+        let since = trouble.as_ref().map_or_else(Timestamp::now, |trouble| trouble.since);
+        *trouble = Some(Trouble { since, why });
+        self.failing.set(1.0);
+    }
+
     /// Called before the answer leaves, so that the submitter finds itself counted.
-    pub(super) fn answering(&self, outcome: Outcome) {
+    pub(super) fn answering(&self, job: &dyn Job) {
+        if let Some(fault) = job.error().and_then(error::of_the_disk) {
+            self.failing(fault.to_string());
+        }
         self.submissions.fetch_add(1, Ordering::Relaxed);
-        self.outcomes[outcome as usize].increment(1);
+        self.outcomes[job.outcome() as usize].increment(1);
     }
 }
 
@@ -353,7 +392,7 @@ impl Worker {
         tracing::error!(error = %cause.report(), "no connection to write to");
         for mut job in group.drain(..) {
             job.fail(cause.clone());
-            self.meter.answering(job.outcome());
+            self.meter.answering(job.as_ref());
             job.answer();
         }
         for answer in self.emptying.drain(..) {

@@ -288,8 +288,10 @@ async fn a_full_disk_is_unavailable_loses_nothing_acknowledged_and_heals() {
     }
     assert!(refused > 0 && !stored.is_empty());
     assert_eq!(f.keys(), stored);
+    assert!(f.database.writer().trouble().is_some());
     limit(1_000_000).await.unwrap();
     f.submit(|tx| insert(tx, 100)).await.unwrap();
+    assert!(f.database.writer().trouble().is_none());
     assert_eq!(f.keys().len(), stored.len() + 1);
 }
 
