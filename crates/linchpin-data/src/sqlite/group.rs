@@ -117,6 +117,7 @@ impl<'a> Runner<'a> {
                 }
                 Attempt::Failed(failure) => {
                     tracing::error!(
+                        path = self.conn.path(),
                         error = %failure.error.report(),
                         submissions = batch.len(),
                         "a group of writes failed",

@@ -65,7 +65,7 @@ mod writer;
 
 pub use backup::{Progress, backup, restore};
 pub use database::Database;
-pub use error::{CommitUnknown, Sql, error};
+pub use error::{CommitUnknown, Fault, Sql, error};
 pub use job::Tx;
 pub use options::Options;
 pub use reader::Reader;

@@ -1,7 +1,7 @@
 //! The writer: a queue, an owned thread behind it, and what both count.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -26,6 +26,8 @@ pub struct Writer {
     queue: Sender<Command>,
     /// How many the queue has room for.
     room: usize,
+    /// The file.
+    path: Arc<Path>,
     meter: Arc<Meter>,
 }
 
@@ -89,7 +91,8 @@ impl Writer {
             Err(_) => answered.await,
             Ok(answer) => answer,
         };
-        answer.map_err(|_| closed())?
+        let answer = answer.map_err(|_| closed())?;
+        answer.map_err(|error| error::naming(error, "write to", &self.path))
     }
 
     /// Moves all of the log into the file and empties it: what was there before lies in neither then. Returns whether it
@@ -291,7 +294,8 @@ pub(super) fn pair(path: PathBuf, options: Options, guard: Guard) -> Result<(Wri
     let room = options.queue;
     let (sender, queue) = channel::bounded(room)?;
     let meter = Arc::new(Meter::new());
-    let writer = Writer { queue: sender, room, meter: Arc::clone(&meter) };
+    let writer =
+        Writer { queue: sender, room, path: path.as_path().into(), meter: Arc::clone(&meter) };
     let queue = queue.into_inner();
     Ok((writer, Worker { path, options, guard, queue, meter, held: None, emptying: Vec::new() }))
 }
@@ -389,7 +393,8 @@ impl Worker {
     }
 
     fn fail(&mut self, group: &mut Vec<Box<dyn Job>>, cause: &Error) {
-        tracing::error!(error = %cause.report(), "no connection to write to");
+        let path = self.path.display();
+        tracing::error!(%path, error = %cause.report(), "no connection to write to");
         for mut job in group.drain(..) {
             job.fail(cause.clone());
             self.meter.answering(job.as_ref());
