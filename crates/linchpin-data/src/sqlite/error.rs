@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::path::Path;
 
 use linchpin::{Error, Kind};
 use rusqlite::ErrorCode;
@@ -22,15 +23,57 @@ const TEMPORARY: &str = "storage is temporarily unavailable, try again later";
 /// | corrupt, not a database | `DataLoss` |
 /// | all else | `Internal` |
 ///
-/// In a closure prefer [`Sql::sql`], which also says what was tried.
+/// What SQLite itself said is in it as a [`Fault`]. In a closure prefer [`Sql::sql`], which also says what was tried.
 pub fn error(cause: rusqlite::Error) -> Error {
-    let storage = storage_text(&cause);
-    let error = Error::new(kind(&cause), cause);
-    match storage {
-        Some(text) => error.context(text).with_public(TEMPORARY),
-        None => error,
+    let kind = kind(&cause);
+    if !matches!(cause, rusqlite::Error::SqliteFailure(..)) {
+        return Error::new(kind, cause);
+    }
+    let fault = Fault(cause);
+    let is_of_the_disk = fault.is_of_the_disk();
+    let error = Error::new(kind, fault);
+    if is_of_the_disk { error.with_public(TEMPORARY) } else { error }
+}
+
+/// A failure of SQLite, said once: its words and its extended code. Found by `error.find::<Fault>()`.
+///
+/// `rusqlite` says the same again as the error's source, in words of its own.
+#[derive(Debug)]
+pub struct Fault(rusqlite::Error);
+
+impl Fault {
+    /// As `rusqlite` has it.
+    pub fn cause(&self) -> &rusqlite::Error {
+        &self.0
+    }
+
+    /// Whether the disk and not the request is the cause.
+    fn is_of_the_disk(&self) -> bool {
+        matches!(
+            self.0.sqlite_error_code(),
+            Some(
+                ErrorCode::DiskFull
+                    | ErrorCode::SystemIoFailure
+                    | ErrorCode::CannotOpen
+                    | ErrorCode::ReadOnly
+                    | ErrorCode::FileLockingProtocolFailed
+            )
+        )
     }
 }
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            rusqlite::Error::SqliteFailure(code, Some(said)) => {
+                write!(f, "{said} (SQLite error {})", code.extended_code)
+            }
+            other => fmt::Display::fmt(other, f),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
 
 /// Adds [`sql`](Sql::sql) to SQLite's results.
 pub trait Sql<T> {
@@ -57,7 +100,7 @@ impl<T> Sql<T> for rusqlite::Result<T> {
 /// `error.find::<CommitUnknown>()`. Why this is so stands in the [module](super).
 #[derive(Debug)]
 pub struct CommitUnknown {
-    cause: rusqlite::Error,
+    cause: Fault,
 }
 
 impl fmt::Display for CommitUnknown {
@@ -101,7 +144,8 @@ impl Failure {
         if before_the_write {
             return Self::undone(cause);
         }
-        let error = Error::new(Kind::Unavailable, CommitUnknown { cause }).with_public(TEMPORARY);
+        let unknown = CommitUnknown { cause: Fault(cause) };
+        let error = Error::new(Kind::Unavailable, unknown).with_public(TEMPORARY);
         Self { error, code }
     }
 
@@ -119,6 +163,20 @@ impl Failure {
 
 pub(super) fn is_busy(cause: &rusqlite::Error) -> bool {
     cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+}
+
+/// What SQLite said of a disk that is full or fails, if that is the cause.
+pub(super) fn of_the_disk(error: &Error) -> Option<&Fault> {
+    let unknown = error.find::<CommitUnknown>().is_some();
+    error.find::<Fault>().filter(|fault| unknown || fault.is_of_the_disk())
+}
+
+/// Says which file, where the disk is the cause: it is a file's, and not the request's.
+pub(super) fn naming(error: Error, doing: &str, path: &Path) -> Error {
+    if of_the_disk(&error).is_none() {
+        return error;
+    }
+    error.context(format!("{doing} {}", path.display()))
 }
 
 fn kind(cause: &rusqlite::Error) -> Kind {
@@ -142,17 +200,5 @@ fn kind(cause: &rusqlite::Error) -> Kind {
         ErrorCode::OperationInterrupted => Kind::Cancelled,
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Kind::DataLoss,
         _ => Kind::Internal,
-    }
-}
-
-/// The text for the log, where the disk and not the request is the cause.
-fn storage_text(cause: &rusqlite::Error) -> Option<&'static str> {
-    match cause.sqlite_error_code()? {
-        ErrorCode::DiskFull => Some("storage is full"),
-        ErrorCode::SystemIoFailure => Some("storage I/O failed"),
-        ErrorCode::CannotOpen => Some("storage cannot be opened"),
-        ErrorCode::ReadOnly => Some("storage is read-only"),
-        ErrorCode::FileLockingProtocolFailed => Some("storage locking failed"),
-        _ => None,
     }
 }

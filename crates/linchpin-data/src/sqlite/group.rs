@@ -40,12 +40,11 @@ pub(super) struct Runner<'a> {
 enum Attempt {
     Committed {
         took: Duration,
+        /// Whether there was anything to be committed.
+        wrote: bool,
     },
     /// The transaction is gone, and with it all effects; the submission at this index was running.
-    Died {
-        at: usize,
-        cause: Option<Failure>,
-    },
+    Died { at: usize, cause: Option<Failure> },
     /// `BEGIN` or `COMMIT` failed; nothing is kept, or it is unknown.
     Failed(Failure),
 }
@@ -93,7 +92,12 @@ impl<'a> Runner<'a> {
             let end = done.saturating_add(limit_now).min(group.len());
             let batch = &mut group[done..end];
             match self.attempt(batch) {
-                Attempt::Committed { took } => self.meter.committed(batch.len(), took),
+                Attempt::Committed { took, wrote } => {
+                    self.meter.committed(batch.len(), took);
+                    if wrote {
+                        self.meter.wrote();
+                    }
+                }
                 Attempt::Died { at, .. } if batch.len() > 1 => {
                     deaths += 1;
                     limit = if deaths < REPLAYS { at.max(1) } else { 1 };
@@ -113,6 +117,7 @@ impl<'a> Runner<'a> {
                 }
                 Attempt::Failed(failure) => {
                     tracing::error!(
+                        path = self.conn.path(),
                         error = %failure.error.report(),
                         submissions = batch.len(),
                         "a group of writes failed",
@@ -124,7 +129,7 @@ impl<'a> Runner<'a> {
                 }
             }
             for job in &mut *batch {
-                self.meter.answering(job.outcome());
+                self.meter.answering(job.as_ref());
                 job.answer();
             }
             done = end;
@@ -140,13 +145,17 @@ impl<'a> Runner<'a> {
         if let Err(cause) = self.begin.execute([]) {
             return Attempt::Failed(Failure::undone(cause));
         }
+        let mut wrote = false;
         for (at, job) in batch.iter_mut().enumerate() {
             if !job.start() {
                 continue;
             }
-            if let Err(cause) = self.step(job.as_mut()) {
-                self.roll_back();
-                return Attempt::Died { at, cause: cause.map(Failure::undone) };
+            match self.step(job.as_mut()) {
+                Ok(changed) => wrote |= changed,
+                Err(cause) => {
+                    self.roll_back();
+                    return Attempt::Died { at, cause: cause.map(Failure::undone) };
+                }
             }
         }
         #[cfg(feature = "planted-faults")]
@@ -163,11 +172,11 @@ impl<'a> Runner<'a> {
                 let cause = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC);
                 Attempt::Failed(Failure::of_commit(rusqlite::Error::SqliteFailure(cause, None)))
             }
-            Ok(took) => Attempt::Committed { took },
+            Ok(took) => Attempt::Committed { took, wrote },
             #[cfg(feature = "planted-faults")]
             Err(cause) if self.swallow_syncs && is_sync(&cause) => {
                 self.roll_back();
-                Attempt::Committed { took: Duration::ZERO }
+                Attempt::Committed { took: Duration::ZERO, wrote }
             }
             Err(cause) => {
                 self.roll_back();
@@ -176,11 +185,12 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// One submission in its savepoint. `Err` if the transaction is not whole any more: with a cause
+    /// One submission in its savepoint; whether it changed rows. `Err` if the transaction is not whole any more: with a cause
     /// if the savepoint failed, without one if the submission ended it.
-    fn step(&mut self, job: &mut dyn Job) -> std::result::Result<(), Option<rusqlite::Error>> {
+    fn step(&mut self, job: &mut dyn Job) -> std::result::Result<bool, Option<rusqlite::Error>> {
         self.savepoint.execute([]).map_err(Some)?;
         let conn = self.conn;
+        let before = conn.total_changes();
         let keep = self.guard.over(|| job.run(conn));
         // Before anything else: in autocommit mode a statement would be kept on its own.
         if conn.is_autocommit() {
@@ -190,7 +200,7 @@ impl<'a> Runner<'a> {
             self.undo.execute([]).map_err(Some)?;
         }
         self.release.execute([]).map_err(Some)?;
-        Ok(())
+        Ok(keep && conn.total_changes() != before)
     }
 
     /// `COMMIT`. A busy one leaves the transaction open and is repeated, at growing distances, until

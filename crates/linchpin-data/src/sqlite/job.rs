@@ -97,6 +97,9 @@ pub(super) trait Job: Send {
     /// The transaction ended under the only submission in it: an `Ok` cannot stand, an `Err` can.
     fn destroyed(&mut self);
 
+    /// What it answers, if that is an error.
+    fn error(&self) -> Option<&Error>;
+
     /// How it ended, or will have ended if the commit succeeds.
     fn outcome(&self) -> Outcome;
 
@@ -220,6 +223,10 @@ where
                 "the transaction was rolled back inside the submission, which ignored it",
             ));
         }
+    }
+
+    fn error(&self) -> Option<&Error> {
+        self.result.as_ref()?.as_ref().err()
     }
 
     fn outcome(&self) -> Outcome {

@@ -40,7 +40,7 @@
 //!
 //! Errors of a full or failing disk are [`Kind::Unavailable`](linchpin::Kind::Unavailable): the
 //! caller may try again. The writer replaces its connection when needed and goes on as soon as the
-//! disk does.
+//! disk does. Until then [`Writer::trouble`] says since when and why, and the gauge `linchpin_sqlite_writes_failing` is 1.
 //!
 //! If a `COMMIT` itself fails in a way that leaves open whether a later start will find the group, the
 //! error has a [`CommitUnknown`] inside. SQLite has then written the whole group to the log and could
@@ -65,8 +65,8 @@ mod writer;
 
 pub use backup::{Progress, backup, restore};
 pub use database::Database;
-pub use error::{CommitUnknown, Sql, error};
+pub use error::{CommitUnknown, Fault, Sql, error};
 pub use job::Tx;
 pub use options::Options;
 pub use reader::Reader;
-pub use writer::{Stats, Writer};
+pub use writer::{Stats, Trouble, Writer};

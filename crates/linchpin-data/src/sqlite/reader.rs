@@ -1,6 +1,7 @@
 //! The readers: a pool of threads, and a connection for each.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use linchpin::error::Panicked;
@@ -12,7 +13,7 @@ use linchpin::{Context, Result};
 use rusqlite::Connection;
 
 use super::database::Alive;
-use super::error::Sql;
+use super::error::{self, Sql};
 use super::writer::closed;
 
 /// Runs queries on a few threads that cannot write. Cheap to clone.
@@ -69,7 +70,10 @@ impl Reader {
         let job = move |ctx: &Context| {
             let mut lent = connections.lend()?;
             lent.stops_with(ctx)?;
-            closure(&lent.open().connection)
+            let conn = &lent.open().connection;
+            closure(conn).map_err(|error| {
+                error::naming(error, "read", Path::new(conn.path().unwrap_or_default()))
+            })
         };
         let answer = self.pool.submit(&query, job).await.map_err(|not| match not.reason() {
             FailedKind::Refused(_) => closed(),

@@ -1,11 +1,12 @@
 //! The writer: a queue, an owned thread behind it, and what both count.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use linchpin::sync::Mutex;
 use linchpin::sync::channel::{self, SendError, Sender};
 use linchpin::time::Timestamp;
 use linchpin::{Context, Error, Kind, Result};
@@ -14,7 +15,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::connection::{self, Guard};
-use super::error::Sql as _;
+use super::error::{self, Sql as _};
 use super::group::Runner;
 use super::job::{Claim, Job, Outcome, Submission, Tx, send};
 use super::options::Options;
@@ -25,6 +26,8 @@ pub struct Writer {
     queue: Sender<Command>,
     /// How many the queue has room for.
     room: usize,
+    /// The file.
+    path: Arc<Path>,
     meter: Arc<Meter>,
 }
 
@@ -88,7 +91,8 @@ impl Writer {
             Err(_) => answered.await,
             Ok(answer) => answer,
         };
-        answer.map_err(|_| closed())?
+        let answer = answer.map_err(|_| closed())?;
+        answer.map_err(|error| error::naming(error, "write to", &self.path))
     }
 
     /// Moves all of the log into the file and empties it: what was there before lies in neither then. Returns whether it
@@ -130,6 +134,12 @@ impl Writer {
         }
     }
 
+    /// Why writes fail, if the last that reached for the disk did. A submission that changes nothing tells nothing of
+    /// the disk, and ends no trouble.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.meter.trouble.lock().clone()
+    }
+
     /// Has the thread end once it has run all that was queued before, and refuses what comes after.
     pub(super) async fn close(&self, ctx: &Context) -> Result<()> {
         // A closed queue means that the thread is ending already.
@@ -162,6 +172,16 @@ pub struct Stats {
     pub last_commit_took: Duration,
 }
 
+/// A disk that is full or fails, as the writer meets it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Trouble {
+    /// When the first of the writes that have failed since did.
+    pub since: Timestamp,
+    /// What the last of them failed with, in SQLite's words.
+    pub why: String,
+}
+
 /// Takes a submission back, if that is still possible, when its future goes away.
 struct Withdrawal(Arc<Claim>);
 
@@ -191,14 +211,16 @@ enum Command {
 /// Who waits for the log to be emptied.
 type Answer = oneshot::Sender<Result<bool>>;
 
-/// Counts and metrics. Relaxed throughout: each number stands alone, and whoever was answered sees
+/// Counts and metrics. The atomics are relaxed throughout: each number stands alone, and whoever was answered sees
 /// the counts of that answer through the channel it came by.
 pub(super) struct Meter {
     groups: AtomicU64,
     submissions: AtomicU64,
     last_commit: AtomicI64,
     last_took: AtomicU64,
+    trouble: Mutex<Option<Trouble>>,
     queue: Gauge,
+    failing: Gauge,
     group_size: Histogram,
     commit_seconds: Histogram,
     outcomes: [Counter; Outcome::ALL.len()],
@@ -212,6 +234,8 @@ impl Meter {
             submissions: AtomicU64::new(0),
             last_commit: AtomicI64::new(i64::MIN),
             last_took: AtomicU64::new(0),
+            trouble: Mutex::new(None),
+            failing: metrics::gauge!("linchpin_sqlite_writes_failing"),
             queue: metrics::gauge!("linchpin_sqlite_queue"),
             group_size: metrics::histogram!("linchpin_sqlite_group_size"),
             commit_seconds: metrics::histogram!("linchpin_sqlite_commit_seconds"),
@@ -227,10 +251,28 @@ impl Meter {
         self.commit_seconds.record(took.as_secs_f64());
     }
 
+    /// A commit has put something on the disk.
+    pub(super) fn wrote(&self) {
+        if self.trouble.lock().take().is_some() {
+            self.failing.set(0.0);
+            tracing::info!("writes succeed again");
+        }
+    }
+
+    fn failing(&self, why: String) {
+        let mut trouble = self.trouble.lock();
+        let since = trouble.as_ref().map_or_else(Timestamp::now, |trouble| trouble.since);
+        *trouble = Some(Trouble { since, why });
+        self.failing.set(1.0);
+    }
+
     /// Called before the answer leaves, so that the submitter finds itself counted.
-    pub(super) fn answering(&self, outcome: Outcome) {
+    pub(super) fn answering(&self, job: &dyn Job) {
+        if let Some(fault) = job.error().and_then(error::of_the_disk) {
+            self.failing(fault.to_string());
+        }
         self.submissions.fetch_add(1, Ordering::Relaxed);
-        self.outcomes[outcome as usize].increment(1);
+        self.outcomes[job.outcome() as usize].increment(1);
     }
 }
 
@@ -253,7 +295,8 @@ pub(super) fn pair(path: PathBuf, options: Options, guard: Guard) -> Result<(Wri
     let room = options.queue;
     let (sender, queue) = channel::bounded(room)?;
     let meter = Arc::new(Meter::new());
-    let writer = Writer { queue: sender, room, meter: Arc::clone(&meter) };
+    let writer =
+        Writer { queue: sender, room, path: path.as_path().into(), meter: Arc::clone(&meter) };
     let queue = queue.into_inner();
     Ok((writer, Worker { path, options, guard, queue, meter, held: None, emptying: Vec::new() }))
 }
@@ -345,10 +388,11 @@ impl Worker {
     }
 
     fn fail(&mut self, group: &mut Vec<Box<dyn Job>>, cause: &Error) {
-        tracing::error!(error = %cause.report(), "no connection to write to");
+        let path = self.path.display();
+        tracing::error!(%path, error = %cause.report(), "no connection to write to");
         for mut job in group.drain(..) {
             job.fail(cause.clone());
-            self.meter.answering(job.outcome());
+            self.meter.answering(job.as_ref());
             job.answer();
         }
         for answer in self.emptying.drain(..) {

@@ -3,7 +3,9 @@
 use linchpin_data::id::{Id, Tag};
 use linchpin_data::idempotency::{Fingerprint, Found, Key, Stored};
 use linchpin_data::migrate::{Migration, Migrations};
-use linchpin_data::sqlite::{CommitUnknown, Database, Options, Reader, Stats, Writer};
+use linchpin_data::sqlite::{
+    CommitUnknown, Database, Fault, Options, Reader, Stats, Trouble, Writer,
+};
 
 const fn shared<T: Send + Sync>() {}
 
@@ -18,6 +20,6 @@ const _: () = {
     shared::<(Fingerprint, Found, Key, Stored)>();
     shared::<(Migration, Migrations)>();
     shared::<(Database, Options, Reader, Stats, Writer)>();
-    shared::<CommitUnknown>();
+    shared::<(CommitUnknown, Fault, Trouble)>();
     shared::<Id<Unshared>>();
 };

@@ -5,8 +5,8 @@
 
 use std::process::Command;
 
-use linchpin::Kind;
-use linchpin_data::sqlite::{CommitUnknown, Sql};
+use linchpin::{Error, Kind};
+use linchpin_data::sqlite::{CommitUnknown, Sql, Tx};
 
 use crate::support::{fixture, insert};
 
@@ -52,6 +52,14 @@ async fn under_a_limit() {
     }
     assert!(unknown > 0 && !stored.is_empty(), "{unknown} unknown, {} stored", stored.len());
     assert_eq!(f.keys(), stored);
+    let trouble = f.database.writer().trouble().expect("the last write failed");
+    assert!(trouble.why.contains("disk I/O error"), "{trouble:?}");
+    // Neither changes anything on the disk.
+    f.submit(|_| Ok(())).await.unwrap();
+    let refusal =
+        |tx: &mut Tx<'_>| insert(tx, 99).and(Err::<(), _>(Error::new(Kind::NotFound, "x")));
+    f.submit(refusal).await.unwrap_err();
+    assert_eq!(f.database.writer().trouble().expect("still").since, trouble.since);
 
     let raised = Command::new("prlimit")
         .args(["--fsize=unlimited:", "--pid", &std::process::id().to_string()])
@@ -59,6 +67,7 @@ async fn under_a_limit() {
         .unwrap();
     assert!(raised.success());
     f.submit(|tx| insert(tx, 100)).await.unwrap();
+    assert!(f.database.writer().trouble().is_none());
     stored.push((100, 1));
     assert_eq!(f.keys(), stored);
 }

@@ -276,11 +276,12 @@ async fn a_full_disk_is_unavailable_loses_nothing_acknowledged_and_heals() {
             Ok(_) => stored.push((key, 2)),
             Err(error) => {
                 assert_eq!(error.kind(), Kind::Unavailable);
-                assert!(
-                    error.report().to_string().contains("storage is full"),
-                    "{}",
-                    error.report()
+                let report = error.report().to_string();
+                let path = f.database.path().display();
+                let wanted = format!(
+                    "write to {path}\n  caused by: insert\n  caused by: database or disk is full (SQLite error 13)"
                 );
+                assert_eq!(report, wanted);
                 assert!(error.public().contains("temporarily"));
                 refused += 1;
             }
@@ -288,8 +289,10 @@ async fn a_full_disk_is_unavailable_loses_nothing_acknowledged_and_heals() {
     }
     assert!(refused > 0 && !stored.is_empty());
     assert_eq!(f.keys(), stored);
+    assert!(f.database.writer().trouble().is_some());
     limit(1_000_000).await.unwrap();
     f.submit(|tx| insert(tx, 100)).await.unwrap();
+    assert!(f.database.writer().trouble().is_none());
     assert_eq!(f.keys().len(), stored.len() + 1);
 }
 

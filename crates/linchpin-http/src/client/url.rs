@@ -19,7 +19,7 @@ pub enum UrlFault {
     Malformed(String),
     /// Its port is not one of web servers.
     Port(u16),
-    /// It is neither http nor https.
+    /// It does not begin with `http://` or `https://`.
     Scheme,
     /// It is longer than 2,048 bytes.
     TooLong,
@@ -41,7 +41,10 @@ pub fn validate_url(text: &str, addresses: &AddressPolicy) -> Result<Url, UrlFau
     if text.len() > LONGEST {
         return Err(UrlFault::TooLong);
     }
-    let url = Url::parse(text).map_err(|fault| UrlFault::Malformed(fault.to_string()))?;
+    let url = Url::parse(text).map_err(|fault| match fault {
+        url::ParseError::RelativeUrlWithoutBase => UrlFault::Scheme,
+        fault => UrlFault::Malformed(fault.to_string()),
+    })?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(UrlFault::Scheme);
     }
@@ -73,7 +76,7 @@ impl fmt::Display for UrlFault {
             Self::Fragment => f.write_str("a URL to call has no part after `#`"),
             Self::Malformed(why) => write!(f, "not a URL: {why}"),
             Self::Port(port) => write!(f, "port {port} is not one of web servers"),
-            Self::Scheme => f.write_str("only http and https URLs are called"),
+            Self::Scheme => f.write_str("a URL to call begins with `http://` or `https://`"),
             Self::TooLong => write!(f, "longer than {LONGEST} bytes"),
             Self::UserInfo => f.write_str("a user name or password in the URL is not allowed"),
         }

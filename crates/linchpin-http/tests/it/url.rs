@@ -45,7 +45,10 @@ fn what_is_no_plain_http_url_is_refused() {
     assert_eq!(fault("https://user@example.com/"), UrlFault::UserInfo);
     assert_eq!(fault("https://:secret@example.com/"), UrlFault::UserInfo);
     assert_eq!(fault("https://example.com/#part"), UrlFault::Fragment);
-    for text in ["", "example.com", "http://", "http:///", "http://exa mple.com/", "http://[::1"] {
+    for text in ["", "example.com", "/hook"] {
+        assert_eq!(fault(text), UrlFault::Scheme, "{text}");
+    }
+    for text in ["http://", "http:///", "http://exa mple.com/", "http://[::1"] {
         assert!(matches!(fault(text), UrlFault::Malformed(_)), "{text}: {:?}", fault(text));
     }
 }

@@ -51,6 +51,7 @@ const TASKS: [(&str, &[&str]); 5] = [
 pub(super) async fn components(state: State<AdminState>) -> Json<Value> {
     let mut all = vec![service(&state)];
     all.extend(store(&state).await);
+    all.push(storage(&state));
     all.extend(tasks(&state));
     all.extend([backlog(&state), lanes(&state), breakers(&state), requests(&state)]);
     all.push(part("events", Condition::Ok, format!("{} listen", state.events.listeners())));
@@ -105,6 +106,17 @@ fn well(state: &AdminState, name: &'static str) -> Component {
             part(name, Condition::Ok, about)
         }
         _ => part(name, Condition::Ok, "answers"),
+    }
+}
+
+/// The disk, as writes have found it. A probe writes nothing, and so says nothing of it.
+fn storage(state: &AdminState) -> Component {
+    match state.database.writer().trouble() {
+        None => part("storage", Condition::Ok, "takes what is written"),
+        Some(trouble) => {
+            let (path, since, why) = (state.database.path().display(), trouble.since, trouble.why);
+            part("storage", Condition::Fail, format!("writes to {path} fail since {since}: {why}"))
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use super::auth::Caller;
 use super::error::ApiError;
 use super::params::{
     self, At, AttemptPath, ContentQuery, DestinationPath, EndpointPath, MessagePath, Names,
-    PageQuery, Params,
+    PageQuery, Params, Status,
 };
 use crate::model::attempt::{MessageAttemptOut, StatusClass};
 use crate::model::page::Page;
@@ -37,7 +37,8 @@ pub(super) fn router() -> OpenApiRouter<ApiState> {
 #[into_params(parameter_in = Query)]
 struct FilterQuery {
     /// Only those that ended so: 0 success, 2 fail.
-    status: Option<u8>,
+    #[param(value_type = Option<u8>, minimum = 0, maximum = 4)]
+    status: Option<Status>,
     /// Only those answered with such a code: 0, 100, 200, 300, 400 or 500.
     #[param(value_type = Option<u16>)]
     status_code_class: Option<StatusClass>,
@@ -84,8 +85,10 @@ async fn list_by_endpoint(
 ) -> Result<Json<Page<MessageAttemptOut>>, ApiError> {
     let walk = page.walk(Order::Descending)?;
     let (scope, endpoint) = (caller.scope(&path.app_id), path.endpoint_id.as_str().into());
-    let page =
-        state.store.list_attempts_by_endpoint(&ctx, scope, endpoint, walk, filter.into()).await?;
+    let page = state
+        .store
+        .list_attempts_by_endpoint(&ctx, scope, endpoint, walk, filter.try_into()?)
+        .await?;
     Ok(shown(page, content.with_content))
 }
 
@@ -108,7 +111,7 @@ async fn list_by_message(
     let endpoint = of.endpoint_id.as_deref().map(Into::into);
     let page = state
         .store
-        .list_attempts_by_message(&ctx, scope, message, endpoint, walk, filter.into())
+        .list_attempts_by_message(&ctx, scope, message, endpoint, walk, filter.try_into()?)
         .await?;
     Ok(shown(page, of.with_content))
 }
@@ -170,10 +173,12 @@ fn shown(page: Page<WithMessage>, with_content: bool) -> Json<Page<MessageAttemp
     Json(page.map(|(attempt, message)| MessageAttemptOut::new(attempt, message, with_content)))
 }
 
-impl From<FilterQuery> for AttemptFilter {
-    fn from(query: FilterQuery) -> Self {
-        Self {
-            status: query.status,
+impl TryFrom<FilterQuery> for AttemptFilter {
+    type Error = ApiError;
+
+    fn try_from(query: FilterQuery) -> Result<Self, ApiError> {
+        Ok(Self {
+            status: query.status.map(|status| status.number()).transpose()?,
             class: query.status_code_class,
             channel: query.channel,
             tag: query.tag,
@@ -181,6 +186,6 @@ impl From<FilterQuery> for AttemptFilter {
             before: query.before.map(|time| time.0),
             after: query.after.map(|time| time.0),
             with_msg: query.with_msg,
-        }
+        })
     }
 }

@@ -12,7 +12,7 @@ use super::ApiState;
 use super::auth::Caller;
 use super::error::ApiError;
 use super::message::FilterQuery;
-use super::params::{self, At, EndpointPath, MessagePath, PageQuery, Params};
+use super::params::{self, At, EndpointPath, MessagePath, PageQuery, Params, Status};
 use crate::model::attempted::{EndpointMessageOut, MessageEndpointOut};
 use crate::model::page::Page;
 use crate::store::page::Order;
@@ -23,11 +23,12 @@ pub(super) fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(messages)).routes(routes!(destinations))
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct OfEndpointQuery {
     /// Only those that stand so: 0 delivered, 2 failed for good, 3 still to be delivered.
-    status: Option<u8>,
+    #[param(value_type = Option<u8>, minimum = 0, maximum = 4)]
+    status: Option<Status>,
     /// False leaves payloads out.
     #[serde(default = "params::yes")]
     with_content: bool,
@@ -49,9 +50,10 @@ async fn messages(
 ) -> Result<Json<Page<EndpointMessageOut>>, ApiError> {
     let walk = page.walk(Order::Descending)?;
     let (scope, endpoint) = (caller.scope(&path.app_id), path.endpoint_id.as_str().into());
+    let status = of.status.map(|status| status.number()).transpose()?;
     let page = state
         .store
-        .list_attempted_messages(&ctx, scope, endpoint, walk, of.status, filter.into())
+        .list_attempted_messages(&ctx, scope, endpoint, walk, status, filter.into())
         .await?;
     Ok(Json(page.map(|message| EndpointMessageOut::new(message, of.with_content))))
 }

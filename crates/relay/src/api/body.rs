@@ -17,6 +17,7 @@ use super::ApiState;
 use super::auth::Caller;
 use super::bodies::{Room, Whole};
 use super::error::ApiError;
+use super::words;
 use crate::model::faults::{DECODE, VALUE};
 use crate::model::{Faults, Input};
 use crate::store::{Answer, Once};
@@ -129,7 +130,7 @@ fn decode_fault<T: Input>(bytes: &[u8]) -> Faults {
     let parsed = serde_path_to_error::deserialize::<_, T>(&mut deserializer);
     let (loc, msg) = match parsed {
         Err(fault) if fault.inner().classify() == Category::Data => {
-            (place(fault.path()), fault.inner().to_string())
+            (place(fault.path()), words::of_json(fault.inner()))
         }
         Err(fault) => (vec!["?".to_owned()], fault.inner().to_string()),
         Ok(_) => (vec!["?".to_owned()], "trailing characters after the body".to_owned()),

@@ -33,6 +33,7 @@ mod params;
 mod portal;
 mod rate;
 mod usage;
+mod words;
 
 use std::fmt;
 use std::sync::Arc;

@@ -14,12 +14,16 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::ApiState;
 use super::error::ApiError;
+use super::words;
 use crate::model::Faults;
+use crate::model::attempt::CANCELED;
 use crate::store::page::{Cursor, Key, Order, Walk};
 
 /// The most rows of a page.
 const MAX_LIMIT: u64 = 250;
 const LIMIT: u64 = 50;
+/// What axum says in front of a fault.
+const PARSER: &str = "Failed to deserialize query string: ";
 
 /// The query string. Several of these may read the same one; each takes what it knows.
 #[derive(Clone, Debug)]
@@ -69,6 +73,11 @@ pub(super) struct ContentQuery {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(from = "String")]
 pub(super) struct Names(pub(super) BTreeSet<String>);
+
+/// What became of an attempt or a message, as a query names it: any text, until it is judged.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Status(String);
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -173,6 +182,19 @@ impl OrderQuery {
     }
 }
 
+impl Status {
+    /// Its number.
+    pub(super) fn number(&self) -> Result<u8, ApiError> {
+        let number = self.0.parse().ok().filter(|number| *number <= CANCELED);
+        number.ok_or_else(|| {
+            let mut faults = Faults::of("query");
+            let known = "must be 0 (success), 1 (pending), 2 (failed), 3 (sending) or 4 (canceled)";
+            faults.add(["status"], known);
+            faults.into()
+        })
+    }
+}
+
 impl From<String> for Names {
     fn from(text: String) -> Self {
         Self(text.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect())
@@ -201,7 +223,9 @@ impl<T: DeserializeOwned> FromRequestParts<ApiState> for Params<T> {
         match Query::try_from_uri(&uri) {
             Ok(Query(params)) => Ok(Self(params)),
             Err(QueryRejection::FailedToDeserializeQueryString(fault)) => {
-                Err(ApiError::query(fault.body_text()))
+                let said = fault.body_text();
+                let said = said.strip_prefix(PARSER).unwrap_or(&said);
+                Err(ApiError::query(words::of_query(said)))
             }
             Err(_) => Err(malformed()),
         }

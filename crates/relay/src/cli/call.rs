@@ -83,9 +83,13 @@ impl Api {
         let wrong = |why: String| {
             Error::new(Kind::InvalidArgument, why).context(format!("`{base}` is no URL of a Relay"))
         };
-        let parsed = Url::parse(base).map_err(|fault| wrong(fault.to_string()))?;
+        let other = || wrong("it does not begin with http:// or https://".to_owned());
+        let parsed = Url::parse(base).map_err(|fault| match fault {
+            url::ParseError::RelativeUrlWithoutBase => other(),
+            fault => wrong(fault.to_string()),
+        })?;
         if !matches!(parsed.scheme(), "http" | "https") {
-            return Err(wrong("it does not begin with http:// or https://".to_owned()));
+            return Err(other());
         }
         // Who names a host knows where it is: no address is refused.
         let everywhere = ["0.0.0.0/0", "::/0"].map(|net| net.parse().expect("a subnet"));

@@ -50,6 +50,77 @@ async fn a_body_that_does_not_parse_is_a_422_that_says_where() {
 }
 
 #[linchpin_testing::test]
+async fn what_does_not_parse_is_told_in_the_words_of_json() {
+    let api = Api::new();
+    let token = org_token(api.org);
+    for (body, wanted) in [
+        (r#"{"name":7}"#, "invalid type: integer `7`, expected a string"),
+        (
+            r#"{"name":"a","throttleRate":"7"}"#,
+            "invalid type: string \"7\", expected a whole number from 0 to 65535",
+        ),
+        (
+            r#"{"name":"a","throttleRate":-1}"#,
+            "invalid value: integer `-1`, expected a whole number from 0 to 65535",
+        ),
+        (r#"{"name":"a","metadata":[]}"#, "invalid type: list, expected an object"),
+        (r#"{"name":{}}"#, "invalid type: object, expected a string"),
+        ("{}", "missing field `name`"),
+        ("7", "invalid type: integer `7`, expected an object"),
+        // No name leads there, so the place stands in the text.
+        ("{", "EOF while parsing an object at line 1 column 1"),
+    ] {
+        let reply = api.raw(Method::POST, "/app", &token, &[], body).await;
+        assert_eq!(reply.json()["detail"][0]["msg"], wanted, "{body}");
+    }
+    api.app("shop").await;
+    let bare = api.post("/app/shop/endpoint", json!({ "url": "example.com/hook" })).await;
+    assert_eq!(bare.faults("value_error"), ["body.url"]);
+    let said = &bare.json()["detail"][0]["msg"];
+    assert_eq!(said, "a URL to call begins with `http://` or `https://`");
+}
+
+#[linchpin_testing::test]
+async fn a_query_that_does_not_parse_is_told_by_the_parameter() {
+    let api = Api::new();
+    api.app("shop").await;
+    let content = "/app/shop/msg?with_content=maybe";
+    for (path, wanted) in [
+        ("/app?limit=many", "The query parameter `limit` is wrong: it must be a whole number"),
+        (content, "The query parameter `with_content` is wrong: it must be `true` or `false`"),
+        (
+            "/app?limit=99999999999999999999",
+            "The query parameter `limit` is wrong: the number is too large",
+        ),
+        (
+            "/app?order=up",
+            "The query parameter `order` is wrong: unknown variant `up`, expected `ascending` or `descending`",
+        ),
+    ] {
+        let reply = api.get(path).await;
+        reply.error(400, "generic_error");
+        assert_eq!(reply.json()["detail"], wanted, "{path}");
+    }
+}
+
+#[linchpin_testing::test]
+async fn a_status_that_is_none_is_refused_with_those_that_are() {
+    let api = Api::new();
+    api.app("shop").await;
+    let endpoint = json!({ "url": "https://example.com/", "uid": "hook" });
+    api.post("/app/shop/endpoint", endpoint).await.ok(201);
+    for list in ["/app/shop/attempt/endpoint/hook", "/app/shop/endpoint/hook/msg"] {
+        for status in ["5", "7", "-1", "fail", "", "256"] {
+            let reply = api.get(&format!("{list}?status={status}")).await;
+            assert_eq!(reply.faults("value_error"), ["query.status"], "{list} {status}");
+            let said = reply.json()["detail"][0]["msg"].to_string();
+            assert!(said.contains("0 (success), 1 (pending), 2 (failed)"), "{said}");
+        }
+        api.get(&format!("{list}?status=4")).await.ok(200);
+    }
+}
+
+#[linchpin_testing::test]
 async fn the_members_of_a_problem_stand_beside_the_faults() {
     let api = Api::new();
     let reply = api.post("/app", json!({ "name": "" })).await;

@@ -104,6 +104,7 @@ async fn status_shows_each_part_of_a_relay_that_runs() {
         "requests",
         "retention",
         "service",
+        "storage",
         "writer",
     ];
     assert_eq!(states, parts.map(|part| (part, "ok")).into());

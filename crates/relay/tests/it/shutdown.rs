@@ -160,6 +160,41 @@ async fn few_files_hold_up_clients_and_no_deliveries() {
 }
 
 #[linchpin_testing::test]
+async fn a_full_disk_is_shown_until_a_write_succeeds() {
+    let home = Home::new();
+    let relay = home.serve_under("trap '' XFSZ; ulimit -S -f 1200;", &[]).await;
+    let (app, _) = relay.application(&[]).await;
+    let large = format!(r#"{{"eventType":"a","payload":{{"fill":"{}"}}}}"#, "x".repeat(900_000));
+    let path = format!("/app/{app}/msg");
+    while relay.call("POST", &path, &large).await.status == 202 {}
+
+    let storage = async || {
+        let said = relay.operate("GET", "/components", "").await.expect(200).json();
+        let parts = said["data"].as_array().expect("a list").iter();
+        let mut found = parts.filter(|part| part["name"] == "storage").cloned();
+        found.next().expect("the storage")
+    };
+    let shown = storage().await;
+    let about = shown["about"].as_str().expect("a text");
+    assert!(shown["state"] == "fail" && about.contains("relay.db fail since 20"), "{shown}");
+    assert!(about.contains("disk I/O error") && !about.contains('\n'), "{shown}");
+    assert!(relay.metrics().await.contains("linchpin_sqlite_writes_failing 1\n"));
+    let operator = [("RELAY_ADMIN_URL", relay.admin.as_str())];
+    let status = home.run_with(&["status"], &operator).await;
+    assert_eq!(status.status.code(), Some(1), "{status:?}");
+    // Reads go on, and nothing is gained by taking the only instance out.
+    assert_eq!(relay.ready_status().await, Some(200));
+
+    let id = relay.id().expect("it runs").to_string();
+    let raise = ["--fsize=unlimited:", "--pid", &id];
+    let raised = std::process::Command::new("prlimit").args(raise).status().expect("prlimit");
+    assert!(raised.success());
+    relay.message(&app, "{}").await;
+    assert_eq!(storage().await["state"], "ok");
+    assert!(relay.metrics().await.contains("linchpin_sqlite_writes_failing 0\n"));
+}
+
+#[linchpin_testing::test]
 async fn a_full_disk_refuses_messages_and_loses_none() {
     let home = Home::new();
     let receiver = Receiver::start().await;
