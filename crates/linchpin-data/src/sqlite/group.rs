@@ -10,8 +10,8 @@ use rusqlite::{Connection, Statement};
 use super::connection::{Guard, SAVEPOINT};
 use super::error::{Failure, Sql, is_busy};
 use super::job::Job;
+use super::meter::Meter;
 use super::options::Options;
-use super::writer::Meter;
 
 /// Deaths of one transaction after which its submissions run one by one.
 const REPLAYS: usize = 3;

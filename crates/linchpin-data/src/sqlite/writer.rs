@@ -1,23 +1,20 @@
-//! The writer: a queue, an owned thread behind it, and what both count.
+//! The writer: a queue, and an owned thread behind it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use linchpin::sync::Mutex;
 use linchpin::sync::channel::{self, SendError, Sender};
-use linchpin::time::Timestamp;
 use linchpin::{Context, Error, Kind, Result};
-use metrics::{Counter, Gauge, Histogram};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::connection::{self, Guard};
 use super::error::{self, Sql as _};
 use super::group::Runner;
-use super::job::{Claim, Job, Outcome, Submission, Tx, send};
+use super::job::{Claim, Job, Submission, Tx, send};
+use super::meter::{Meter, Stats, Trouble};
 use super::options::Options;
 
 /// Submits work to the one thread that writes. Cheap to clone.
@@ -121,23 +118,13 @@ impl Writer {
 
     /// What the writer has done so far, and how much waits for it.
     pub fn stats(&self) -> Stats {
-        let meter = &self.meter;
-        Stats {
-            queued: self.room - self.queue.free(),
-            groups: meter.groups.load(Ordering::Relaxed),
-            submissions: meter.submissions.load(Ordering::Relaxed),
-            last_commit: match meter.last_commit.load(Ordering::Relaxed) {
-                i64::MIN => None,
-                micros => Some(Timestamp::from_micros(micros)),
-            },
-            last_commit_took: Duration::from_micros(meter.last_took.load(Ordering::Relaxed)),
-        }
+        self.meter.stats(self.room - self.queue.free())
     }
 
     /// Why writes fail, if the last that reached for the disk did. A submission that changes nothing tells nothing of
     /// the disk, and ends no trouble.
     pub fn trouble(&self) -> Option<Trouble> {
-        self.meter.trouble.lock().clone()
+        self.meter.trouble()
     }
 
     /// Has the thread end once it has run all that was queued before, and refuses what comes after.
@@ -154,32 +141,6 @@ impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Writer").field("stats", &self.stats()).finish()
     }
-}
-
-/// A moment of a [`Writer`]'s life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// Submissions in the queue that the writer has not taken yet.
-    pub queued: usize,
-    /// Transactions committed.
-    pub groups: u64,
-    /// Submissions answered, whatever the answer.
-    pub submissions: u64,
-    /// When the last commit succeeded.
-    pub last_commit: Option<Timestamp>,
-    /// How long the last `COMMIT` took, its sync included, to the microsecond.
-    pub last_commit_took: Duration,
-}
-
-/// A disk that is full or fails, as the writer meets it.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Trouble {
-    /// When the first of the writes that have failed since did.
-    pub since: Timestamp,
-    /// What the last of them failed with, in SQLite's words.
-    pub why: String,
 }
 
 /// Takes a submission back, if that is still possible, when its future goes away.
@@ -210,71 +171,6 @@ enum Command {
 
 /// Who waits for the log to be emptied.
 type Answer = oneshot::Sender<Result<bool>>;
-
-/// Counts and metrics. The atomics are relaxed throughout: each number stands alone, and whoever was answered sees
-/// the counts of that answer through the channel it came by.
-pub(super) struct Meter {
-    groups: AtomicU64,
-    submissions: AtomicU64,
-    last_commit: AtomicI64,
-    last_took: AtomicU64,
-    trouble: Mutex<Option<Trouble>>,
-    queue: Gauge,
-    failing: Gauge,
-    group_size: Histogram,
-    commit_seconds: Histogram,
-    outcomes: [Counter; Outcome::ALL.len()],
-}
-
-impl Meter {
-    fn new() -> Self {
-        let outcome = |outcome: Outcome| metrics::counter!("linchpin_sqlite_submissions_total", "outcome" => outcome.as_str());
-        Self {
-            groups: AtomicU64::new(0),
-            submissions: AtomicU64::new(0),
-            last_commit: AtomicI64::new(i64::MIN),
-            last_took: AtomicU64::new(0),
-            trouble: Mutex::new(None),
-            failing: metrics::gauge!("linchpin_sqlite_writes_failing"),
-            queue: metrics::gauge!("linchpin_sqlite_queue"),
-            group_size: metrics::histogram!("linchpin_sqlite_group_size"),
-            commit_seconds: metrics::histogram!("linchpin_sqlite_commit_seconds"),
-            outcomes: Outcome::ALL.map(outcome),
-        }
-    }
-
-    pub(super) fn committed(&self, submissions: usize, took: Duration) {
-        self.groups.fetch_add(1, Ordering::Relaxed);
-        self.last_commit.store(Timestamp::now().as_micros(), Ordering::Relaxed);
-        self.last_took.store(took.as_micros() as u64, Ordering::Relaxed);
-        self.group_size.record(submissions as f64);
-        self.commit_seconds.record(took.as_secs_f64());
-    }
-
-    /// A commit has put something on the disk.
-    pub(super) fn wrote(&self) {
-        if self.trouble.lock().take().is_some() {
-            self.failing.set(0.0);
-            tracing::info!("writes succeed again");
-        }
-    }
-
-    fn failing(&self, why: String) {
-        let mut trouble = self.trouble.lock();
-        let since = trouble.as_ref().map_or_else(Timestamp::now, |trouble| trouble.since);
-        *trouble = Some(Trouble { since, why });
-        self.failing.set(1.0);
-    }
-
-    /// Called before the answer leaves, so that the submitter finds itself counted.
-    pub(super) fn answering(&self, job: &dyn Job) {
-        if let Some(fault) = job.error().and_then(error::of_the_disk) {
-            self.failing(fault.to_string());
-        }
-        self.submissions.fetch_add(1, Ordering::Relaxed);
-        self.outcomes[job.outcome() as usize].increment(1);
-    }
-}
 
 /// The thread's side of the queue.
 pub(super) struct Worker {
@@ -376,7 +272,7 @@ impl Worker {
             }
             next = if taken == 0 { self.queue.blocking_recv() } else { self.queue.try_recv().ok() };
         }
-        self.meter.queue.set(self.queue.len() as f64);
+        self.meter.queued(self.queue.len());
         true
     }
 
