@@ -56,6 +56,11 @@ impl Drop for TimedBody {
 }
 
 impl Rest {
+    /// Whether something is left.
+    pub(super) fn is_there(&self) -> bool {
+        self.0.lock().is_some()
+    }
+
     /// Reads what is left, if it is little and `comes` unasked. `false` if there is more: the connection must end.
     pub(super) async fn is_read(&self, comes: bool, hard: &linchpin::Context) -> bool {
         let Some(mut body) = self.0.lock().take() else { return true };

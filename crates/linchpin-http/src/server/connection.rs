@@ -73,12 +73,15 @@ where
             let mut request = request.map(timed);
             request.extensions_mut().insert(ConnectInfo(peer));
             let response = service.oneshot(request).await?;
+            // Who was too slow with it is not waited for again.
+            let is_slow = seat.given_up().is_some();
             // hyper says so itself only of what came before it was told to end.
-            let is_last = accepting.is_cancelled()
-                || seat.is_last()
-                // Who was too slow with it is not waited for again.
-                || seat.given_up().is_some()
-                || !rest.is_read(!waits, hard).await;
+            let ends = is_slow || accepting.is_cancelled() || seat.is_last();
+            let has_rest = if ends { rest.is_there() } else { !rest.is_read(!waits, hard).await };
+            if has_rest && !is_slow {
+                seat.linger();
+            }
+            let is_last = ends || has_rest;
             Ok(Answer::of(if is_last { closing(response) } else { response }, seat))
         }
     });

@@ -1,10 +1,15 @@
 //! A stream that fails when its peer does not read, and tells what goes through it.
+//!
+//! Closed with something unread, the kernel resets the connection, and throws away what the peer has not read yet: its answer. So
+//! where more comes than anybody wants, the end is told first, and what still comes is read for a moment.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
+use linchpin::task::Timer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -17,11 +22,48 @@ pub(super) struct BoundedIo {
     stream: TcpStream,
     patience: Patience,
     seat: Arc<Seat>,
+    /// Nothing more is written.
+    is_shut: bool,
+    /// What may still be read that nobody wants, in bytes and until then.
+    unwanted: usize,
+    until: Timer,
 }
+
+/// So much is read of what nobody wants, and for so long, after the answer.
+const UNWANTED: usize = 16 << 20;
+const LINGER: Duration = Duration::from_secs(1);
+/// So much at a time.
+const PIECE: usize = 8 << 10;
 
 impl BoundedIo {
     pub(super) fn new(stream: TcpStream, pace: Pace, seat: Arc<Seat>) -> Self {
-        Self { stream, patience: Patience::new(pace), seat }
+        Self {
+            stream,
+            patience: Patience::new(pace),
+            seat,
+            is_shut: false,
+            unwanted: UNWANTED,
+            until: Timer::stopped(),
+        }
+    }
+
+    /// Reads what still comes, until its end, or until it is enough.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.until.moment().is_none() {
+            self.until.reset(LINGER);
+        }
+        let mut piece = [0; PIECE];
+        while self.unwanted > 0 {
+            let mut buffer = ReadBuf::new(&mut piece);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    self.unwanted = self.unwanted.saturating_sub(buffer.filled().len());
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return self.until.poll_fire(cx).map(drop),
+            }
+        }
+        Poll::Ready(())
     }
 
     /// Passes progress on, of so many bytes, and turns a wait that is too long into an error.
@@ -89,7 +131,14 @@ impl AsyncWrite for BoundedIo {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.stream).poll_shutdown(cx);
-        self.bounded(cx, polled, |()| 0)
+        if !self.is_shut {
+            let polled = Pin::new(&mut self.stream).poll_shutdown(cx);
+            ready!(self.bounded(cx, polled, |()| 0))?;
+            self.is_shut = true;
+        }
+        if self.seat.lingers() {
+            ready!(self.poll_linger(cx));
+        }
+        Poll::Ready(Ok(()))
     }
 }

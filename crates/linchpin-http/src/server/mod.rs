@@ -17,7 +17,8 @@
 //! seconds. A request under way is never cut for others. When all are taken, each answer is the last of its connection, and
 //! the server does not accept; the kernel's queue is the wait.
 //!
-//! What nobody reads of a body is read by the server, if it is little; else the answer says that the connection ends with it.
+//! What nobody reads of a body is read by the server, if it is little; else the answer says that the connection ends with it, and what
+//! still comes is read for a second at most, so that the answer is not lost in a reset.
 //!
 //! No request is lost by a shutdown whose first byte came before the listener was closed: connections that wait in the
 //! kernel's queue are served, and so is what waits in the kernel on a connection that looks idle.

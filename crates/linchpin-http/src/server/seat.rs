@@ -43,6 +43,8 @@ struct State {
     too_slow: Option<Reason>,
     /// No request follows this one.
     is_last: bool,
+    /// Something of it is not read and still comes.
+    lingers: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -60,7 +62,7 @@ impl Seat {
     pub(super) fn take(crowd: Arc<Crowd>, limits: Limits) -> Taken {
         crowd.come();
         let phase = waiting(&crowd, true);
-        let state = Mutex::new(State { phase, too_slow: None, is_last: false });
+        let state = Mutex::new(State { phase, too_slow: None, is_last: false, lingers: false });
         Taken(Arc::new(Self { crowd, limits, state }))
     }
 
@@ -100,6 +102,16 @@ impl Seat {
     /// The connection is to be closed after this request: others need its place.
     pub(super) fn is_last(&self) -> bool {
         self.crowd.is_full() || self.state.lock().is_last
+    }
+
+    /// The client still sends what nobody wants, and is to have its answer all the same.
+    pub(super) fn linger(&self) {
+        self.state.lock().lingers = true;
+    }
+
+    /// Whether what still comes is to be read before the connection ends.
+    pub(super) fn lingers(&self) -> bool {
+        self.state.lock().lingers
     }
 
     /// The client is given up.

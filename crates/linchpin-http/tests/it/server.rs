@@ -13,6 +13,7 @@ use linchpin::{Kind, task};
 use linchpin_http::lifecycle::{self, Lifecycle};
 use linchpin_http::middleware::{StackOptions, stack};
 use linchpin_http::server::{Options, Server};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
@@ -257,4 +258,20 @@ async fn an_answer_to_a_large_body_that_nobody_reads_says_that_the_connection_en
     client.send("POST /echo HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n").await;
     assert!(client.answer().await.ends_with("hello"));
     assert!(client.get("/").await.ends_with("hello"));
+}
+
+/// A connection that is closed with something unread is reset, and the answer in it is lost.
+#[linchpin_testing::test]
+async fn who_sends_more_than_anybody_wants_is_answered_all_the_same() {
+    let server = Running::plain(router()).await;
+    for _ in 0..10 {
+        let mut client = server.connect().await;
+        client.send(&unread(8 << 20, "")).await;
+        let answer = client.answer().await;
+        assert!(
+            answer.starts_with("HTTP/1.1 405") && answer.contains("connection: close"),
+            "{answer}"
+        );
+        assert_eq!(client.0.read(&mut [0]).await.expect("an end, and no reset"), 0);
+    }
 }
