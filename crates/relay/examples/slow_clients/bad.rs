@@ -40,15 +40,16 @@ pub(crate) struct Crowd(oneshot::Receiver<Vec<End>>);
 /// So much later than its limit a connection may be closed.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 /// How long those that never read wait after that: what comes then is work for the kernel, which is not the server's.
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_secs(3);
 /// So long it takes to read what the kernels have kept, through a window as small as that.
 const DRAINED: Duration = Duration::from_secs(20);
 /// The lowest priority of a thread.
 const LAST: i32 = 19;
 /// Between two bytes.
 const DRIP: Duration = Duration::from_millis(400);
-/// They come in groups, so that it is not the kernel's queue that they fill.
-const AT_ONCE: usize = 50;
+/// They come within two seconds, which is before the first are closed: they are slow, and no flood. That of new connections is
+/// what a server sheds.
+const AT_ONCE: usize = 5;
 const BETWEEN: Duration = Duration::from_millis(10);
 /// So much the kernel takes for one that never reads, and so often it asks for a document of many times that.
 const WINDOW: u32 = 4 << 10;

@@ -22,7 +22,7 @@ use tokio::time::{sleep, timeout};
 use crate::Failure;
 use crate::start::{self, Started};
 
-/// The time for a header.
+/// The time for a header. All bad clients have come by then.
 pub(crate) const HEADER: Duration = Duration::from_secs(3);
 /// The time for a body, and for a client to read.
 pub(crate) const BODY: Duration = Duration::from_secs(5);
