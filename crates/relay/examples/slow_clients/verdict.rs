@@ -89,7 +89,8 @@ impl Verdict {
         }
     }
 
-    /// Whether Relay says of all that it closed them, and why.
+    /// Whether Relay says of all that it closed them, and why. It may have closed more: the pool of the good clients opens a connection
+    /// now and then that it does not need.
     pub(crate) fn closed_by(&mut self, closed: &BTreeMap<String, usize>) {
         println!("closed by reason: {closed:?}");
         let mut expected = BTreeMap::<_, usize>::new();
@@ -98,7 +99,7 @@ impl Verdict {
         }
         for (reason, expected) in expected {
             let counted = closed.get(reason).copied().unwrap_or(0);
-            if counted != expected {
+            if counted < expected {
                 self.faults.push(format!("{counted} closed for `{reason}` and not {expected}"));
             }
         }
