@@ -109,10 +109,7 @@ impl Writer {
     /// Once it has a place in the queue it is done, whether or not somebody waits for it.
     pub async fn empty_log(&self, ctx: &Context) -> Result<bool> {
         let (answer, answered) = oneshot::channel();
-        self.queue.send(ctx, Command::EmptyLog(answer)).await.map_err(|error| match error {
-            SendError::Closed(_) => closed(),
-            SendError::Ended(_, ended) => ended.into(),
-        })?;
+        self.queue.send(ctx, Command::EmptyLog(answer)).await.map_err(refused)?;
         ctx.run(answered).await?.map_err(|_| closed())?
     }
 
@@ -156,10 +153,10 @@ pub(super) fn closed() -> Error {
     Error::new(Kind::Unavailable, "the database is closed")
 }
 
-fn refused(error: SendError<()>) -> Error {
+fn refused<T>(error: SendError<T>) -> Error {
     match error {
-        SendError::Closed(()) => closed(),
-        SendError::Ended((), ended) => ended.into(),
+        SendError::Closed(_) => closed(),
+        SendError::Ended(_, ended) => ended.into(),
     }
 }
 
@@ -232,9 +229,9 @@ impl Worker {
         loop {
             let healthy = runner.run(group);
             group.clear();
-            for answer in self.emptying.drain(..) {
+            if !self.emptying.is_empty() {
                 let emptied = if healthy { try_empty_log(conn, &self.options) } else { Ok(false) };
-                send(answer, emptied);
+                self.emptying.drain(..).for_each(|answer| send(answer, emptied.clone()));
             }
             if !healthy {
                 return false;
