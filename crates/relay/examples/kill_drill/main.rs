@@ -32,6 +32,8 @@ mod disk;
 mod drill;
 mod failing;
 mod guest;
+#[path = "../shared/hours.rs"]
+mod hours;
 mod load;
 mod receiver;
 mod rolling;

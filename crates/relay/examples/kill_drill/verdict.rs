@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::Failure;
 use crate::books::{Books, Kind, Pair};
+use crate::hours::UNLIKE;
 use crate::service::LOOK_AGAIN;
 
 /// What the comparison found.
@@ -51,12 +52,6 @@ struct Stored {
 const UNDER_WAY: Duration = Duration::from_secs(2);
 
 const ORPHANS: &str = "SELECT count(*) FROM attempt WHERE message NOT IN (SELECT id FROM message)";
-const UNLIKE: &str = "
-    WITH sums AS (
-        SELECT app, endpoint, created_at / 3600000000, sum(status = 0), sum(status = 2), sum(status = 4)
-        FROM attempt GROUP BY 1, 2, 3)
-    SELECT (SELECT count(*) FROM (SELECT * FROM sums EXCEPT SELECT * FROM endpoint_hour))
-         + (SELECT count(*) FROM (SELECT * FROM endpoint_hour EXCEPT SELECT * FROM sums))";
 
 /// Waits until no delivery is left to be made and no task runs, or nothing has happened for so long. Returns how many are
 /// left.

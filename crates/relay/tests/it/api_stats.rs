@@ -1,5 +1,8 @@
 //! Numbers of an endpoint, held against a count of its attempts one by one.
 
+#[path = "../../examples/shared/hours.rs"]
+mod hours;
+
 use std::time::Duration;
 
 use linchpin::Context;
@@ -9,6 +12,7 @@ use relay::ids::{AttemptId, OrgId};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use self::hours::UNLIKE;
 use crate::api::{Api, app_token, org_token};
 use crate::process::receiver::{Receiver, Reply};
 use crate::process::{Home, Relay, eventually};
@@ -16,13 +20,6 @@ use crate::process::{Home, Relay, eventually};
 const HOUR: i64 = 3_600_000_000;
 /// When each attempt began and how it ended, in one number.
 const MADE: &str = "SELECT created_at * 8 + status FROM attempt";
-/// How many rows of `endpoint_hour` and sums of `attempt` are not alike.
-const UNLIKE: &str = "
-    WITH sums AS (
-        SELECT app, endpoint, created_at / 3600000000, sum(status = 0), sum(status = 2), sum(status = 4)
-        FROM attempt GROUP BY 1, 2, 3)
-    SELECT (SELECT count(*) FROM (SELECT * FROM sums EXCEPT SELECT * FROM endpoint_hour))
-         + (SELECT count(*) FROM (SELECT * FROM endpoint_hour EXCEPT SELECT * FROM sums))";
 
 fn shown(micros: i64) -> String {
     Timestamp::from_micros(micros).to_string()

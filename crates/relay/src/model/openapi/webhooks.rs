@@ -20,6 +20,7 @@ const SECTIONS: [&str; 2] = ["x-webhooks", "webhooks"];
 const METHODS: [&str; 8] = ["post", "put", "patch", "delete", "get", "query", "options", "head"];
 /// The version that a schema is kept under: examples are looked for there.
 const VERSION: &str = "1";
+
 /// The webhooks of a document by name, and what is wrong with them.
 pub(super) fn read(document: &Document, faults: &mut Faults) -> Vec<Webhook> {
     let mut items = BTreeMap::new();
