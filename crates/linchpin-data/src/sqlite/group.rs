@@ -29,9 +29,8 @@ pub(super) struct Runner<'a> {
     commit: Statement<'a>,
     #[cfg(feature = "planted-faults")]
     acknowledge_before_commit: bool,
-    /// Whether the next commit of many submissions is forgotten; never if it is `None`.
     #[cfg(feature = "planted-faults")]
-    forget_next: Option<bool>,
+    forget_commits: bool,
     #[cfg(feature = "planted-faults")]
     swallow_syncs: bool,
 }
@@ -70,7 +69,7 @@ impl<'a> Runner<'a> {
             #[cfg(feature = "planted-faults")]
             acknowledge_before_commit: options.acknowledge_before_commit,
             #[cfg(feature = "planted-faults")]
-            forget_next: options.forget_commits.then_some(true),
+            forget_commits: options.forget_commits,
             #[cfg(feature = "planted-faults")]
             swallow_syncs: options.swallow_syncs,
         })
@@ -167,8 +166,9 @@ impl<'a> Runner<'a> {
             std::thread::sleep(Duration::from_millis(5));
         }
         match self.commit() {
+            // One submission alone may be of a start; what changes nothing only reads what is there already.
             #[cfg(feature = "planted-faults")]
-            Ok(_) if self.forgets(batch.len()) => {
+            Ok(_) if self.forget_commits && wrote && batch.len() > 1 => {
                 let cause = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC);
                 Attempt::Failed(Failure::of_commit(rusqlite::Error::SqliteFailure(cause, None)))
             }
@@ -224,19 +224,6 @@ impl<'a> Runner<'a> {
                 Err(cause) => return Err(cause),
             }
         }
-    }
-
-    /// Whether it is this commit's turn. A new connection counts from the start.
-    #[cfg(feature = "planted-faults")]
-    fn forgets(&mut self, submissions: usize) -> bool {
-        // Fewer are of a start, or write down what is there already and do so again.
-        const MANY: usize = 5;
-        if submissions < MANY {
-            return false;
-        }
-        let forgets = self.forget_next == Some(true);
-        self.forget_next = self.forget_next.map(|next| !next);
-        forgets
     }
 
     /// Ends what is left of a transaction, if anything is.
